@@ -1,0 +1,34 @@
+# What a person types. Each target is one script; the scripts explain themselves.
+.DEFAULT_GOAL := help
+.PHONY: help run test demo bench stop sqlx fmt lint ci
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build and start everything here, until Ctrl-C
+	@scripts/run.sh
+
+test: ## run all tests; ARGS="..." goes to the test runner
+	@scripts/test.sh $(ARGS)
+
+demo: ## play the whole story of an order against the real thing
+	@scripts/demo.sh
+
+bench: ## measure it on this machine
+	@scripts/bench.sh $(ARGS)
+
+stop: ## stop what "make run" left behind
+	@scripts/stop.sh
+
+sqlx: ## write .sqlx anew after a query or a migration changed
+	@scripts/check-sqlx.sh --update
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## check format and lints
+	cargo fmt --all --check
+	SQLX_OFFLINE=true cargo clippy --locked --workspace --all-targets -- -D warnings
+
+ci: ## everything that must hold before a change is taken
+	@.ci/run

@@ -1,0 +1,220 @@
+//! What surrounds a body on its way: properties and headers.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use uuid::Uuid;
+
+use super::delay::Rung;
+use super::topology::{COMMANDS, DEAD, EVENTS};
+use crate::domain::ids::OrderId;
+use crate::message::{Command, Queue, encode};
+
+/// How often a message was tried before. RabbitMQ 4 ignores a republished `x-death`, so the count is our own.
+pub const X_ATTEMPT: &str = "x-attempt";
+/// What kind of error made a message a dead letter.
+pub const X_ERROR_CLASS: &str = "x-error-class";
+/// That error in words.
+pub const X_ERROR_TEXT: &str = "x-error-text";
+/// How often an operator replayed a message.
+pub const X_REPLAY: &str = "x-replay";
+/// W3C trace context, kept through retries and replays.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// A message to publish.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub(crate) exchange: Cow<'static, str>,
+    pub(crate) routing_key: String,
+    pub(crate) mandatory: bool,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Outgoing {
+    /// A new command on its way to its queue.
+    pub fn command<C: Command>(command: &C, now: DateTime<Utc>, traceparent: Option<&str>) -> Self {
+        let mut headers = FieldTable::default();
+        if let Some(trace) = traceparent {
+            headers.insert(TRACEPARENT.into(), long_string(trace));
+        }
+        let mut properties = persistent(now)
+            .with_message_id(short(&Uuid::now_v7().to_string()))
+            .with_type(short(C::QUEUE.name()))
+            .with_content_type("application/json".into())
+            .with_headers(headers);
+        if let Some(order_id) = command.order_id() {
+            properties = properties.with_correlation_id(short(&order_id.to_string()));
+        }
+        Self {
+            exchange: COMMANDS.into(),
+            routing_key: C::QUEUE.name().to_owned(),
+            mandatory: true,
+            properties,
+            body: encode(command),
+        }
+    }
+
+    /// The same message, but waiting on `rung` first.
+    pub fn after(self, rung: Rung) -> Self {
+        Self { exchange: rung.name().into(), ..self }
+    }
+
+    /// A received message back to its queue after waiting on `rung`, counted as one more attempt.
+    pub fn retry(incoming: &Incoming, rung: Rung) -> Self {
+        let attempt = i32::try_from(incoming.attempt + 1).unwrap_or(i32::MAX);
+        let headers = incoming.headers_with([(X_ATTEMPT, AMQPValue::LongInt(attempt))]);
+        Self {
+            exchange: rung.name().into(),
+            routing_key: incoming.queue.clone(),
+            mandatory: true,
+            properties: incoming.properties.clone().with_headers(headers),
+            body: incoming.body.clone(),
+        }
+    }
+
+    /// A received message set aside for a person, with the reason.
+    pub fn dead(incoming: &Incoming, error_class: &str, error_text: &str) -> Self {
+        let headers = incoming.headers_with([
+            (X_ERROR_CLASS, long_string(error_class)),
+            (X_ERROR_TEXT, long_string(error_text)),
+        ]);
+        Self {
+            exchange: DEAD.into(),
+            routing_key: incoming.queue.clone(),
+            mandatory: true,
+            properties: incoming.properties.clone().with_headers(headers),
+            body: incoming.body.clone(),
+        }
+    }
+
+    /// A stored dead letter back to its queue: same message id and trace, attempts counted from zero.
+    pub fn replay(letter: Replay<'_>, now: DateTime<Utc>) -> Self {
+        let mut headers = FieldTable::default();
+        headers.insert(X_REPLAY.into(), AMQPValue::LongInt(letter.replay_count));
+        if let Some(trace) = letter.traceparent {
+            headers.insert(TRACEPARENT.into(), long_string(trace));
+        }
+        let mut properties = persistent(now)
+            .with_message_id(short(letter.message_id))
+            .with_type(short(letter.message_type))
+            .with_content_type("application/json".into())
+            .with_headers(headers);
+        if let Some(order_id) = letter.order_id {
+            properties = properties.with_correlation_id(short(&order_id.to_string()));
+        }
+        Self {
+            exchange: COMMANDS.into(),
+            routing_key: letter.queue.name().to_owned(),
+            mandatory: true,
+            properties,
+            body: letter.body.to_vec(),
+        }
+    }
+
+    /// A batch of facts for whoever listens; nobody listening is no fault.
+    pub fn events(routing_key: &str, body: Vec<u8>, now: DateTime<Utc>) -> Self {
+        Self {
+            exchange: EVENTS.into(),
+            routing_key: routing_key.to_owned(),
+            mandatory: false,
+            properties: persistent(now).with_content_type("application/cloudevents-batch+json".into()),
+            body,
+        }
+    }
+}
+
+/// What of a stored dead letter goes back into its queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Replay<'a> {
+    /// Where it died.
+    pub queue: Queue,
+    /// Its id, kept.
+    pub message_id: &'a str,
+    /// Its type, kept.
+    pub message_type: &'a str,
+    /// The order it is about.
+    pub order_id: Option<OrderId>,
+    /// Its trace, kept.
+    pub traceparent: Option<&'a str>,
+    /// How often it was replayed, this time included.
+    pub replay_count: i32,
+    /// Its exact bytes.
+    pub body: &'a [u8],
+}
+
+/// A message as it came from a queue.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The queue it was read from, or for a dead letter the queue it died in.
+    pub queue: String,
+    /// Retries before this delivery.
+    pub attempt: u32,
+    /// Everything beside the body.
+    pub properties: BasicProperties,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+}
+
+impl Incoming {
+    /// Takes a delivery apart. A forged attempt count is no number of ours and counts as none.
+    pub fn new(delivery: Delivery) -> Self {
+        let queue = delivery.routing_key.to_string();
+        let mut incoming = Self { queue, attempt: 0, properties: delivery.properties, body: delivery.data };
+        incoming.attempt = match incoming.header(X_ATTEMPT) {
+            Some(AMQPValue::LongInt(attempt)) => u32::try_from(*attempt).unwrap_or(0),
+            _ => 0,
+        };
+        incoming
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&AMQPValue> {
+        self.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    /// A header's text, if it is one.
+    pub fn header_text(&self, name: &str) -> Option<String> {
+        match self.header(name)? {
+            AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// The message's id, for logs.
+    pub fn message_id(&self) -> &str {
+        self.properties.message_id().as_ref().map_or("-", ShortString::as_str)
+    }
+
+    /// The headers that are kept when the message is published again: `x-death` is the broker's own and would
+    /// look like a cycle to it.
+    fn headers_with<const N: usize>(&self, added: [(&str, AMQPValue); N]) -> FieldTable {
+        let mut headers = FieldTable::default();
+        for (name, value) in self.properties.headers().iter().flat_map(|headers| headers.inner()) {
+            if [X_ATTEMPT, X_REPLAY, TRACEPARENT].contains(&name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        for (name, value) in added {
+            headers.insert(name.into(), value);
+        }
+        headers
+    }
+}
+
+fn persistent(now: DateTime<Utc>) -> BasicProperties {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    BasicProperties::default().with_delivery_mode(2).with_app_id("holdfast".into()).with_timestamp(seconds)
+}
+
+fn long_string(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}
+
+/// A short string of AMQP holds 255 bytes; ours are ids and names far below.
+fn short(text: &str) -> ShortString {
+    text.into()
+}

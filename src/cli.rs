@@ -1,0 +1,185 @@
+//! The command line: one function per subcommand.
+
+mod dead_letters;
+mod tokens;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use holdfast::broker::connection::Connector;
+use holdfast::broker::publisher::Publisher;
+use holdfast::broker::topology::Topology;
+use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig};
+use holdfast::http::app::App;
+use holdfast::http::watch::{self, Watch};
+use holdfast::{audit, router, serving, store, telemetry};
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// A confirm that takes longer is answered with 503.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Holds stock for an order, takes payment, and gives unpaid stock back by itself
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: LogConfig,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the HTTP API
+    Serve(ServeArguments),
+    /// Bring the database schema up to date
+    Migrate(MigrateArguments),
+    /// Declare exchanges and queues, or show them
+    #[command(subcommand)]
+    Topology(TopologyCommand),
+    /// Check the truths that always hold; exit 1 if one does not
+    Audit(DatabaseConfig),
+    /// List, show, replay and discard dead letters
+    DeadLetters(dead_letters::DeadLetterArguments),
+    /// Make and revoke tokens
+    Token(tokens::TokenArguments),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Ask `/readyz` of an API, for container health checks; exit 1 if it is not ready
+    Healthcheck {
+        /// Where the API listens
+        #[arg(default_value = "127.0.0.1:8080")]
+        address: SocketAddr,
+    },
+}
+
+#[derive(Args)]
+struct ServeArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    broker: BrokerConfig,
+    /// Where to listen
+    #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+}
+
+#[derive(Args)]
+struct MigrateArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// A shop's token to have afterwards
+    #[arg(long, env = "HOLDFAST_BOOTSTRAP_SHOP_TOKEN", hide_env_values = true)]
+    bootstrap_shop_token: Option<String>,
+    /// An operator's token to have afterwards
+    #[arg(long, env = "HOLDFAST_BOOTSTRAP_OPERATOR_TOKEN", hide_env_values = true)]
+    bootstrap_operator_token: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum TopologyCommand {
+    /// Declare everything on the broker
+    Declare(BrokerConfig),
+    /// Print it as a RabbitMQ definitions file
+    Show,
+}
+
+/// Does what was asked.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    telemetry::init_logs(arguments.log.json());
+    match arguments.command {
+        Command::Serve(arguments) => serve(arguments).await?,
+        Command::Migrate(arguments) => migrate(arguments).await?,
+        Command::Topology(TopologyCommand::Declare(broker)) => declare(broker).await?,
+        Command::Topology(TopologyCommand::Show) => {
+            let topology = Topology::new(holdfast::broker::topology::DEFAULT_MAX_LENGTH);
+            println!("{:#}", topology.definitions());
+        }
+        Command::Audit(database) => return report(database).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::Token(arguments) => tokens::run(arguments).await?,
+        Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),
+        Command::Healthcheck { address } => healthcheck(address).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
+    let listener = serving::bind(arguments.listen).await?;
+    let stop = CancellationToken::new();
+    let amqp_url = &arguments.broker.amqp_url;
+    let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-api publish"), CONFIRM_TIMEOUT);
+    let watch = Watch::default();
+    let topology = Topology::new(arguments.broker.queue_max_length);
+    let listening =
+        watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
+    tokio::spawn(listening);
+    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, stop.clone());
+    let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
+    serving::stop_signal().await?;
+    stop.cancel();
+    server.await.context("the server failed")
+}
+
+async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {
+    let pool = pool(&arguments.database, "holdfast-migrate")?;
+    let mut conn = pool.acquire().await.context("cannot reach PostgreSQL")?;
+    // Building an index may take longer than any statement of ordinary work.
+    sqlx::query("SET statement_timeout = 0").execute(&mut *conn).await?;
+    sqlx::query("SET lock_timeout = 0").execute(&mut *conn).await?;
+    store::MIGRATIONS.run(&mut *conn).await.context("the schema could not be brought up to date")?;
+    let roles = [
+        ("bootstrap-shop", store::tokens::Role::Shop, arguments.bootstrap_shop_token),
+        ("bootstrap-operator", store::tokens::Role::Operator, arguments.bootstrap_operator_token),
+    ];
+    for (name, role, token) in roles {
+        if let Some(token) = token {
+            tokens::replace(&mut conn, name, role, &token).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn declare(broker: BrokerConfig) -> anyhow::Result<()> {
+    let connector = Connector::new(&broker.amqp_url, "holdfast-topology");
+    let channel = connector.channel().await.context("cannot reach RabbitMQ")?;
+    let declared = Topology::new(broker.queue_max_length).declare(&channel).await;
+    connector.close().await;
+    declared.context("the broker refused the topology; a queue may exist with other arguments")
+}
+
+async fn report(database: DatabaseConfig) -> anyhow::Result<ExitCode> {
+    let pool = pool(&database, "holdfast-audit")?;
+    let findings = store::audit::check(&mut *pool.acquire().await?).await?;
+    let mut out = std::io::stdout().lock();
+    let all_hold = audit::report(&findings, &mut out)?;
+    out.flush()?;
+    Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.take(4_096).read_to_string(&mut answer).await?;
+        anyhow::Ok(answer)
+    };
+    let answer = timeout(Duration::from_secs(5), asking).await.context("no answer within 5 seconds")??;
+    if !answer.starts_with("HTTP/1.1 200 ") {
+        bail!("not ready: {}", answer.lines().last().unwrap_or_default());
+    }
+    Ok(())
+}
+
+fn pool(database: &DatabaseConfig, name: &str) -> anyhow::Result<PgPool> {
+    store::pool(&database.database_url, name, database.max_connections).context("DATABASE_URL cannot be read")
+}

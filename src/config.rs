@@ -1,0 +1,70 @@
+//! Configuration: command-line options, each with an environment variable, shared by both programs.
+
+use clap::{Args, ValueEnum};
+
+use crate::broker::topology::DEFAULT_MAX_LENGTH;
+use crate::domain::limits::Limits;
+
+/// The database.
+#[derive(Args, Clone)]
+pub struct DatabaseConfig {
+    /// PostgreSQL, such as `postgres://user:password@host/holdfast`
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections this process opens at most
+    #[arg(long, env = "HOLDFAST_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..))]
+    pub max_connections: u32,
+}
+
+/// The broker.
+#[derive(Args, Clone)]
+pub struct BrokerConfig {
+    /// RabbitMQ, such as `amqp://user:password@host/%2f`
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp_url: String,
+    /// Messages a command queue takes before orders are refused with 503; the same for all processes
+    #[arg(long, env = "HOLDFAST_QUEUE_MAX_LENGTH", default_value_t = DEFAULT_MAX_LENGTH)]
+    pub queue_max_length: u32,
+}
+
+/// What one customer may hold.
+#[derive(Args, Clone, Copy)]
+pub struct LimitConfig {
+    /// Live holds of one customer
+    #[arg(long, env = "HOLDFAST_MAX_LIVE_HOLDS", default_value_t = Limits::default().max_live_holds)]
+    pub max_live_holds: u32,
+    /// Units of one SKU in the live holds of one customer, where the SKU sets no limit of its own
+    #[arg(long, env = "HOLDFAST_MAX_UNITS_PER_SKU", default_value_t = Limits::default().max_units_per_sku)]
+    pub max_units_per_sku: u32,
+}
+
+impl LimitConfig {
+    /// As the domain takes it.
+    pub fn limits(self) -> Limits {
+        Limits { max_live_holds: self.max_live_holds, max_units_per_sku: self.max_units_per_sku }
+    }
+}
+
+/// How logs look; `RUST_LOG` says how much.
+#[derive(Args, Clone, Copy)]
+pub struct LogConfig {
+    /// Text for people or JSON lines for machines, on standard error
+    #[arg(long, env = "HOLDFAST_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+impl LogConfig {
+    /// Whether logs are JSON lines.
+    pub fn json(self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+}
+
+/// See [`LogConfig`].
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line each.
+    Text,
+    /// One JSON object each.
+    Json,
+}

@@ -1,0 +1,72 @@
+//! The business noes: answers, not errors.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::SkuCode;
+
+/// Why a hold was refused. Stored with the order and told to the caller as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Refusal {
+    /// At least one SKU has too few units available.
+    OutOfStock {
+        /// Each SKU that is short.
+        shortages: Vec<Shortage>,
+    },
+    /// The catalogue knows no such SKU.
+    UnknownSku {
+        /// Each unknown SKU.
+        skus: Vec<SkuCode>,
+    },
+    /// The customer has as many live holds as one customer may have.
+    TooManyHolds {
+        /// The limit.
+        limit: u32,
+    },
+    /// The customer would hold more units of one SKU than one customer may.
+    TooManyUnits {
+        /// Which SKU.
+        sku: SkuCode,
+        /// The limit.
+        limit: u32,
+        /// Units asked for by this order.
+        requested: u32,
+        /// Units the customer has already.
+        already_held: u32,
+    },
+    /// The order's amount is above what one order may cost.
+    AmountTooLarge,
+}
+
+/// A SKU of which too little is available.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// Which SKU.
+    pub sku: SkuCode,
+    /// Units asked for.
+    pub requested: u32,
+    /// Units there are.
+    pub available: u32,
+}
+
+/// Why a hold was not extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtensionRefusal {
+    /// The hold's time is up.
+    Expired,
+    /// The order is not on hold: paid, cancelled or refused.
+    NotHeld,
+    /// It was extended as often as a hold may be.
+    TooOften,
+    /// The new deadline would be later than a hold may last by extension.
+    TooLong,
+}
+
+/// Why a payment was declined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// The wallet's balance is below the order's amount.
+    InsufficientBalance,
+}

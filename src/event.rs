@@ -1,0 +1,98 @@
+//! The facts of the event log: what happened to an order.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::ids::{CommandId, CustomerId};
+use crate::domain::money::Won;
+use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
+
+/// Something that happened to one order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum OrderEvent {
+    /// Its stock is set aside.
+    Held {
+        /// Whose order.
+        customer_id: CustomerId,
+        /// What it costs.
+        amount_won: Won,
+        /// Until when it is held.
+        expires_at: DateTime<Utc>,
+    },
+    /// It cannot be held.
+    Refused {
+        /// Whose order.
+        customer_id: CustomerId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It was not paid in time; its units are given back.
+    Expired {
+        /// Its deadline.
+        expires_at: DateTime<Utc>,
+        /// When the units were given back.
+        released_at: DateTime<Utc>,
+    },
+    /// It was called off; its units are given back.
+    Cancelled {},
+    /// It has more time.
+    Extended {
+        /// The new deadline.
+        expires_at: DateTime<Utc>,
+    },
+    /// It gets no more time.
+    ExtensionRefused {
+        /// Why.
+        reason: ExtensionRefusal,
+    },
+    /// It is paid; its units are sold.
+    Paid {
+        /// The payment.
+        payment_id: CommandId,
+        /// What was paid.
+        amount_won: Won,
+        /// With what.
+        method: &'static str,
+    },
+    /// An attempt to pay it came to nothing; the hold stays.
+    PaymentDeclined {
+        /// The attempt.
+        payment_id: CommandId,
+        /// Why.
+        reason: DeclineReason,
+    },
+}
+
+impl OrderEvent {
+    /// Every name an event can have.
+    pub const KINDS: [&str; 8] = [
+        "order.held",
+        "order.refused",
+        "order.expired",
+        "order.cancelled",
+        "order.extended",
+        "order.extension_refused",
+        "order.paid",
+        "payment.declined",
+    ];
+
+    /// The event's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "order.held",
+            Self::Refused { .. } => "order.refused",
+            Self::Expired { .. } => "order.expired",
+            Self::Cancelled {} => "order.cancelled",
+            Self::Extended { .. } => "order.extended",
+            Self::ExtensionRefused { .. } => "order.extension_refused",
+            Self::Paid { .. } => "order.paid",
+            Self::PaymentDeclined { .. } => "payment.declined",
+        }
+    }
+
+    /// What belongs to it, as JSON.
+    pub fn data(&self) -> String {
+        serde_json::to_string(self).expect("an event has string keys and no failing serializer")
+    }
+}

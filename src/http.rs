@@ -1,0 +1,17 @@
+//! The HTTP API: handlers, who may call them, and how answers and errors look.
+
+pub mod app;
+pub mod auth;
+pub mod body;
+pub mod command;
+pub mod error;
+pub mod events;
+pub mod headers;
+pub mod health;
+pub mod orders;
+pub mod outcome;
+pub mod payments;
+pub mod skus;
+pub mod views;
+pub mod wallets;
+pub mod watch;

@@ -1,0 +1,85 @@
+//! What every handler shares, and its two ways to the database.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+use sqlx::{PgConnection, PgPool, PgTransaction};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Tokens;
+use super::error::ApiError;
+use super::watch::Watch;
+use crate::broker::publisher::Publisher;
+use crate::domain::ids::{Fingerprint, OrderId};
+
+/// A caller hears "unavailable" within three seconds, whatever the database does.
+const DATABASE_LIMIT: Duration = Duration::from_millis(2_500);
+/// How many recent orders a process remembers, to refuse a key that comes again with another body.
+const REMEMBERED_ORDERS: u64 = 200_000;
+const REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
+
+/// The state of the API process.
+#[derive(Clone)]
+pub struct App {
+    pool: PgPool,
+    /// Where commands go.
+    pub publisher: Publisher,
+    /// Who calls.
+    pub tokens: Tokens,
+    /// Who waits for an order.
+    pub watch: Watch,
+    /// Ends streams when the process stops.
+    pub stop: CancellationToken,
+    requested: Cache<OrderId, Fingerprint>,
+}
+
+impl App {
+    /// An API over these servers.
+    pub fn new(pool: PgPool, publisher: Publisher, watch: Watch, stop: CancellationToken) -> Self {
+        let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
+        Self { pool, publisher, tokens: Tokens::default(), watch, stop, requested }
+    }
+
+    /// Reads from the database, in time or not at all.
+    pub async fn read<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> Result<T, ApiError> {
+        let reading = async { query(&mut *self.pool.acquire().await?).await };
+        match timeout(DATABASE_LIMIT, reading).await {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(ApiError::DatabaseUnavailable),
+        }
+    }
+
+    /// Writes in a transaction of a task of its own: a caller that hangs up must not leave a transaction open on a
+    /// pooled connection, which sqlx 0.9 does when `begin` is dropped half-way. An `Err` rolls back.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(
+                &'t mut PgTransaction<'static>,
+            ) -> futures_util::future::BoxFuture<'t, Result<T, ApiError>>
+            + Send
+            + 'static,
+    {
+        let pool = self.pool.clone();
+        let writing = tokio::spawn(async move {
+            let mut tx = pool.begin().await?;
+            let written = work(&mut tx).await?;
+            tx.commit().await?;
+            Ok(written)
+        });
+        match timeout(DATABASE_LIMIT, writing).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => Err(ApiError::Internal),
+            Err(_) => Err(ApiError::DatabaseUnavailable),
+        }
+    }
+
+    /// Remembers what an order asked for. Returns whether it is what it asked for the last time, if it is remembered.
+    pub fn remember(&self, order: OrderId, fingerprint: Fingerprint) -> bool {
+        *self.requested.entry(order).or_insert(fingerprint).value() == fingerprint
+    }
+}

@@ -1,0 +1,125 @@
+//! Who calls: bearer tokens, their roles, and the customer a request is for.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::app::App;
+use super::error::ApiError;
+use crate::domain::ids::CustomerId;
+use crate::store::tokens::{self, Role};
+
+/// Names the customer a shop acts for.
+pub const CUSTOMER_HEADER: &str = "Holdfast-Customer";
+/// A token seen before is taken for this long without asking, so that orders are accepted while the database is away.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const REMEMBERED_TOKENS: u64 = 100_000;
+
+/// SHA-256 of a token: what the database stores.
+pub fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// A new token of 244 random bits.
+pub fn new_token() -> String {
+    format!("hf_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+/// Tokens seen within the last minute.
+#[derive(Clone)]
+pub struct Tokens {
+    seen: Cache<[u8; 32], Caller>,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        let seen = Cache::builder().max_capacity(REMEMBERED_TOKENS).time_to_live(REMEMBERED_FOR).build();
+        Self { seen }
+    }
+}
+
+/// Whoever presented a valid token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// What they may do.
+    pub role: Role,
+    /// The one customer of a customer's token.
+    customer: Option<CustomerId>,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
+        let hash = hash(token.trim());
+        if let Some(caller) = app.tokens.seen.get(&hash) {
+            return Ok(caller);
+        }
+        let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
+        let (role, customer) = found.ok_or(ApiError::Unauthenticated)?;
+        let customer = customer.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
+        let caller = Caller { role, customer };
+        app.tokens.seen.insert(hash, caller.clone());
+        Ok(caller)
+    }
+}
+
+/// The customer whose orders and wallet a request is about: fixed by a customer's token, named by a shop.
+#[derive(Debug, Clone)]
+pub struct Buyer(pub CustomerId);
+
+impl FromRequestParts<App> for Buyer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let named = match parts.headers.get(CUSTOMER_HEADER) {
+            Some(value) => {
+                let bad = || {
+                    ApiError::BadHeader(format!("{CUSTOMER_HEADER} must be 1 to 64 visible ASCII characters"))
+                };
+                let text = value.to_str().map_err(|_| bad())?;
+                Some(CustomerId::parse(text).map_err(|_| bad())?)
+            }
+            None => None,
+        };
+        match (caller.role, caller.customer, named) {
+            (Role::Shop, _, Some(named)) => Ok(Self(named)),
+            (Role::Shop, _, None) => {
+                Err(ApiError::BadHeader(format!("a shop names its customer in {CUSTOMER_HEADER}")))
+            }
+            (Role::Customer, Some(own), named) if named.as_ref().is_none_or(|named| *named == own) => {
+                Ok(Self(own))
+            }
+            (Role::Customer, ..) => {
+                Err(ApiError::Forbidden("a customer's token acts for that customer only"))
+            }
+            _ => Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
+        }
+    }
+}
+
+/// A caller who keeps the catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct Shopkeeper;
+
+impl FromRequestParts<App> for Shopkeeper {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, app).await?.role {
+            Role::Shop | Role::Operator | Role::Admin => Ok(Self),
+            Role::Customer | Role::Viewer => Err(ApiError::Forbidden("the catalogue is kept by shops")),
+        }
+    }
+}

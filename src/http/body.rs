@@ -1,0 +1,98 @@
+//! JSON bodies, read with every limit a stranger's bytes need.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse as _;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::error::ApiError;
+
+/// Deeper nesting than this is nothing we ask for.
+const MAX_DEPTH: usize = 16;
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A body that was JSON and fits `T`: 415 for another content type, 413 above the limit, 400 for what is not JSON,
+/// 422 for JSON that breaks a rule.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !content_type.is_some_and(is_json) {
+            return Err(ApiError::NotJson);
+        }
+        let bytes = match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(rejection)) => return Err(unread(rejection)),
+            Err(_) => return Err(ApiError::TooSlow),
+        };
+        if depth(&bytes) > MAX_DEPTH {
+            return Err(ApiError::Malformed(format!("the JSON is nested more than {MAX_DEPTH} deep")));
+        }
+        serde_json::from_slice(&bytes).map(Json).map_err(|error| {
+            if error.is_data() {
+                ApiError::Unprocessable(error.to_string())
+            } else {
+                ApiError::Malformed(format!("the body is not JSON: {error}"))
+            }
+        })
+    }
+}
+
+fn unread(rejection: BytesRejection) -> ApiError {
+    match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+        _ => ApiError::Malformed("the body ended early".to_owned()),
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The deepest nesting of brackets outside of strings.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        assert_eq!(depth(br#"{"a":["[[[[\"[[",1]}"#), 2);
+        assert_eq!(depth(&[b'['; 40]), 40);
+    }
+
+    #[test]
+    fn json_is_told_by_its_content_type() {
+        assert!(is_json("application/json; charset=utf-8"));
+        assert!(is_json("application/merge-patch+json"));
+        assert!(!is_json("text/plain"));
+    }
+}

@@ -1,0 +1,92 @@
+//! From a request to a command in the broker's keeping, and on to its outcome if the caller waits for it.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use metrics::counter;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::app::App;
+use super::error::ApiError;
+use super::headers::Wait;
+use super::outcome::{self, Awaited, location};
+use super::views::OrderView;
+use crate::broker::envelope::Outgoing;
+use crate::clock;
+use crate::domain::ids::OrderId;
+use crate::message::Command;
+
+/// A caller hears "unavailable" within three seconds, whatever the broker does.
+const PUBLISH_LIMIT: Duration = Duration::from_millis(2_500);
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Gives a command to the broker. Answers 202 once that has confirmed it, or the outcome if the caller waits and it
+/// comes in time.
+pub async fn give<C: Command>(
+    app: &App,
+    command: C,
+    order: OrderId,
+    wait: Wait,
+    awaited: Awaited,
+    trace: Option<&str>,
+) -> Result<Response, ApiError> {
+    let Wait(Some(patience)) = wait else {
+        publish(app, &command, trace).await?;
+        return Ok(accepted(order));
+    };
+    let deadline = Instant::now() + patience;
+    let mut subscription = app.watch.subscribe(order);
+    // A repeated request finds its answer at once. With the database away there is none yet, but the command
+    // itself needs only the broker.
+    if let Some(answer) = known_answer(outcome::find(app, order, awaited).await)? {
+        return Ok(applied(answer, patience));
+    }
+    publish(app, &command, trace).await?;
+    while timeout_at(deadline, subscription.changed()).await.is_ok() {
+        if let Some(answer) = waited(outcome::find(app, order, awaited).await, patience) {
+            return Ok(answer);
+        }
+    }
+    let last_look = waited(outcome::find(app, order, awaited).await, patience);
+    Ok(last_look.unwrap_or_else(|| applied(accepted(order), patience)))
+}
+
+async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
+    let message = Outgoing::command(command, clock::now(), trace);
+    match timeout(PUBLISH_LIMIT, app.publisher.publish(message)).await {
+        Ok(published) => published?,
+        Err(_) => return Err(ApiError::BrokerUnavailable),
+    }
+    counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
+    Ok(())
+}
+
+/// What the table says before the command is given; a database that is away says nothing.
+fn known_answer(found: Result<Option<Response>, ApiError>) -> Result<Option<Response>, ApiError> {
+    match found {
+        Err(ApiError::DatabaseUnavailable) => Ok(None),
+        found => found,
+    }
+}
+
+/// The outcome a caller waited for, good or bad; a database that is away is no outcome.
+fn waited(found: Result<Option<Response>, ApiError>, patience: Duration) -> Option<Response> {
+    match found {
+        Ok(answer) => answer.map(|answer| applied(answer, patience)),
+        Err(ApiError::DatabaseUnavailable) => None,
+        Err(error) => Some(applied(error.into_response(), patience)),
+    }
+}
+
+fn accepted(order: OrderId) -> Response {
+    let at = [(header::LOCATION, location(order))];
+    (StatusCode::ACCEPTED, at, Json(OrderView::accepted(order))).into_response()
+}
+
+fn applied(mut response: Response, patience: Duration) -> Response {
+    let value = format!("wait={}", patience.as_secs());
+    response.headers_mut().insert(PREFERENCE_APPLIED, value.parse().expect("digits are a header value"));
+    response
+}

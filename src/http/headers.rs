@@ -1,0 +1,81 @@
+//! Request headers with a meaning of their own.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::error::ApiError;
+use crate::domain::ids::IdempotencyKey;
+
+/// The longest a request waits for an outcome, in seconds.
+const MAX_WAIT_SECONDS: u64 = 30;
+
+/// A request's `Idempotency-Key`, required.
+pub struct RequiredKey(pub IdempotencyKey);
+
+/// A request's `Idempotency-Key`, if it has one.
+pub struct OptionalKey(pub Option<IdempotencyKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for OptionalKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("Idempotency-Key") else { return Ok(Self(None)) };
+        let text = value.to_str().unwrap_or_default().trim();
+        // The IETF draft writes the key as a quoted string, most clients write it plain.
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let key = IdempotencyKey::parse(quoted.unwrap_or(text));
+        key.map(|key| Self(Some(key))).map_err(|invalid| ApiError::BadHeader(invalid.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequiredKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match OptionalKey::from_request_parts(parts, state).await? {
+            OptionalKey(Some(key)) => Ok(Self(key)),
+            OptionalKey(None) => Err(ApiError::BadHeader("Idempotency-Key is required".to_owned())),
+        }
+    }
+}
+
+/// How long the caller would wait for the outcome: `Prefer: wait=N` (RFC 7240). A preference that cannot be read is
+/// ignored, as that standard asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait(pub Option<Duration>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Wait {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let preferences = parts.headers.get_all("Prefer").iter().filter_map(|value| value.to_str().ok());
+        let seconds = preferences
+            .flat_map(|value| value.split([',', ';']))
+            .filter_map(|preference| preference.trim().split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+            .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse::<u64>().ok());
+        Ok(Self(
+            seconds
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.min(MAX_WAIT_SECONDS))),
+        ))
+    }
+}
+
+/// The caller's W3C trace context, passed on if it looks like one.
+pub struct Trace(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Trace {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let valid = |text: &&str| {
+            text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        };
+        Ok(Self(header.filter(valid).map(str::to_owned)))
+    }
+}

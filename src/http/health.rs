@@ -1,0 +1,22 @@
+//! `/readyz`: whether this process can do its work. `/livez` and `/metrics` are every process's.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::app::App;
+use crate::store;
+
+/// Ready when the database answers with the schema this program was built for and the broker takes messages
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready"))
+)]
+pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
+    let schema = app.read(async |conn| store::applied_migrations(conn).await).await;
+    let database = schema.is_ok_and(|applied| applied >= store::MIGRATIONS.iter().count());
+    let broker = app.publisher.is_connected();
+    let status = if database && broker { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"database": database, "broker": broker})))
+}

@@ -1,0 +1,277 @@
+//! `/v1/orders`: place, read, list, cancel and extend.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::app::App;
+use super::auth::Buyer;
+use super::body;
+use super::command::give;
+use super::error::ApiError;
+use super::headers::{OptionalKey, RequiredKey, Trace, Wait};
+use super::outcome::{self, Awaited};
+use super::views::{OrderList, OrderView, Problem};
+use crate::domain::allocation::HeldItem;
+use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
+use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
+use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
+use crate::store::orders::{self, OrderStatus};
+
+/// Orders on one page.
+const DEFAULT_PAGE: i64 = 20;
+const MAX_PAGE: i64 = 100;
+/// How much time an extension gives when the caller does not say, in seconds.
+const DEFAULT_EXTENSION_SECONDS: i64 = 600;
+
+/// What to hold.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// 1 to 50 items; the same SKU twice is summed.
+    #[schema(min_items = 1, max_items = 50)]
+    items: Vec<PlaceItem>,
+    /// For how long; 1200 when absent.
+    #[schema(minimum = 1, maximum = 86400)]
+    hold_seconds: Option<i64>,
+}
+
+/// One SKU and how many of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceItem {
+    /// The SKU's code.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    sku: String,
+    /// Units.
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: i64,
+}
+
+impl PlaceOrder {
+    fn parse(self) -> Result<(RequestedItems, HoldSeconds), ApiError> {
+        let parse = |item: PlaceItem| {
+            Ok(RequestedItem { sku: SkuCode::parse(item.sku)?, quantity: Quantity::parse(item.quantity)? })
+        };
+        let items = self.items.into_iter().map(parse).collect::<Result<Vec<_>, ApiError>>()?;
+        let hold = self.hold_seconds.map_or(Ok(HoldSeconds::STANDARD), HoldSeconds::parse)?;
+        Ok((RequestedItems::parse(items)?, hold))
+    }
+}
+
+/// Place an order: its stock is held until it is paid or its time is up
+#[utoipa::path(
+    post, path = "/v1/orders", tag = "orders", request_body = PlaceOrder,
+    params(
+        ("Idempotency-Key" = String, Header, description = "Repeats of one key are one order"),
+        ("Holdfast-Customer" = Option<String>, Header, description = "The customer, named by a shop"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer with the outcome, up to N (30) seconds"),
+    ),
+    responses(
+        (status = 201, description = "Held", body = OrderView),
+        (status = 202, description = "Accepted; look at Location", body = OrderView),
+        (status = 409, description = "Refused", body = Problem),
+        (status = 422, description = "A rule is broken, or the key was used for another body", body = Problem),
+        (status = 503, description = "Not accepted: the broker is away or the queue full", body = Problem),
+    )
+)]
+pub async fn place(
+    State(app): State<App>,
+    Buyer(customer_id): Buyer,
+    RequiredKey(key): RequiredKey,
+    wait: Wait,
+    Trace(trace): Trace,
+    body::Json(request): body::Json<PlaceOrder>,
+) -> Result<Response, ApiError> {
+    let (items, hold_seconds) = request.parse()?;
+    let fingerprint = items.fingerprint(hold_seconds);
+    let order_id = OrderId::derive(&customer_id, &key);
+    if !app.remember(order_id, fingerprint) {
+        return Err(ApiError::KeyReused);
+    }
+    let command = HoldOrder { version: Version, order_id, customer_id, items, hold_seconds, fingerprint };
+    give(&app, command, order_id, wait, Awaited::Decision(fingerprint), trace.as_deref()).await
+}
+
+/// Read an order
+#[utoipa::path(
+    get, path = "/v1/orders/{id}", tag = "orders", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "The order; `accepted` while it waits in its queue", body = OrderView),
+        (status = 404, description = "No order of this customer", body = Problem),
+    )
+)]
+pub async fn read(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    id: OwnOrder,
+) -> Result<Response, ApiError> {
+    let order = id.check(&customer)?;
+    let view = app
+        .read(async |conn| match orders::find(conn, order).await? {
+            Some(row) => outcome::view(conn, &row).await.map(Some),
+            None => Ok(None),
+        })
+        .await?;
+    Ok(match view {
+        Some(view) => ([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response(),
+        None => {
+            let headers = [(header::CACHE_CONTROL, "no-store"), (header::RETRY_AFTER, "1")];
+            (headers, Json(OrderView::accepted(order))).into_response()
+        }
+    })
+}
+
+/// Which orders to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only orders of this status
+    status: Option<String>,
+    /// The `next` of the page before
+    after: Option<Uuid>,
+    /// Orders on the page, 1 to 100
+    limit: Option<i64>,
+}
+
+/// List a customer's orders, newest first
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders", params(ListQuery),
+    responses((status = 200, description = "A page of orders", body = OrderList))
+)]
+pub async fn list(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<OrderList>, ApiError> {
+    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
+    let status = query.status.map(|name| {
+        OrderStatus::from_name(&name)
+            .ok_or_else(|| ApiError::Unprocessable("status must be that of a decided order".to_owned()))
+    });
+    let status = status.transpose()?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")));
+    }
+    let after = query.after.map(OrderId::from);
+    let (rows, items) = app
+        .read(async |conn| {
+            let rows = orders::list(conn, &customer, status, after, limit + 1).await?;
+            let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
+            let items = orders::items_of(conn, &ids).await?;
+            Ok((rows, items))
+        })
+        .await?;
+    let page = &rows[..rows.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
+    let next = (rows.len() > page.len()).then(|| page.last().map(|row| row.id.uuid())).flatten();
+    let views = page.iter().map(|row| {
+        let own: Vec<HeldItem> =
+            items.iter().filter(|(order, _)| *order == row.id).map(|(_, item)| item.clone()).collect();
+        OrderView::decided(row, &own)
+    });
+    Ok(Json(OrderList { orders: views.collect(), next }))
+}
+
+/// Cancel a held order
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "Cancelled", body = OrderView),
+        (status = 202, description = "Accepted", body = OrderView),
+        (status = 404, description = "No order of this customer", body = Problem),
+        (status = 409, description = "Not on hold any more", body = Problem),
+    )
+)]
+pub async fn cancel(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    id: OwnOrder,
+    OptionalKey(key): OptionalKey,
+    wait: Wait,
+    Trace(trace): Trace,
+) -> Result<Response, ApiError> {
+    let order_id = id.check(&customer)?;
+    let command_id = command_id("cancel", &customer, order_id, key);
+    let command = CancelOrder { version: Version, command_id, order_id };
+    give(&app, command, order_id, wait, Awaited::Cancellation, trace.as_deref()).await
+}
+
+/// How much time to add.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendOrder {
+    /// Seconds to add; 600 when absent.
+    #[schema(minimum = 1, maximum = 3600)]
+    extend_seconds: Option<i64>,
+}
+
+/// Give a held order more time: at most twice, and never past 60 minutes after the hold began
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/extend", tag = "orders", params(("id" = Uuid, Path)),
+    request_body = ExtendOrder,
+    responses(
+        (status = 200, description = "Extended", body = OrderView),
+        (status = 202, description = "Accepted", body = OrderView),
+        (status = 404, description = "No order of this customer", body = Problem),
+        (status = 409, description = "Not extended", body = Problem),
+        (status = 410, description = "Its time is up", body = Problem),
+    )
+)]
+pub async fn extend(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    id: OwnOrder,
+    OptionalKey(key): OptionalKey,
+    wait: Wait,
+    Trace(trace): Trace,
+    body::Json(request): body::Json<ExtendOrder>,
+) -> Result<Response, ApiError> {
+    let order_id = id.check(&customer)?;
+    let extend_seconds = request.extend_seconds.unwrap_or(DEFAULT_EXTENSION_SECONDS);
+    let extend_seconds =
+        HoldSeconds::parse(extend_seconds).ok().filter(|hold| hold.seconds() <= 3_600).ok_or_else(|| {
+            ApiError::Unprocessable("extend_seconds must be a whole number from 1 to 3,600".to_owned())
+        })?;
+    let command_id = command_id("extend", &customer, order_id, key);
+    let command = ExtendHold { version: Version, command_id, order_id, extend_seconds };
+    give(&app, command, order_id, wait, Awaited::Extension(command_id), trace.as_deref()).await
+}
+
+/// The command a request gives: the same for the same key, one of its own without.
+pub fn command_id(
+    call: &str,
+    customer: &CustomerId,
+    order: OrderId,
+    key: Option<IdempotencyKey>,
+) -> CommandId {
+    key.map_or_else(CommandId::fresh, |key| CommandId::derive(&format!("{call} {order}"), customer, &key))
+}
+
+/// The order of the path, before it is known whose it is.
+pub struct OwnOrder(Uuid);
+
+impl OwnOrder {
+    /// The order, if it is this customer's. What is no id at all, another's or nobody's gets the same answer.
+    pub fn check(&self, customer: &CustomerId) -> Result<OrderId, ApiError> {
+        let order = OrderId::from(self.0);
+        if order.belongs_to(customer) { Ok(order) } else { Err(ApiError::NotFound) }
+    }
+}
+
+impl axum::extract::FromRequestParts<App> for OwnOrder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, ApiError> {
+        match Path::<Uuid>::from_request_parts(parts, app).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(ApiError::NotFound),
+        }
+    }
+}

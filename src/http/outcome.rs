@@ -1,0 +1,112 @@
+//! What came of a command: the one place that turns an order's state into the answer its caller waits for.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::app::App;
+use super::error::ApiError;
+use super::views::OrderView;
+use crate::domain::allocation::HeldItem;
+use crate::domain::ids::{CommandId, Fingerprint, OrderId};
+use crate::domain::order::OrderState;
+use crate::store::events;
+use crate::store::orders::{self, OrderRow};
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy)]
+pub enum Awaited {
+    /// The order is held or refused.
+    Decision(Fingerprint),
+    /// The order is called off.
+    Cancellation,
+    /// The hold has more time.
+    Extension(CommandId),
+    /// The order is paid.
+    Payment(CommandId),
+}
+
+/// The path of an order.
+pub fn location(order: OrderId) -> String {
+    format!("/v1/orders/{order}")
+}
+
+/// An order with its items.
+pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<OrderView> {
+    let items = orders::items_of(conn, &[order.id]).await?;
+    let items: Vec<HeldItem> = items.into_iter().map(|(_, item)| item).collect();
+    Ok(OrderView::decided(order, &items))
+}
+
+/// The answer to a command, or `None` while there is none.
+pub async fn find(app: &App, order: OrderId, awaited: Awaited) -> Result<Option<Response>, ApiError> {
+    let command = match awaited {
+        Awaited::Extension(command) | Awaited::Payment(command) => Some(command),
+        Awaited::Decision(_) | Awaited::Cancellation => None,
+    };
+    let found = app
+        .read(async |conn| {
+            let Some(row) = orders::find(conn, order).await? else { return Ok(None) };
+            let answer = match command {
+                Some(command) => events::answer_to(conn, order, command).await?,
+                None => None,
+            };
+            let view = view(conn, &row).await?;
+            Ok(Some((row, answer, view)))
+        })
+        .await?;
+    let Some((row, answer, view)) = found else { return Ok(None) };
+    match judge(&row, answer, awaited) {
+        Judgement::Undecided => Ok(None),
+        Judgement::Yes(status) => {
+            let at = [(header::LOCATION, location(order))];
+            Ok(Some((status, at, Json(view)).into_response()))
+        }
+        Judgement::No(error) => Err(error),
+    }
+}
+
+enum Judgement {
+    Undecided,
+    Yes(StatusCode),
+    No(ApiError),
+}
+
+fn judge(row: &OrderRow, answer: Option<(String, Value)>, awaited: Awaited) -> Judgement {
+    let order = row.id;
+    let wrong_state = || Judgement::No(ApiError::WrongState { order, status: row.state.name() });
+    let reason = |data: &Value| data["reason"].as_str().unwrap_or_default().to_owned();
+    match (awaited, &row.state, answer.as_ref().map(|(kind, data)| (kind.as_str(), data))) {
+        (Awaited::Decision(fingerprint), ..) if fingerprint != row.fingerprint => {
+            Judgement::No(ApiError::KeyReused)
+        }
+        (Awaited::Decision(_), OrderState::Refused(refusal), _) => {
+            Judgement::No(ApiError::Refused(order, refusal.clone()))
+        }
+        (Awaited::Decision(_), ..) => Judgement::Yes(StatusCode::CREATED),
+
+        (Awaited::Cancellation, OrderState::Held(_) | OrderState::Paying(_), _) => Judgement::Undecided,
+        (Awaited::Cancellation, OrderState::Cancelled { .. }, _) => Judgement::Yes(StatusCode::OK),
+        (Awaited::Cancellation, ..) => wrong_state(),
+
+        (Awaited::Extension(_), _, Some(("order.extended", _))) => Judgement::Yes(StatusCode::OK),
+        (Awaited::Extension(_), _, Some((_, data))) if data["reason"] == "expired" => {
+            Judgement::No(ApiError::Expired(order))
+        }
+        (Awaited::Extension(_), _, Some((_, data))) if data["reason"] == "not_held" => wrong_state(),
+        (Awaited::Extension(_), _, Some((_, data))) => {
+            Judgement::No(ApiError::ExtensionRefused(reason(data)))
+        }
+        (Awaited::Extension(_), _, None) => Judgement::Undecided,
+
+        (Awaited::Payment(_), OrderState::Paid { .. }, _) => Judgement::Yes(StatusCode::OK),
+        (Awaited::Payment(_), OrderState::Expired { .. }, _) => Judgement::No(ApiError::Expired(order)),
+        (Awaited::Payment(_), _, Some(("payment.declined", data))) => {
+            Judgement::No(ApiError::Declined { order, reason: reason(data) })
+        }
+        (Awaited::Payment(_), OrderState::Held(_) | OrderState::Paying(_), _) => Judgement::Undecided,
+        (Awaited::Payment(_), ..) => wrong_state(),
+    }
+}

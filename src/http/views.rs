@@ -1,0 +1,211 @@
+//! Bodies of answers.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::allocation::HeldItem;
+use crate::domain::ids::OrderId;
+use crate::domain::order::OrderState;
+use crate::store::orders::OrderRow;
+use crate::store::skus::SkuRow;
+
+/// Every price and amount is in Korean won.
+const CURRENCY: &str = "KRW";
+
+/// An order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderView {
+    /// Its id.
+    pub id: Uuid,
+    /// accepted, held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
+    pub status: &'static str,
+    /// What all items cost, in whole won.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_won: Option<i64>,
+    /// Always KRW.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<&'static str>,
+    /// When it was decided and its hold began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<DateTime<Utc>>,
+    /// From this instant on it cannot be paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the hold ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<DateTime<Utc>>,
+    /// How often the hold was extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension_count: Option<i16>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Value>,
+    /// What is held or sold, as it was called and cost when the hold began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemView>,
+}
+
+/// One SKU of an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemView {
+    /// The SKU's code.
+    pub sku: String,
+    /// The product's name.
+    pub name: String,
+    /// Units.
+    pub quantity: i32,
+    /// The price of one unit before discount, in whole won.
+    pub unit_price_won: i64,
+    /// What is taken off, from 0 to 1.
+    pub discount_ratio: f64,
+    /// What all units cost after discount, in whole won.
+    pub amount_won: i64,
+}
+
+impl From<&HeldItem> for ItemView {
+    fn from(item: &HeldItem) -> Self {
+        Self {
+            sku: item.sku.to_string(),
+            name: item.name.clone(),
+            quantity: item.quantity,
+            unit_price_won: item.unit_price.0,
+            discount_ratio: item.discount.ratio(),
+            amount_won: item.amount.0,
+        }
+    }
+}
+
+impl OrderView {
+    /// An order that waits in its queue.
+    pub fn accepted(id: OrderId) -> Self {
+        Self {
+            id: id.uuid(),
+            status: OrderState::Accepted.name(),
+            amount_won: None,
+            currency: None,
+            created_at: None,
+            expires_at: None,
+            closed_at: None,
+            extension_count: None,
+            refusal: None,
+            items: vec![],
+        }
+    }
+
+    /// A decided order with its items.
+    pub fn decided(order: &OrderRow, items: &[HeldItem]) -> Self {
+        let closed_at = match &order.state {
+            OrderState::Paid { paid_at } => Some(*paid_at),
+            OrderState::Expired { released_at, .. } => Some(*released_at),
+            OrderState::Cancelled { cancelled_at } => Some(*cancelled_at),
+            _ => None,
+        };
+        let refusal = match &order.state {
+            OrderState::Refused(refusal) => serde_json::to_value(refusal).ok(),
+            _ => None,
+        };
+        Self {
+            id: order.id.uuid(),
+            status: order.state.name(),
+            amount_won: Some(order.amount.0),
+            currency: Some(CURRENCY),
+            created_at: Some(order.created_at),
+            expires_at: order.expires_at,
+            closed_at,
+            extension_count: Some(order.extension_count),
+            refusal,
+            items: items.iter().map(ItemView::from).collect(),
+        }
+    }
+}
+
+/// Some orders, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderList {
+    /// The orders.
+    pub orders: Vec<OrderView>,
+    /// Pass it as `after` to read on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Uuid>,
+}
+
+/// A SKU with its stock.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SkuView {
+    /// Its code.
+    pub sku: String,
+    /// Its name.
+    pub name: String,
+    /// The price of one unit, in whole won.
+    pub price_won: i64,
+    /// What is taken off, from 0 to 1.
+    pub discount_ratio: f64,
+    /// Units of it one customer may have, if it sets a limit of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_per_customer: Option<i32>,
+    /// Units owned.
+    pub on_hand: i32,
+    /// Units set aside.
+    pub reserved: i32,
+    /// Units the next buyer can have; overdue holds no longer keep theirs.
+    pub available: i32,
+}
+
+impl From<SkuRow> for SkuView {
+    fn from(row: SkuRow) -> Self {
+        Self {
+            sku: row.code,
+            name: row.name,
+            price_won: row.price.0,
+            discount_ratio: row.discount.ratio(),
+            max_per_customer: row.max_per_customer,
+            on_hand: row.on_hand,
+            reserved: row.reserved,
+            available: row.on_hand - row.reserved + row.overdue,
+        }
+    }
+}
+
+/// A wallet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WalletView {
+    /// What it holds, in whole won.
+    pub balance_won: i64,
+    /// Always KRW.
+    pub currency: &'static str,
+}
+
+impl WalletView {
+    /// A wallet that holds this much.
+    pub fn new(balance_won: i64) -> Self {
+        Self { balance_won, currency: CURRENCY }
+    }
+}
+
+/// A charge of a wallet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChargeView {
+    /// Its id.
+    pub id: Uuid,
+    /// What was added, in whole won.
+    pub amount_won: i64,
+    /// What the wallet held afterwards, in whole won.
+    pub balance_won: i64,
+}
+
+/// An error, after RFC 9457. Further members depend on its type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A stable name, such as `urn:holdfast:problem:out-of-stock`.
+    #[schema(rename = "type")]
+    r#type: String,
+    /// The same in words.
+    title: String,
+    /// The status code.
+    status: u16,
+    /// What to do about it.
+    detail: String,
+}

@@ -1,0 +1,18 @@
+//! Holdfast holds stock for an order, lets the buyer pay, and gives the stock back by itself when the buyer does not.
+//!
+//! Arrows point one way: `http` and the workers use `store` and `broker`, which use `domain`, which knows nobody.
+
+pub mod audit;
+pub mod broker;
+pub mod clock;
+pub mod config;
+pub mod dead_letters;
+pub mod domain;
+pub mod event;
+pub mod http;
+pub mod message;
+pub mod retry;
+pub mod router;
+pub mod serving;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,250 @@
+//! The commands: one struct each, with its queue. Bodies are JSON with a version; unknown fields are ignored.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
+use crate::domain::items::{HoldSeconds, RequestedItems};
+
+/// The largest body a worker reads, in bytes; the API takes no larger one either.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The command queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Queue {
+    /// Hold stock for a new order.
+    OrderHold,
+    /// Release holds whose time is up.
+    OrderExpire,
+    /// Call an order off.
+    OrderCancel,
+    /// Give a hold more time.
+    OrderExtend,
+    /// Take payment for a hold.
+    PaymentConfirm,
+}
+
+impl Queue {
+    /// Every command queue.
+    pub const ALL: [Queue; 5] =
+        [Queue::OrderHold, Queue::OrderExpire, Queue::OrderCancel, Queue::OrderExtend, Queue::PaymentConfirm];
+
+    /// The queue's name, which is also its routing key and the `type` of its messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Queue::OrderHold => "order.hold",
+            Queue::OrderExpire => "order.expire",
+            Queue::OrderCancel => "order.cancel",
+            Queue::OrderExtend => "order.extend",
+            Queue::PaymentConfirm => "payment.confirm",
+        }
+    }
+
+    /// The queue of this name.
+    pub fn from_name(name: &str) -> Option<Queue> {
+        Queue::ALL.into_iter().find(|queue| queue.name() == name)
+    }
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A command that travels through a queue of its own.
+pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Where it waits.
+    const QUEUE: Queue;
+
+    /// The one order it is about, if there is one.
+    fn order_id(&self) -> Option<OrderId>;
+
+    /// How many orders it touches: what a batch is measured by.
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+/// The version every body carries. A body of a newer one is not understood and waits for a newer worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Version;
+
+const CURRENT_VERSION: u16 = 1;
+
+impl TryFrom<u16> for Version {
+    type Error = String;
+    fn try_from(version: u16) -> Result<Self, String> {
+        if version == CURRENT_VERSION { Ok(Self) } else { Err(format!("version {version} is not known")) }
+    }
+}
+
+impl From<Version> for u16 {
+    fn from(_: Version) -> u16 {
+        CURRENT_VERSION
+    }
+}
+
+/// `order.hold`: hold stock for a new order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// The order to be.
+    pub order_id: OrderId,
+    /// Who asks.
+    pub customer_id: CustomerId,
+    /// For what.
+    pub items: RequestedItems,
+    /// For how long.
+    pub hold_seconds: HoldSeconds,
+    /// What was asked for, as a hash.
+    pub fingerprint: Fingerprint,
+}
+
+impl Command for HoldOrder {
+    const QUEUE: Queue = Queue::OrderHold;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.expire`: a wake-up call for holds that are due together. The truth is `orders.expires_at`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpireOrders {
+    /// See [`Version`].
+    pub version: Version,
+    /// When their time is up, as it stood when the call was ordered.
+    pub due_at: DateTime<Utc>,
+    /// The orders to look at.
+    pub order_ids: Vec<OrderId>,
+}
+
+impl Command for ExpireOrders {
+    const QUEUE: Queue = Queue::OrderExpire;
+    fn order_id(&self) -> Option<OrderId> {
+        None
+    }
+    fn weight(&self) -> usize {
+        self.order_ids.len()
+    }
+}
+
+/// `order.cancel`: call an order off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+}
+
+impl Command for CancelOrder {
+    const QUEUE: Queue = Queue::OrderCancel;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.extend`: give a hold more time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtendHold {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+    /// How much later the deadline shall be, in seconds.
+    pub extend_seconds: HoldSeconds,
+}
+
+impl Command for ExtendHold {
+    const QUEUE: Queue = Queue::OrderExtend;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `payment.confirm`: pay an order from its customer's wallet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfirmPayment {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command, and the payment it makes.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+}
+
+impl Command for ConfirmPayment {
+    const QUEUE: Queue = Queue::PaymentConfirm;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// Why a body is not a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// More than [`MAX_BODY_BYTES`].
+    #[error("the body has {0} bytes, more than 65536")]
+    TooLarge(usize),
+    /// Not JSON at all.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// JSON of a version this worker does not know yet.
+    #[error("the body has version {0}, newer than this worker")]
+    NewerVersion(u16),
+    /// JSON that breaks a rule of the command.
+    #[error("the body breaks a rule: {0}")]
+    Invalid(String),
+}
+
+/// Writes a command's body.
+pub fn encode(command: &impl Command) -> Vec<u8> {
+    serde_json::to_vec(command).expect("a command has string keys and no failing serializer")
+}
+
+/// Reads a command's body.
+pub fn decode<C: Command>(body: &[u8]) -> Result<C, DecodeError> {
+    #[derive(Deserialize)]
+    struct OnlyVersion {
+        version: u16,
+    }
+    if body.len() > MAX_BODY_BYTES {
+        return Err(DecodeError::TooLarge(body.len()));
+    }
+    serde_json::from_slice(body).map_err(|error| match serde_json::from_slice::<OnlyVersion>(body) {
+        Ok(OnlyVersion { version }) if version > CURRENT_VERSION => DecodeError::NewerVersion(version),
+        _ if error.is_data() => DecodeError::Invalid(error.to_string()),
+        _ => DecodeError::NotJson(error.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANCEL: &str = r#"{"version":1,"command_id":"00000000-0000-0000-0000-000000000001",
+        "order_id":"00000000-0000-0000-0000-000000000002","from_the_future":true}"#;
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        assert!(decode::<CancelOrder>(CANCEL.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_rubbish() {
+        let newer = CANCEL.replace("\"version\":1", "\"version\":2");
+        assert_eq!(decode::<CancelOrder>(newer.as_bytes()), Err(DecodeError::NewerVersion(2)));
+        assert!(matches!(decode::<CancelOrder>(b"{"), Err(DecodeError::NotJson(_))));
+        assert!(matches!(decode::<CancelOrder>(br#"{"version":1}"#), Err(DecodeError::Invalid(_))));
+    }
+}

@@ -1,0 +1,63 @@
+//! All SQL: plain functions that take a connection, one file per family of tables. Never publishes.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub mod audit;
+pub mod dead_letters;
+pub mod events;
+pub mod orders;
+pub mod payments;
+pub mod relay;
+pub mod skus;
+pub mod stock;
+pub mod tokens;
+pub mod usage;
+pub mod wallets;
+
+/// Waiting for a connection longer than this is an outage for whoever asks.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The schema, embedded.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// A pool that does not connect yet, so that a process can start before its database does. No statement may run or
+/// wait for a lock for long, and a transaction that its client forgot is ended by the server.
+pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.application_name(name).options([
+        ("statement_timeout", "5000"),
+        ("lock_timeout", "4000"),
+        ("idle_in_transaction_session_timeout", "10000"),
+    ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options))
+}
+
+/// Whether an error is about the data of the statement, rather than about the database being away, read-only, out
+/// of connections, deadlocked or not migrated yet. Only the former can be a message's fault.
+pub fn is_about_the_data(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => {
+            // SQLSTATE classes: 21 cardinality violation, 22 data exception, 23 integrity constraint violation.
+            database.code().is_some_and(|code| ["21", "22", "23"].iter().any(|class| code.starts_with(class)))
+        }
+        sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::RowNotFound => true,
+        _ => false,
+    }
+}
+
+/// How many migrations have been applied.
+pub async fn applied_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {
+    // The table is sqlx's own and not there before the first migration, so the text is not checked when built.
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}

@@ -1,0 +1,492 @@
+//! Orders and their items. Every transition is a compare-and-swap on `status`: the row count decides.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::allocation::HeldItem;
+use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
+use crate::domain::money::{DiscountRatio, Won};
+use crate::domain::order::{Hold, OrderState};
+use crate::domain::refusal::Refusal;
+
+/// `order_status` of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "order_status", rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// See [`OrderState::Held`]; the others likewise.
+    Held,
+    #[allow(missing_docs, reason = "the states are described once, in the domain")]
+    Paying,
+    #[allow(missing_docs, reason = "as above")]
+    Paid,
+    #[allow(missing_docs, reason = "as above")]
+    PartlyRefunded,
+    #[allow(missing_docs, reason = "as above")]
+    Refunded,
+    #[allow(missing_docs, reason = "as above")]
+    Refused,
+    #[allow(missing_docs, reason = "as above")]
+    Expired,
+    #[allow(missing_docs, reason = "as above")]
+    Cancelled,
+}
+
+impl OrderStatus {
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "held" => Self::Held,
+            "paying" => Self::Paying,
+            "paid" => Self::Paid,
+            "partly_refunded" => Self::PartlyRefunded,
+            "refunded" => Self::Refunded,
+            "refused" => Self::Refused,
+            "expired" => Self::Expired,
+            "cancelled" => Self::Cancelled,
+            _ => return None,
+        })
+    }
+}
+
+/// An order's row.
+#[derive(Debug, Clone)]
+pub struct OrderRow {
+    /// Its id.
+    pub id: OrderId,
+    /// Whose it is.
+    pub customer_id: String,
+    /// What it costs.
+    pub amount: Won,
+    /// What was asked for, as a hash.
+    pub fingerprint: Fingerprint,
+    /// How often its hold was extended.
+    pub extension_count: i16,
+    /// When the worker decided.
+    pub created_at: DateTime<Utc>,
+    /// Its deadline; a refused order has none.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub state: OrderState,
+}
+
+/// The columns as they come; [`OrderRow::from`] makes sense of them.
+struct RawOrder {
+    id: Uuid,
+    customer_id: String,
+    status: OrderStatus,
+    amount_won: i64,
+    fingerprint: Uuid,
+    refusal: Option<serde_json::Value>,
+    extension_count: i16,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<RawOrder> for OrderRow {
+    type Error = sqlx::Error;
+
+    /// The schema's CHECKs keep impossible rows out; a row that is one all the same is an error, not a guess.
+    fn try_from(row: RawOrder) -> sqlx::Result<Self> {
+        let impossible = || sqlx::Error::Decode(format!("order {} has an impossible row", row.id).into());
+        let hold = || {
+            let expires_at = row.expires_at.ok_or_else(impossible)?;
+            let (began_at, extension_count) = (row.created_at, row.extension_count);
+            Ok::<_, sqlx::Error>(Hold { began_at, expires_at, extension_count })
+        };
+        let closed_at = || row.closed_at.ok_or_else(impossible);
+        let state = match row.status {
+            OrderStatus::Held => OrderState::Held(hold()?),
+            OrderStatus::Paying => OrderState::Paying(hold()?),
+            OrderStatus::Paid => OrderState::Paid { paid_at: closed_at()? },
+            OrderStatus::PartlyRefunded => OrderState::PartlyRefunded,
+            OrderStatus::Refunded => OrderState::Refunded,
+            OrderStatus::Refused => {
+                let refusal: Option<Refusal> =
+                    row.refusal.clone().and_then(|refusal| serde_json::from_value(refusal).ok());
+                OrderState::Refused(refusal.ok_or_else(impossible)?)
+            }
+            OrderStatus::Expired => {
+                OrderState::Expired { expires_at: hold()?.expires_at, released_at: closed_at()? }
+            }
+            OrderStatus::Cancelled => OrderState::Cancelled { cancelled_at: closed_at()? },
+        };
+        Ok(Self {
+            id: row.id.into(),
+            customer_id: row.customer_id,
+            amount: Won(row.amount_won),
+            fingerprint: Fingerprint(row.fingerprint),
+            extension_count: row.extension_count,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            state,
+        })
+    }
+}
+
+/// An order as it was decided.
+#[derive(Debug, Clone)]
+pub struct DecidedOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// Whose it is.
+    pub customer_id: CustomerId,
+    /// What was asked for, as a hash.
+    pub fingerprint: Fingerprint,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What a worker decided.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Stock is set aside.
+    Held {
+        /// What for.
+        items: Vec<HeldItem>,
+        /// Their sum.
+        amount: Won,
+        /// Until when.
+        expires_at: DateTime<Utc>,
+    },
+    /// Nothing is.
+    Refused(Refusal),
+}
+
+/// What is known of an order whose command comes a second time.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownOrder {
+    /// Its id.
+    pub id: OrderId,
+    /// What was asked for the first time.
+    pub fingerprint: Fingerprint,
+    /// Its deadline, if it is still on hold.
+    pub held_until: Option<DateTime<Utc>>,
+}
+
+/// Which of these orders have been decided already.
+pub async fn known(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<KnownOrder>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT id, fingerprint, CASE WHEN status = 'held' THEN expires_at END AS held_until
+           FROM orders WHERE id = ANY($1)",
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    let known = rows.into_iter().map(|row| KnownOrder {
+        id: row.id.into(),
+        fingerprint: Fingerprint(row.fingerprint),
+        held_until: row.held_until,
+    });
+    Ok(known.collect())
+}
+
+/// Writes decided orders, then their items: one statement per table. `created_at` is the transaction's time.
+pub async fn insert(
+    conn: &mut PgConnection,
+    orders: &[DecidedOrder],
+    created_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let mut columns = OrderColumns::default();
+    let mut items = ItemColumns::default();
+    for order in orders {
+        columns.push(order, created_at);
+        if let Outcome::Held { items: held, .. } = &order.outcome {
+            items.push(order.id, held);
+        }
+    }
+    columns.insert(&mut *conn, created_at).await?;
+    items.insert(conn).await
+}
+
+#[derive(Default)]
+struct OrderColumns {
+    ids: Vec<Uuid>,
+    customers: Vec<String>,
+    statuses: Vec<OrderStatus>,
+    amounts: Vec<i64>,
+    fingerprints: Vec<Uuid>,
+    refusals: Vec<Option<String>>,
+    deadlines: Vec<Option<DateTime<Utc>>>,
+    closed: Vec<Option<DateTime<Utc>>>,
+}
+
+impl OrderColumns {
+    fn push(&mut self, order: &DecidedOrder, now: DateTime<Utc>) {
+        self.ids.push(order.id.uuid());
+        self.customers.push(order.customer_id.as_str().to_owned());
+        self.fingerprints.push(order.fingerprint.0);
+        match &order.outcome {
+            Outcome::Held { amount, expires_at, .. } => {
+                self.statuses.push(OrderStatus::Held);
+                self.amounts.push(amount.0);
+                self.refusals.push(None);
+                self.deadlines.push(Some(*expires_at));
+                self.closed.push(None);
+            }
+            Outcome::Refused(refusal) => {
+                let refusal = serde_json::to_string(refusal).expect("a refusal has string keys");
+                self.statuses.push(OrderStatus::Refused);
+                self.amounts.push(0);
+                self.refusals.push(Some(refusal));
+                self.deadlines.push(None);
+                self.closed.push(Some(now));
+            }
+        }
+    }
+
+    async fn insert(self, conn: &mut PgConnection, created_at: DateTime<Utc>) -> sqlx::Result<()> {
+        sqlx::query!(
+            "INSERT INTO orders (id, customer_id, status, amount_won, fingerprint, refusal, expires_at,
+                                 closed_at, created_at)
+             SELECT id, customer_id, status, amount_won, fingerprint, refusal::jsonb, expires_at, closed_at, $9
+               FROM unnest($1::uuid[], $2::text[], $3::order_status[], $4::bigint[], $5::uuid[], $6::text[],
+                           $7::timestamptz[], $8::timestamptz[])
+                 AS new (id, customer_id, status, amount_won, fingerprint, refusal, expires_at, closed_at)",
+            &self.ids,
+            &self.customers,
+            self.statuses.as_slice() as &[OrderStatus],
+            &self.amounts,
+            &self.fingerprints,
+            self.refusals.as_slice() as &[Option<String>],
+            self.deadlines.as_slice() as &[Option<DateTime<Utc>>],
+            self.closed.as_slice() as &[Option<DateTime<Utc>>],
+            created_at,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct ItemColumns {
+    orders: Vec<Uuid>,
+    skus: Vec<i64>,
+    positions: Vec<i16>,
+    quantities: Vec<i32>,
+    unit_prices: Vec<i64>,
+    discounts: Vec<i32>,
+    amounts: Vec<i64>,
+    codes: Vec<String>,
+    names: Vec<String>,
+}
+
+impl ItemColumns {
+    fn push(&mut self, order: OrderId, items: &[HeldItem]) {
+        for (position, item) in (0..).zip(items) {
+            self.orders.push(order.uuid());
+            self.skus.push(item.sku_id.0);
+            self.positions.push(position);
+            self.quantities.push(item.quantity);
+            self.unit_prices.push(item.unit_price.0);
+            self.discounts.push(item.discount.basis_points());
+            self.amounts.push(item.amount.0);
+            self.codes.push(item.sku.as_str().to_owned());
+            self.names.push(item.name.clone());
+        }
+    }
+
+    async fn insert(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        if self.orders.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO order_items (order_id, sku_id, position, quantity, unit_price_won, discount_ratio_bp,
+                                      amount_won, sku_code, name)
+             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::int[], $5::bigint[], $6::int[],
+                                  $7::bigint[], $8::text[], $9::text[])",
+            &self.orders,
+            &self.skus,
+            &self.positions,
+            &self.quantities,
+            &self.unit_prices,
+            &self.discounts,
+            &self.amounts,
+            &self.codes,
+            &self.names,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Orders locked until the transaction ends, in the order of their ids, with the transaction's time.
+pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderRow>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query_as!(
+        RawOrder,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+                  extension_count, created_at, expires_at, closed_at
+             FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(OrderRow::try_from).collect()
+}
+
+/// The transaction's time, by PostgreSQL's clock.
+pub async fn transaction_time(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(conn).await
+}
+
+/// One order.
+pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Option<OrderRow>> {
+    let row = sqlx::query_as!(
+        RawOrder,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+                  extension_count, created_at, expires_at, closed_at
+             FROM orders WHERE id = $1"#,
+        order.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(OrderRow::try_from).transpose()
+}
+
+/// Orders of one customer, newest first, from after `after` on.
+pub async fn list(
+    conn: &mut PgConnection,
+    customer: &CustomerId,
+    status: Option<OrderStatus>,
+    after: Option<OrderId>,
+    limit: i64,
+) -> sqlx::Result<Vec<OrderRow>> {
+    let rows = sqlx::query_as!(
+        RawOrder,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+                  extension_count, created_at, expires_at, closed_at
+             FROM orders
+            WHERE customer_id = $1
+              AND ($2::order_status IS NULL OR status = $2)
+              AND ($3::uuid IS NULL OR (created_at, id) <
+                   (SELECT a.created_at, a.id FROM orders a WHERE a.id = $3 AND a.customer_id = $1))
+            ORDER BY created_at DESC, id DESC LIMIT $4"#,
+        customer.as_str(),
+        status as Option<OrderStatus>,
+        after.map(OrderId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(OrderRow::try_from).collect()
+}
+
+/// The items of some orders, each order's in the order the buyer named them.
+pub async fn items_of(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<(OrderId, HeldItem)>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        "SELECT order_id, sku_id, quantity, unit_price_won, discount_ratio_bp, amount_won, sku_code, name
+           FROM order_items WHERE order_id = ANY($1) ORDER BY order_id, position",
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let sku = crate::domain::ids::SkuCode::parse(row.sku_code);
+            let item = HeldItem {
+                sku_id: crate::domain::ids::SkuId(row.sku_id),
+                sku: sku.map_err(|error| sqlx::Error::Decode(error.into()))?,
+                name: row.name,
+                quantity: row.quantity,
+                unit_price: Won(row.unit_price_won),
+                discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
+                amount: Won(row.amount_won),
+            };
+            Ok((row.order_id.into(), item))
+        })
+        .collect()
+}
+
+/// A hold that was ended because its time is up.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpiredHold {
+    /// The order.
+    pub id: OrderId,
+    /// Its deadline.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Ends those of these holds whose time is up, and no others.
+pub async fn expire(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<ExpiredHold>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"WITH due AS (
+               SELECT id FROM orders WHERE id = ANY($1) AND status = 'held' AND expires_at <= now()
+                ORDER BY id FOR NO KEY UPDATE
+           )
+           UPDATE orders SET status = 'expired', closed_at = now() FROM due
+            WHERE orders.id = due.id AND orders.status = 'held'
+           RETURNING orders.id, orders.expires_at AS "expires_at!""#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ExpiredHold { id: row.id.into(), expires_at: row.expires_at }).collect())
+}
+
+/// Those of these orders that are on hold and not due yet, with their deadlines.
+pub async fn not_due_yet(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> sqlx::Result<Vec<(OrderId, DateTime<Utc>)>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id, expires_at AS "expires_at!" FROM orders
+            WHERE id = ANY($1) AND status = 'held' AND expires_at > now()"#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.expires_at)).collect())
+}
+
+/// Holds overdue by more than `grace_seconds`, oldest first: in health there are none.
+pub async fn overdue(conn: &mut PgConnection, grace_seconds: i32, limit: i64) -> sqlx::Result<Vec<OrderId>> {
+    let rows = sqlx::query_scalar!(
+        "SELECT id FROM orders
+          WHERE status = 'held' AND expires_at <= now() - make_interval(secs => $1::int)
+          ORDER BY expires_at LIMIT $2",
+        grace_seconds,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(OrderId::from).collect())
+}
+
+/// Moves locked, distinct orders from `held` to a final state: all of them, or it is an error.
+pub async fn close(conn: &mut PgConnection, orders: &[OrderId], to: OrderStatus) -> sqlx::Result<()> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let done = sqlx::query!(
+        "UPDATE orders SET status = $2, closed_at = now() WHERE id = ANY($1) AND status = 'held'",
+        &orders,
+        to as OrderStatus,
+    )
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == orders.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+/// Stores extended holds.
+pub async fn extend(conn: &mut PgConnection, holds: &[(OrderId, Hold)]) -> sqlx::Result<()> {
+    let orders: Vec<Uuid> = holds.iter().map(|(order, _)| order.uuid()).collect();
+    let deadlines: Vec<DateTime<Utc>> = holds.iter().map(|(_, hold)| hold.expires_at).collect();
+    let counts: Vec<i16> = holds.iter().map(|(_, hold)| hold.extension_count).collect();
+    sqlx::query!(
+        "UPDATE orders SET expires_at = new.expires_at, extension_count = new.extension_count
+           FROM unnest($1::uuid[], $2::timestamptz[], $3::smallint[]) AS new (id, expires_at, extension_count)
+          WHERE orders.id = new.id AND orders.status = 'held'",
+        &orders,
+        &deadlines,
+        &counts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::allocation::{Shelf, ShelfSku};
+use crate::domain::ids::{OrderId, SkuCode, SkuId};
+use crate::domain::money::{DiscountRatio, Won};
+
+/// What happens to the counters of one SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockChange {
+    /// Which SKU.
+    pub sku_id: SkuId,
+    /// Units that come or go.
+    pub on_hand: i32,
+    /// Units set aside or given back.
+    pub reserved: i32,
+}
+
+/// The SKUs of these codes, locked until the transaction ends. Unknown codes are missing from the answer. The lock
+/// leaves the key alone, as whoever only refers to a SKU need not wait.
+pub async fn lock_shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Shelf> {
+    let rows = sqlx::query!(
+        "SELECT s.id, s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer,
+                st.on_hand, st.reserved
+           FROM skus s JOIN stock st ON st.sku_id = s.id
+          WHERE s.code = ANY($1)
+          ORDER BY st.sku_id FOR NO KEY UPDATE OF st",
+        codes,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let code = SkuCode::parse(row.code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let sku = ShelfSku {
+                id: SkuId(row.id),
+                name: row.name,
+                price: Won(row.price_won),
+                discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
+                max_per_customer: row.max_per_customer.map(i32::unsigned_abs),
+                available: row.on_hand - row.reserved,
+            };
+            Ok((code, sku))
+        })
+        .collect()
+}
+
+/// Changes the counters of several SKUs at once, locking them in order. Several changes of one SKU are summed.
+pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut sums: BTreeMap<i64, (i32, i32)> = BTreeMap::new();
+    for change in changes {
+        let (on_hand, reserved) = sums.entry(change.sku_id.0).or_default();
+        *on_hand += change.on_hand;
+        *reserved += change.reserved;
+    }
+    let skus: Vec<i64> = sums.keys().copied().collect();
+    let (on_hand, reserved): (Vec<i32>, Vec<i32>) = sums.into_values().unzip();
+    sqlx::query!(
+        "WITH locked AS (
+             SELECT sku_id FROM stock WHERE sku_id = ANY($1) ORDER BY sku_id FOR NO KEY UPDATE
+         )
+         UPDATE stock SET on_hand = stock.on_hand + new.on_hand, reserved = stock.reserved + new.reserved
+           FROM locked JOIN unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, on_hand, reserved)
+                USING (sku_id)
+          WHERE stock.sku_id = locked.sku_id",
+        &skus,
+        &on_hand,
+        &reserved,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The units these orders hold, summed per SKU.
+pub async fn units_of(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<(SkuId, i32)>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT sku_id, sum(quantity)::int AS "units!" FROM order_items
+            WHERE order_id = ANY($1) GROUP BY sku_id ORDER BY sku_id"#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (SkuId(row.sku_id), row.units)).collect())
+}
+
+/// Writes down that the units of these orders were sold.
+pub async fn record_sales(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<()> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    sqlx::query!(
+        "INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason)
+         SELECT sku_id, order_id, -quantity, 'sold' FROM order_items WHERE order_id = ANY($1)",
+        &orders,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The overdue holds that keep units of these SKUs from a buyer, oldest first, at most `limit`.
+pub async fn overdue_holds(
+    conn: &mut PgConnection,
+    codes: &[String],
+    limit: i64,
+) -> sqlx::Result<Vec<OrderId>> {
+    let rows = sqlx::query_scalar!(
+        "SELECT o.id FROM orders o
+          WHERE o.status = 'held' AND o.expires_at <= now()
+            AND EXISTS (SELECT FROM order_items i JOIN skus s ON s.id = i.sku_id
+                         WHERE i.order_id = o.id AND s.code = ANY($1))
+          ORDER BY o.expires_at LIMIT $2",
+        codes,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(OrderId::from).collect())
+}

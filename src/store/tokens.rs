@@ -1,0 +1,70 @@
+//! Bearer tokens, known by their hash only.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::ids::CustomerId;
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, clap::ValueEnum)]
+#[sqlx(type_name = "token_role", rename_all = "snake_case")]
+pub enum Role {
+    /// A back end that acts for its customers.
+    Shop,
+    /// One customer.
+    Customer,
+    /// Reads.
+    Viewer,
+    /// Repairs.
+    Operator,
+    /// Makes tokens.
+    Admin,
+}
+
+/// A token to store.
+#[derive(Debug, Clone)]
+pub struct NewToken<'a> {
+    /// What people call it; one live token per name.
+    pub name: &'a str,
+    /// What it may do.
+    pub role: Role,
+    /// The one customer of a customer's token.
+    pub customer: Option<&'a CustomerId>,
+    /// SHA-256 of the token.
+    pub hash: &'a [u8],
+}
+
+/// Revokes the live token of this name, if there is one.
+pub async fn revoke(conn: &mut PgConnection, name: &str) -> sqlx::Result<u64> {
+    let done =
+        sqlx::query!("UPDATE tokens SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL", name)
+            .execute(conn)
+            .await?;
+    Ok(done.rows_affected())
+}
+
+/// Stores a token.
+pub async fn insert(conn: &mut PgConnection, token: NewToken<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO tokens (id, name, role, customer_id, token_hash) VALUES ($1, $2, $3, $4, $5)",
+        Uuid::now_v7(),
+        token.name,
+        token.role as Role,
+        token.customer.map(CustomerId::as_str),
+        token.hash,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The role and customer of a live token.
+pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<(Role, Option<String>)>> {
+    let row = sqlx::query!(
+        r#"SELECT role AS "role: Role", customer_id FROM tokens WHERE token_hash = $1 AND revoked_at IS NULL"#,
+        hash,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.role, row.customer_id)))
+}

@@ -1,0 +1,77 @@
+//! What customers have already: the locks and sums behind the limits.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::allocation::Usage;
+use crate::domain::ids::{CustomerId, SkuId};
+
+/// A hold lasts at most a day; looking a little further back finds every live one through the customer index.
+const LIVE_WINDOW_HOURS: i32 = 25;
+
+/// Makes this transaction the only one that decides orders of these customers, so that neither a limit nor an order
+/// id can be decided twice at once. Returns the transaction's time.
+pub async fn lock_customers(conn: &mut PgConnection, customers: &[String]) -> sqlx::Result<DateTime<Utc>> {
+    let row = sqlx::query!(
+        r#"SELECT now() AS "now!", count(locked.done) AS locked
+             FROM (SELECT pg_advisory_xact_lock(keys.key)::text AS done
+                     FROM (SELECT DISTINCT hashtextextended(customer, 0) AS key
+                             FROM unnest($1::text[]) AS customer ORDER BY 1) AS keys) AS locked"#,
+        customers,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.now)
+}
+
+/// Live holds and their units of these customers. Overdue holds no longer count, released or not.
+pub async fn live(conn: &mut PgConnection, customers: &[String]) -> sqlx::Result<Usage> {
+    let rows = sqlx::query!(
+        r#"SELECT o.customer_id, o.id, i.sku_id, i.quantity
+             FROM orders o JOIN order_items i ON i.order_id = o.id
+            WHERE o.customer_id = ANY($1) AND o.created_at > now() - make_interval(hours => $2)
+              AND (o.status = 'paying' OR (o.status = 'held' AND o.expires_at > now()))
+            ORDER BY o.id"#,
+        customers,
+        LIVE_WINDOW_HOURS,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut usage = Usage::default();
+    let mut last_order = None;
+    for row in rows {
+        let customer =
+            CustomerId::parse(row.customer_id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        if last_order.replace(row.id) != Some(row.id) {
+            *usage.live_holds.entry(customer.clone()).or_default() += 1;
+        }
+        *usage.units.entry((customer, SkuId(row.sku_id))).or_default() += row.quantity.unsigned_abs();
+    }
+    Ok(usage)
+}
+
+/// Adds the units these customers have bought of `skus`: a SKU with a limit of its own limits sales, not only holds.
+pub async fn add_bought(
+    conn: &mut PgConnection,
+    usage: &mut Usage,
+    customers: &[String],
+    skus: &[SkuId],
+) -> sqlx::Result<()> {
+    let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT o.customer_id, i.sku_id, sum(i.quantity)::int AS "units!"
+             FROM orders o JOIN order_items i ON i.order_id = o.id
+            WHERE o.customer_id = ANY($1) AND i.sku_id = ANY($2) AND o.status IN ('paid', 'partly_refunded')
+            GROUP BY o.customer_id, i.sku_id"#,
+        customers,
+        &skus,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        let customer =
+            CustomerId::parse(row.customer_id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        *usage.units.entry((customer, SkuId(row.sku_id))).or_default() += row.units.unsigned_abs();
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! `<queue>.dead`: moves dead letters into their table, where people find them.
+
+use holdfast::broker::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT, X_REPLAY};
+use holdfast::domain::ids::OrderId;
+use holdfast::store::dead_letters::{self, NewDeadLetter};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use metrics::counter;
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker};
+
+/// Namespace of ids made for messages that came without one.
+const NAMESPACE: Uuid = Uuid::from_u128(0x3c53_6f2e_9a41_4d0d_8a0b_5b4d_2a8e_6c19);
+/// A text longer than this is cut: it comes from whoever published the message.
+const MAX_TEXT_CHARS: usize = 2_000;
+
+/// The worker, one for each queue of dead letters.
+#[derive(Debug, Clone)]
+pub struct CollectDeadLetters {
+    /// The queue it reads.
+    pub queue: String,
+}
+
+impl Worker for CollectDeadLetters {
+    type Message = NewDeadLetter;
+
+    fn queue(&self) -> String {
+        self.queue.clone()
+    }
+
+    fn limits(&self) -> BatchLimits {
+        BatchLimits { messages: 100, weight: usize::MAX, prefetch: 200 }
+    }
+
+    /// Takes everything as it is: there is no further place for what cannot be read here.
+    fn read(&self, incoming: &Incoming) -> Result<NewDeadLetter, Verdict> {
+        let properties = &incoming.properties;
+        let text = |value: &Option<ShortString>| value.as_ref().map(|text| storable(text.as_str()));
+        let queue = self.queue.strip_suffix(".dead").unwrap_or(&self.queue);
+        let died_of = incoming.header_text(X_ERROR_CLASS);
+        Ok(NewDeadLetter {
+            message_id: text(properties.message_id())
+                .unwrap_or_else(|| Uuid::new_v5(&NAMESPACE, &incoming.body).to_string()),
+            queue: queue.to_owned(),
+            message_type: text(properties.kind()).unwrap_or_else(|| "unknown".to_owned()),
+            order_id: order_of(incoming),
+            // Without a class of ours the broker itself gave up: the message took its worker down every time.
+            error_class: died_of.as_deref().map_or_else(|| broker_reason(incoming), storable),
+            error_text: incoming
+                .header_text(X_ERROR_TEXT)
+                .map_or_else(|| "set aside by the broker".to_owned(), |text| storable(&text)),
+            attempts: i32::try_from(incoming.attempt + 1).unwrap_or(i32::MAX),
+            replay_count: match incoming.header(X_REPLAY) {
+                Some(AMQPValue::LongInt(count)) => (*count).max(0),
+                _ => 0,
+            },
+            body: incoming.body.clone(),
+            headers: properties.headers().as_ref().map_or(json!({}), table_json),
+        })
+    }
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        batch: &[Delivered<NewDeadLetter>],
+    ) -> Result<Applied, ApplyError> {
+        let letters: Vec<NewDeadLetter> = batch.iter().map(|delivered| delivered.message.clone()).collect();
+        dead_letters::collect(tx, &letters).await?;
+        for letter in &letters {
+            counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()).increment(1);
+        }
+        Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], wake_ups: vec![] })
+    }
+}
+
+/// The order a dead letter is about: from its properties, else from its body if that can be read.
+fn order_of(incoming: &Incoming) -> Option<OrderId> {
+    let stated =
+        incoming.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
+    let read = || {
+        let body: Value = serde_json::from_slice(&incoming.body).ok()?;
+        body.get("order_id")?.as_str()?.parse::<Uuid>().ok()
+    };
+    stated.or_else(read).map(OrderId::from)
+}
+
+fn broker_reason(incoming: &Incoming) -> String {
+    let reason = incoming.properties.headers().as_ref().and_then(|headers| {
+        match headers.inner().get("x-first-death-reason")? {
+            AMQPValue::LongString(reason) => Some(storable(&String::from_utf8_lossy(reason.as_bytes()))),
+            _ => None,
+        }
+    });
+    reason.unwrap_or_else(|| "unroutable".to_owned())
+}
+
+/// The text without NUL, which PostgreSQL refuses, and cut to a bearable length.
+fn storable(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
+}
+
+fn table_json(table: &FieldTable) -> Value {
+    let fields: Map<String, Value> = table
+        .inner()
+        .iter()
+        .filter(|(name, _)| ![X_ERROR_CLASS, X_ERROR_TEXT].contains(&name.as_str()))
+        .map(|(name, value)| (storable(name.as_str()), value_json(value)))
+        .collect();
+    Value::Object(fields)
+}
+
+fn value_json(value: &AMQPValue) -> Value {
+    match value {
+        AMQPValue::Boolean(value) => json!(value),
+        AMQPValue::ShortShortInt(value) => json!(value),
+        AMQPValue::ShortShortUInt(value) => json!(value),
+        AMQPValue::ShortInt(value) => json!(value),
+        AMQPValue::ShortUInt(value) => json!(value),
+        AMQPValue::LongInt(value) => json!(value),
+        AMQPValue::LongUInt(value) => json!(value),
+        AMQPValue::LongLongInt(value) => json!(value),
+        AMQPValue::Timestamp(value) => json!(value),
+        AMQPValue::ShortString(text) => json!(storable(text.as_str())),
+        AMQPValue::LongString(text) => json!(storable(&String::from_utf8_lossy(text.as_bytes()))),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(value_json).collect(),
+        AMQPValue::FieldTable(table) => table_json(table),
+        AMQPValue::Void => Value::Null,
+        other => json!(storable(&format!("{other:?}"))),
+    }
+}

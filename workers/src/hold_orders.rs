@@ -1,0 +1,200 @@
+//! `order.hold`: sets stock aside for new orders, or refuses them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use holdfast::broker::envelope::Incoming;
+use holdfast::domain::allocation::{Decision, Demand, HeldItem, Shelf, Usage, allocate};
+use holdfast::domain::ids::OrderId;
+use holdfast::domain::limits::Limits;
+use holdfast::domain::refusal::Refusal;
+use holdfast::event::OrderEvent;
+use holdfast::message::{HoldOrder, Queue};
+use holdfast::store::events::{self, NewEvent};
+use holdfast::store::orders::{self, DecidedOrder, KnownOrder, Outcome};
+use holdfast::store::stock::{self, StockChange};
+use holdfast::store::usage;
+use metrics::counter;
+use sqlx::PgConnection;
+
+use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
+
+/// How many overdue holds are released at once for a buyer who is short.
+const OVERDUE_AT_ONCE: i64 = 1_000;
+
+/// The worker.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldOrders {
+    /// What one customer may hold.
+    pub limits: Limits,
+    /// Messages in one batch; the rate no longer grows above 250.
+    pub batch_size: usize,
+}
+
+impl Worker for HoldOrders {
+    type Message = HoldOrder;
+
+    fn queue(&self) -> String {
+        Queue::OrderHold.name().to_owned()
+    }
+
+    fn limits(&self) -> BatchLimits {
+        let prefetch = u16::try_from(self.batch_size * 4).unwrap_or(u16::MAX);
+        BatchLimits { messages: self.batch_size, weight: usize::MAX, prefetch }
+    }
+
+    fn read(&self, incoming: &Incoming) -> Result<HoldOrder, Verdict> {
+        read_command(incoming)
+    }
+
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        batch: &[Delivered<HoldOrder>],
+    ) -> Result<Applied, ApplyError> {
+        let customers = distinct(batch.iter().map(|delivered| delivered.message.customer_id.as_str()));
+        let now = usage::lock_customers(tx, &customers).await?;
+        let ids: Vec<OrderId> = batch.iter().map(|delivered| delivered.message.order_id).collect();
+        let sorted = sort_out(batch, orders::known(tx, &ids).await?);
+        let mut due = sorted.due_again;
+
+        if !sorted.fresh.is_empty() {
+            let decided = self.decide(tx, &customers, &sorted.fresh, now).await?;
+            store(tx, &decided, now).await?;
+            due.extend(decided.iter().filter_map(|order| match order.outcome {
+                Outcome::Held { expires_at, .. } => Some((expires_at, order.id)),
+                Outcome::Refused(_) => None,
+            }));
+        }
+        Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due) })
+    }
+}
+
+impl HoldOrders {
+    /// Locks the SKUs and decides who gets what, in the order of arrival.
+    async fn decide(
+        &self,
+        tx: &mut PgConnection,
+        customers: &[String],
+        fresh: &[&HoldOrder],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DecidedOrder>, ApplyError> {
+        let codes = distinct(fresh.iter().flat_map(|order| order.items.iter().map(|item| item.sku.as_str())));
+        let mut shelf = stock::lock_shelf(tx, &codes).await?;
+        let mut usage = usage_of(tx, customers, &shelf).await?;
+        let demands: Vec<Demand<'_>> =
+            fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
+        let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits);
+
+        let short = short_skus(&decisions);
+        if !short.is_empty() {
+            let overdue = stock::overdue_holds(tx, &short, OVERDUE_AT_ONCE).await?;
+            if !overdue.is_empty() {
+                return Err(ApplyError::Overdue(overdue));
+            }
+        }
+        let decided = fresh.iter().zip(decisions).map(|(order, decision)| DecidedOrder {
+            id: order.order_id,
+            customer_id: order.customer_id.clone(),
+            fingerprint: order.fingerprint,
+            outcome: match decision {
+                Decision::Held { items, amount } => {
+                    let expires_at = now + TimeDelta::seconds(order.hold_seconds.seconds().into());
+                    Outcome::Held { items, amount, expires_at }
+                }
+                Decision::Refused(refusal) => Outcome::Refused(refusal),
+            },
+        });
+        Ok(decided.collect())
+    }
+}
+
+/// A batch, sorted into what is new and what came before.
+struct Sorted<'a> {
+    verdicts: Vec<Verdict>,
+    fresh: Vec<&'a HoldOrder>,
+    /// Held already: the timer may never have been published, so it is published again.
+    due_again: Vec<(DateTime<Utc>, OrderId)>,
+}
+
+fn sort_out(batch: &[Delivered<HoldOrder>], known: Vec<KnownOrder>) -> Sorted<'_> {
+    let known: HashMap<OrderId, KnownOrder> = known.into_iter().map(|order| (order.id, order)).collect();
+    let mut first_seen = HashMap::new();
+    let mut sorted = Sorted { verdicts: Vec::with_capacity(batch.len()), fresh: vec![], due_again: vec![] };
+    for Delivered { message, .. } in batch {
+        let earlier = match known.get(&message.order_id) {
+            Some(order) => {
+                sorted.due_again.extend(order.held_until.map(|expires_at| (expires_at, order.id)));
+                Some(order.fingerprint)
+            }
+            None => first_seen.insert(message.order_id, message.fingerprint),
+        };
+        if earlier.is_none() {
+            sorted.fresh.push(message);
+        }
+        sorted.verdicts.push(match earlier {
+            Some(fingerprint) if fingerprint != message.fingerprint => Verdict::Dead {
+                class: "conflict",
+                reason: "the idempotency key was used before for another request".to_owned(),
+            },
+            _ => Verdict::Done,
+        });
+    }
+    sorted
+}
+
+async fn usage_of(tx: &mut PgConnection, customers: &[String], shelf: &Shelf) -> sqlx::Result<Usage> {
+    let mut usage = usage::live(tx, customers).await?;
+    let limited: Vec<_> =
+        shelf.values().filter(|sku| sku.max_per_customer.is_some()).map(|sku| sku.id).collect();
+    if !limited.is_empty() {
+        usage::add_bought(tx, &mut usage, customers, &limited).await?;
+    }
+    Ok(usage)
+}
+
+fn short_skus(decisions: &[Decision]) -> Vec<String> {
+    let short: HashSet<&str> = decisions
+        .iter()
+        .filter_map(|decision| match decision {
+            Decision::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
+            _ => None,
+        })
+        .flatten()
+        .map(|shortage| shortage.sku.as_str())
+        .collect();
+    short.into_iter().map(str::to_owned).collect()
+}
+
+async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
+    let held = decided.iter().filter_map(|order| match &order.outcome {
+        Outcome::Held { items, .. } => Some(items),
+        Outcome::Refused(_) => None,
+    });
+    let set_aside =
+        |item: &HeldItem| StockChange { sku_id: item.sku_id, on_hand: 0, reserved: item.quantity };
+    let changes: Vec<StockChange> = held.flatten().map(set_aside).collect();
+    stock::change(tx, &changes).await?;
+    orders::insert(tx, decided, now).await?;
+    let told: Vec<NewEvent> = decided.iter().map(event).collect();
+    events::append(tx, &told).await
+}
+
+fn event(order: &DecidedOrder) -> NewEvent {
+    let customer_id = order.customer_id.clone();
+    let event = match &order.outcome {
+        Outcome::Held { amount, expires_at, .. } => {
+            counter!("holdfast_orders_decided_total", "outcome" => "held").increment(1);
+            OrderEvent::Held { customer_id, amount_won: *amount, expires_at: *expires_at }
+        }
+        Outcome::Refused(refusal) => {
+            counter!("holdfast_orders_decided_total", "outcome" => "refused").increment(1);
+            OrderEvent::Refused { customer_id, refusal: refusal.clone() }
+        }
+    };
+    NewEvent { order_id: order.id, command_id: Some(order.id.into()), event }
+}
+
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    texts.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
+}

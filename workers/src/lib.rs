@@ -1,0 +1,17 @@
+//! The worker pools: each worker is one file with the queue it reads and one function over a batch; the runner alone
+//! touches the broker.
+
+pub mod cancel_orders;
+pub mod collect_dead_letters;
+pub mod confirm_payment;
+pub mod expire_orders;
+pub mod extend_holds;
+pub mod hold_orders;
+pub mod pause;
+pub mod pools;
+pub mod relay_events;
+pub mod release;
+pub mod runner;
+pub mod settle;
+pub mod sweep;
+pub mod worker;

@@ -1,0 +1,92 @@
+//! `holdfast-workers`: which pools run in this process, and its signals.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use holdfast::broker::connection::Connector;
+use holdfast::broker::publisher::Publisher;
+use holdfast::broker::topology::Topology;
+use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
+use holdfast::{serving, store, telemetry};
+use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::runner::Context;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+/// A confirm that takes longer is asked for again; the batch waits.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is in flight when the signal comes has this long to finish; what does not is redelivered.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Applies the commands that wait in the queues.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    broker: BrokerConfig,
+    #[command(flatten)]
+    limits: LimitConfig,
+    #[command(flatten)]
+    log: LogConfig,
+    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; all pools with one runner each by default
+    #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
+    pools: Vec<PoolSize>,
+    /// Orders held in one transaction at most
+    #[arg(long, env = "HOLDFAST_HOLD_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    hold_batch_size: u16,
+    /// Where `/livez` and `/metrics` are served
+    #[arg(long, env = "HOLDFAST_WORKERS_LISTEN", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    telemetry::init_logs(arguments.log.json());
+
+    let stop = CancellationToken::new();
+    let listener = serving::bind(arguments.listen).await?;
+    let context = Context {
+        pool: store::pool(
+            &arguments.database.database_url,
+            "holdfast-workers",
+            arguments.database.max_connections,
+        )
+        .context("DATABASE_URL cannot be read")?,
+        connector: Connector::new(&arguments.broker.amqp_url, "holdfast-workers consume"),
+        publisher: Publisher::start(
+            Connector::new(&arguments.broker.amqp_url, "holdfast-workers publish"),
+            CONFIRM_TIMEOUT,
+        ),
+        topology: Topology::new(arguments.broker.queue_max_length),
+        stop: stop.clone(),
+    };
+    let settings =
+        Settings { limits: arguments.limits.limits(), hold_batch_size: arguments.hold_batch_size.into() };
+    let sizes = match arguments.pools.as_slice() {
+        [] => Pool::all().map(|pool| PoolSize { pool, runners: 1 }).collect(),
+        chosen => chosen.to_vec(),
+    };
+
+    let tasks = TaskTracker::new();
+    for size in sizes {
+        pools::start(size, settings, &context, &tasks);
+    }
+    tasks.close();
+    let server = tokio::spawn(serving::serve(listener, telemetry::routes(), stop.clone()));
+
+    serving::stop_signal().await?;
+    info!("stopping: finishing what is in flight");
+    stop.cancel();
+    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+        warn!("not everything finished in time; what is left will be redelivered");
+    }
+    context.connector.close().await;
+    server.abort();
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The list of workers: what runs in this process, and how many of each.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use holdfast::broker::topology::dead_queues;
+use holdfast::domain::limits::Limits;
+use holdfast::message::Queue;
+use holdfast::store::audit;
+use metrics::gauge;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::cancel_orders::CancelOrders;
+use crate::collect_dead_letters::CollectDeadLetters;
+use crate::confirm_payment::ConfirmPayments;
+use crate::expire_orders::ExpireDue;
+use crate::extend_holds::ExtendHolds;
+use crate::hold_orders::HoldOrders;
+use crate::runner::{self, Context};
+use crate::{relay_events, sweep};
+
+/// How often the truths are checked for the metric.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A kind of pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// Applies the commands of one queue.
+    Commands(Queue),
+    /// Moves dead letters into their table.
+    DeadLetters,
+    /// Releases what timers missed.
+    Sweep,
+    /// Publishes the event log.
+    Relay,
+    /// Exports the audit as a metric.
+    Audit,
+}
+
+impl Pool {
+    /// Every pool.
+    pub fn all() -> impl Iterator<Item = Pool> {
+        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Audit];
+        Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pool::Commands(queue) => queue.name(),
+            Pool::DeadLetters => "dead-letters",
+            Pool::Sweep => "sweep",
+            Pool::Relay => "relay",
+            Pool::Audit => "audit",
+        }
+    }
+}
+
+/// A pool and how many runners it has, as in `order.hold=2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Which pool.
+    pub pool: Pool,
+    /// How many runners.
+    pub runners: usize,
+}
+
+impl FromStr for PoolSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, runners) = text.split_once('=').unwrap_or((text, "1"));
+        let pool = Pool::all().find(|pool| pool.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Pool::all().map(Pool::name).collect();
+            format!("no pool is called {name}; there are {}", names.join(", "))
+        })?;
+        let runners = runners.parse().map_err(|_| format!("{runners} is not a number of runners"))?;
+        Ok(Self { pool, runners })
+    }
+}
+
+/// What the workers are told by configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// What one customer may hold.
+    pub limits: Limits,
+    /// Messages in one batch of `order.hold`.
+    pub hold_batch_size: usize,
+}
+
+/// Starts the runners of a pool.
+pub fn start(size: PoolSize, settings: Settings, context: &Context, tasks: &TaskTracker) {
+    for _ in 0..size.runners {
+        let context = context.clone();
+        match size.pool {
+            Pool::Commands(Queue::OrderHold) => {
+                let worker = HoldOrders { limits: settings.limits, batch_size: settings.hold_batch_size };
+                tasks.spawn(runner::run(worker, context));
+            }
+            Pool::Commands(Queue::OrderExpire) => {
+                tasks.spawn(runner::run(ExpireDue, context));
+            }
+            Pool::Commands(Queue::OrderCancel) => {
+                tasks.spawn(runner::run(CancelOrders, context));
+            }
+            Pool::Commands(Queue::OrderExtend) => {
+                tasks.spawn(runner::run(ExtendHolds, context));
+            }
+            Pool::Commands(Queue::PaymentConfirm) => {
+                tasks.spawn(runner::run(ConfirmPayments, context));
+            }
+            Pool::DeadLetters => {
+                for queue in dead_queues() {
+                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone()));
+                }
+            }
+            Pool::Sweep => {
+                tasks.spawn(sweep::run(context.pool, context.stop));
+            }
+            Pool::Relay => {
+                tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));
+            }
+            Pool::Audit => {
+                tasks.spawn(export_audit(context.pool, context.stop));
+            }
+        }
+    }
+}
+
+/// Checks the truths now and then, and shows each as a metric: 0 when it holds.
+async fn export_audit(pool: PgPool, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(AUDIT_INTERVAL);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let findings = async { audit::check(&mut *pool.acquire().await?).await };
+        match stop.run_until_cancelled(findings).await {
+            Some(Ok(findings)) => {
+                for finding in findings {
+                    let violations = finding.violations as f64;
+                    gauge!("holdfast_audit_violations", "truth" => finding.truth).set(violations);
+                    if finding.violations > 0 {
+                        warn!(truth = finding.truth, violations, examples = ?finding.examples, "a truth is broken");
+                    }
+                }
+            }
+            Some(Err(error)) => warn!(%error, "cannot audit now"),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_is_named_with_its_size() {
+        let size: PoolSize = "payment.confirm=8".parse().unwrap();
+        assert_eq!(size, PoolSize { pool: Pool::Commands(Queue::PaymentConfirm), runners: 8 });
+        assert_eq!("sweep".parse::<PoolSize>().unwrap().runners, 1);
+        assert!("order.nothing=1".parse::<PoolSize>().is_err());
+        assert!("sweep=many".parse::<PoolSize>().is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! The relay: publishes the event log to the exchange `events`, in order per order, each fact at least once. One
+//! relay at a time; another takes over when its database session ends.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use holdfast::broker::envelope::Outgoing;
+use holdfast::broker::publisher::{PublishError, Publisher};
+use holdfast::clock;
+use holdfast::retry::Backoff;
+use holdfast::store::events::{CHANNEL, StoredEvent};
+use holdfast::store::relay::{self, Round};
+use metrics::{counter, gauge, histogram};
+use serde_json::{Value, json};
+use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Facts in one message.
+const MAX_FACTS: usize = 100;
+/// Facts published before the cursor moves within a round.
+const FACTS_AT_ONCE: usize = 1_000;
+/// A relay in waiting asks this often whether its turn has come.
+const STANDBY: Duration = Duration::from_secs(1);
+/// How long to sleep without a notification: one can be lost with its connection.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon to look again when the oldest transaction is still running.
+const HELD_BACK: Duration = Duration::from_millis(5);
+const CEILING: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("another relay has taken over")]
+    Deposed,
+}
+
+/// Relays until told to stop.
+pub async fn run(pool: PgPool, publisher: Publisher, stop: CancellationToken) {
+    let mut backoff = Backoff::with_ceiling(CEILING);
+    while !stop.is_cancelled() {
+        let ended = stop.run_until_cancelled(lead(&pool, &publisher, &mut backoff)).await;
+        gauge!("holdfast_relay_leading").set(0.0);
+        if let Some(Err(error)) = ended {
+            warn!(%error, "the relay stopped, trying again");
+            stop.run_until_cancelled(backoff.wait()).await;
+        }
+    }
+}
+
+/// Waits for the lead, then publishes round after round until something fails.
+async fn lead(pool: &PgPool, publisher: &Publisher, backoff: &mut Backoff) -> Result<(), RelayError> {
+    // The lock belongs to the session: the connection leaves the pool for good, and closing it gives the lock up.
+    let mut session = pool.acquire().await?.detach();
+    while !relay::try_lead(&mut session).await? {
+        tokio::time::sleep(STANDBY).await;
+    }
+    info!("leading the relay of events");
+    gauge!("holdfast_relay_leading").set(1.0);
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        let round = relay::open_round(&mut session).await?;
+        publish_round(&mut session, pool, publisher, &round).await?;
+        backoff.reset();
+        // Facts newer than the oldest running transaction are kept back, and its end may ring no bell.
+        let patience = if relay::is_behind(&mut session, &round).await? { HELD_BACK } else { IDLE };
+        if let Ok(notification) = timeout(patience, listener.recv()).await {
+            notification?;
+            while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
+        }
+    }
+}
+
+/// Publishes what is left of a round.
+async fn publish_round(
+    session: &mut PgConnection,
+    pool: &PgPool,
+    publisher: &Publisher,
+    round: &Round,
+) -> Result<(), RelayError> {
+    let mut chunks = relay::facts(session, round).try_chunks(FACTS_AT_ONCE);
+    while let Some(facts) = chunks.try_next().await.map_err(|stopped| stopped.1)? {
+        let lag = clock::now() - facts[0].occurred_at;
+        histogram!("holdfast_relay_lag_seconds").record(lag.as_seconds_f64().max(0.0));
+        // One after the other: facts of one order must not overtake each other.
+        for chunk in facts.chunks(MAX_FACTS) {
+            publisher.publish(Outgoing::events("order", batch(chunk), clock::now())).await?;
+        }
+        counter!("holdfast_events_relayed_total").increment(facts.len() as u64);
+        // A round of one chunk is noted as finished below; a longer one goes on from here after a crash.
+        if let [.., last] = facts.as_slice()
+            && facts.len() == FACTS_AT_ONCE
+            && !relay::advance(&mut *pool.acquire().await?, round, last.id).await?
+        {
+            return Err(RelayError::Deposed);
+        }
+    }
+    drop(chunks);
+    relay::finish(session, round).await?;
+    Ok(())
+}
+
+/// Facts as one message: CloudEvents 1.0 in the JSON batch format.
+fn batch(facts: &[StoredEvent]) -> Vec<u8> {
+    let events: Vec<Value> = facts
+        .iter()
+        .map(|fact| {
+            json!({
+                "specversion": "1.0",
+                "id": fact.id.to_string(),
+                "source": "/holdfast/orders",
+                "type": format!("holdfast.{}", fact.kind),
+                "subject": fact.order_id.to_string(),
+                "time": fact.occurred_at,
+                "datacontenttype": "application/json",
+                "data": fact.data,
+            })
+        })
+        .collect();
+    serde_json::to_vec(&events).expect("facts have string keys")
+}

@@ -1,0 +1,120 @@
+//! From a batch to verdicts: one transaction when all goes well; waiting when the database is away; halving when the
+//! fault is a message's, until the guilty one stands alone.
+
+use std::ops::Range;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use holdfast::retry::Backoff;
+use holdfast::store;
+use metrics::{counter, histogram};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::pause;
+use crate::release;
+use crate::worker::{Applied, ApplyError, Delivered, Verdict, WakeUp, Worker};
+
+/// The longest wait between two looks at a database that is away.
+const DATABASE_CEILING: Duration = Duration::from_secs(2);
+
+/// The worker was told to stop before the batch could be applied.
+#[derive(Debug)]
+pub struct Stopped;
+
+/// Why one try came to nothing.
+enum Trouble {
+    /// The database is away, busy or read-only: nobody's fault.
+    Outage(sqlx::Error),
+    /// Overdue holds were in the way and are released now.
+    TryAgain,
+    /// One of the messages is at fault.
+    Fault { class: &'static str, reason: String },
+}
+
+/// Applies a batch to the end. An outage counts no attempt and makes no dead letter: the batch waits it out.
+pub async fn settle<W: Worker>(
+    worker: &W,
+    pool: &PgPool,
+    batch: &[Delivered<W::Message>],
+    stop: &CancellationToken,
+) -> Result<(Vec<Verdict>, Vec<WakeUp>), Stopped> {
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
+    let mut wake_ups = Vec::new();
+    let mut backoff = Backoff::with_ceiling(DATABASE_CEILING);
+    let mut parts: Vec<Range<usize>> = vec![0..batch.len()];
+    // The parts are taken from the front on, so that verdicts come in the order of the messages.
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        match try_once(worker, pool, &batch[part.clone()]).await {
+            Ok(applied) => {
+                verdicts.extend(applied.verdicts);
+                wake_ups.extend(applied.wake_ups);
+                backoff.reset();
+            }
+            Err(Trouble::TryAgain) => parts.push(part),
+            Err(Trouble::Outage(error)) => {
+                counter!("holdfast_database_outages_total", "queue" => worker.queue()).increment(1);
+                warn!(queue = worker.queue(), %error, "the database cannot be used, waiting");
+                tokio::select! {
+                    () = backoff.wait() => {}
+                    () = stop.cancelled() => return Err(Stopped),
+                }
+                parts.push(part);
+            }
+            Err(Trouble::Fault { class, reason }) if part.len() == 1 => {
+                verdicts.push(Verdict::Dead { class, reason });
+            }
+            Err(Trouble::Fault { class, reason }) => {
+                warn!(queue = worker.queue(), messages = part.len(), class, reason, "halving a failed batch");
+                let middle = part.start + part.len() / 2;
+                parts.push(middle..part.end);
+                parts.push(part.start..middle);
+            }
+        }
+    }
+    Ok((verdicts, wake_ups))
+}
+
+/// One transaction over some messages.
+async fn try_once<W: Worker>(
+    worker: &W,
+    pool: &PgPool,
+    batch: &[Delivered<W::Message>],
+) -> Result<Applied, Trouble> {
+    let started = Instant::now();
+    let mut tx = pool.begin().await.map_err(Trouble::Outage)?;
+    let outcome = AssertUnwindSafe(worker.apply(&mut tx, batch)).catch_unwind().await;
+    let applied = match outcome {
+        Ok(Ok(applied)) if applied.verdicts.len() == batch.len() => applied,
+        Ok(Ok(_)) => {
+            return Err(Trouble::Fault { class: "defect", reason: "a verdict is missing".to_owned() });
+        }
+        Ok(Err(ApplyError::Overdue(orders))) => {
+            tx.rollback().await.map_err(Trouble::Outage)?;
+            let mut own = pool.begin().await.map_err(Trouble::Outage)?;
+            release::expire_and_give_back(&mut own, &orders).await.map_err(Trouble::Outage)?;
+            own.commit().await.map_err(Trouble::Outage)?;
+            return Err(Trouble::TryAgain);
+        }
+        Ok(Err(ApplyError::Database(error))) if store::is_about_the_data(&error) => {
+            return Err(Trouble::Fault { class: "database", reason: error.to_string() });
+        }
+        Ok(Err(ApplyError::Database(error))) => return Err(Trouble::Outage(error)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("(no text)");
+            error!(queue = worker.queue(), "a worker panicked, its batch is rolled back");
+            return Err(Trouble::Fault { class: "panic", reason: text.to_owned() });
+        }
+    };
+    pause::point("before_commit").await;
+    tx.commit().await.map_err(Trouble::Outage)?;
+    histogram!("holdfast_apply_seconds", "queue" => worker.queue()).record(started.elapsed());
+    histogram!("holdfast_batch_size", "queue" => worker.queue()).record(batch.len() as f64);
+    Ok(applied)
+}

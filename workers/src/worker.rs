@@ -1,0 +1,169 @@
+//! What a worker is: a queue, a batch size, and one function from a batch to verdicts.
+
+use chrono::{DateTime, Utc};
+use holdfast::broker::delay::Rung;
+use holdfast::broker::envelope::{Incoming, Outgoing};
+use holdfast::domain::ids::OrderId;
+use holdfast::message::{Command, DecodeError, ExpireOrders, Version, decode};
+use sqlx::PgConnection;
+
+/// How often a message of a newer version is offered before it becomes a dead letter.
+const NEWER_VERSION_ATTEMPTS: u32 = 3;
+/// How often a command for an order nobody knows yet is tried: its `order.hold` may still be waiting. The delays
+/// grow from 250 ms, eight of them span a minute.
+pub const UNKNOWN_ORDER_ATTEMPTS: u32 = 8;
+/// The most orders one wake-up call carries.
+const MAX_ORDERS_PER_WAKE_UP: usize = 500;
+
+/// How much a worker takes at once.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// Messages in one batch.
+    pub messages: usize,
+    /// Orders in one batch, where one message can carry many; the first message is always taken.
+    pub weight: usize,
+    /// Messages the broker hands out ahead of their acknowledgement.
+    pub prefetch: u16,
+}
+
+/// A message with what surrounded it.
+#[derive(Debug)]
+pub struct Delivered<M> {
+    /// As it came.
+    pub incoming: Incoming,
+    /// As it reads.
+    pub message: M,
+}
+
+/// What becomes of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is applied, or was before.
+    Done,
+    /// It is tried again later.
+    Retry {
+        /// Why, for the log and the dead letter.
+        why: String,
+        /// After this many retries it becomes a dead letter.
+        limit: u32,
+    },
+    /// A person has to look at it.
+    Dead {
+        /// What kind of error.
+        class: &'static str,
+        /// The error in words.
+        reason: String,
+    },
+}
+
+/// A call to come back to orders when their time is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WakeUp {
+    /// When.
+    pub due_at: DateTime<Utc>,
+    /// To which.
+    pub order_ids: Vec<OrderId>,
+}
+
+impl WakeUp {
+    /// One call per due instant, each of a bounded size.
+    pub fn group(mut due: Vec<(DateTime<Utc>, OrderId)>) -> Vec<WakeUp> {
+        due.sort_unstable();
+        due.chunk_by(|one, other| one.0 == other.0)
+            .flat_map(|together| together.chunks(MAX_ORDERS_PER_WAKE_UP))
+            .map(|chunk| WakeUp {
+                due_at: chunk[0].0,
+                order_ids: chunk.iter().map(|(_, order)| *order).collect(),
+            })
+            .collect()
+    }
+
+    /// The timer message: one hop on the delay ladder towards the due instant.
+    pub fn message(self, now: DateTime<Utc>) -> Outgoing {
+        let rung = Rung::for_delay((self.due_at - now).to_std().unwrap_or_default());
+        let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
+        Outgoing::command(&command, now, None).after(rung)
+    }
+}
+
+/// What a worker made of a batch.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// One for each message, in order.
+    pub verdicts: Vec<Verdict>,
+    /// What to come back to.
+    pub wake_ups: Vec<WakeUp>,
+}
+
+/// Why a batch could not be applied. Its transaction is rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// These holds are overdue and keep units from a buyer: release them first, then apply the batch again.
+    #[error("{} overdue holds are in the way", .0.len())]
+    Overdue(Vec<OrderId>),
+    /// The database said no; whether that is the messages' fault depends on what it said.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// A worker.
+pub trait Worker: Send + Sync + 'static {
+    /// What it works on.
+    type Message: Send + Sync + 'static;
+
+    /// The queue it reads.
+    fn queue(&self) -> String;
+
+    /// How much it takes at once.
+    fn limits(&self) -> BatchLimits;
+
+    /// Reads one message, or says what becomes of it instead.
+    fn read(&self, incoming: &Incoming) -> Result<Self::Message, Verdict>;
+
+    /// How many orders a message touches.
+    fn weight(&self, _message: &Self::Message) -> usize {
+        1
+    }
+
+    /// Applies a batch in the given transaction. It may be called again for the same messages at any time, so it
+    /// must find what it did before.
+    fn apply(
+        &self,
+        tx: &mut PgConnection,
+        batch: &[Delivered<Self::Message>],
+    ) -> impl Future<Output = Result<Applied, ApplyError>> + Send;
+}
+
+/// Reads a command's body: rubbish is dead at once, a newer version waits for a newer worker.
+pub fn read_command<C: Command>(incoming: &Incoming) -> Result<C, Verdict> {
+    decode(&incoming.body).map_err(|error| match error {
+        DecodeError::NewerVersion(_) => {
+            Verdict::Retry { why: error.to_string(), limit: NEWER_VERSION_ATTEMPTS }
+        }
+        DecodeError::TooLarge(_) | DecodeError::NotJson(_) | DecodeError::Invalid(_) => {
+            Verdict::Dead { class: "malformed", reason: error.to_string() }
+        }
+    })
+}
+
+/// The verdict on a command for an order that has not been decided yet.
+pub fn unknown_order() -> Verdict {
+    Verdict::Retry { why: "the order is not known yet".to_owned(), limit: UNKNOWN_ORDER_ATTEMPTS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn one_wake_up_call_per_due_instant() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let order = |n| OrderId::from(Uuid::from_u128(n));
+        let mut due: Vec<_> = (0..700).map(|n| (at(5), order(n))).collect();
+        due.push((at(3), order(1_000)));
+        let calls = WakeUp::group(due);
+        let sizes: Vec<_> = calls.iter().map(|call| (call.due_at, call.order_ids.len())).collect();
+        assert_eq!(sizes, [(at(3), 1), (at(5), 500), (at(5), 200)]);
+    }
+}

@@ -21,11 +21,14 @@ OWN_POSTGRES='' OWN_RABBITMQ=''
 become_the_only_one() {
   exec 9>"$RUN_DIR/.run.lock"
   if ! flock -n 9; then
+    is_up || say "Another \"make run\" of this checkout is starting or stopping; waiting for it ..."
+    until is_up; do
+      if flock -w 1 9; then break; fi
+    done
     if is_up; then
       say "Holdfast is already up at $(env_value HOLDFAST_URL); \"make stop\" stops it."
       exit 0
     fi
-    die "another \"make run\" of this checkout is starting or stopping; try again when it is done"
   fi
   printf '%s\n' $$ >"$RUN_DIR/run.pid"
 }

@@ -1,0 +1,129 @@
+//! The front door: HTTP as a shop's back end speaks it.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A shop that acts for one customer.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    pub base: String,
+    pub token: String,
+    pub customer: String,
+}
+
+/// A status code, headers and a body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// A string of the body.
+    pub fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap_or_else(|| panic!("no {field} in {self:?}"))
+    }
+
+    /// The end of a problem's `type`.
+    pub fn problem(&self) -> &str {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        self.text("type").strip_prefix("urn:holdfast:problem:").unwrap()
+    }
+}
+
+impl Client {
+    pub fn new(base: &str, token: &str) -> Self {
+        let (base, token) = (base.to_owned(), token.to_owned());
+        Self { http: reqwest::Client::new(), base, token, customer: "alice".to_owned() }
+    }
+
+    /// The same shop for another customer.
+    pub fn as_customer(&self, customer: &str) -> Self {
+        Self { customer: customer.to_owned(), ..self.clone() }
+    }
+
+    /// The same customer with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// A request with the usual headers.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
+            .header("Holdfast-Customer", &self.customer)
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// A POST that waits for its outcome, with a key of its own.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("Idempotency-Key", Uuid::now_v7().to_string());
+        self.send(request.header("Prefer", "wait=30").json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// Makes a SKU that costs 1,000 won.
+    pub async fn stock(&self, sku: &str, on_hand: i64) {
+        let definition = json!({"name": format!("The {sku}"), "price_won": 1_000, "on_hand": on_hand});
+        let answer = self.put(&format!("/v1/skus/{sku}"), &definition).await;
+        assert!([200, 201].contains(&answer.status), "{answer:?}");
+    }
+
+    /// Places an order for one SKU and waits for the outcome.
+    pub async fn place(&self, sku: &str, quantity: i64, hold_seconds: i64) -> Answer {
+        let items = json!([{"sku": sku, "quantity": quantity}]);
+        self.post("/v1/orders", &json!({"items": items, "hold_seconds": hold_seconds})).await
+    }
+
+    /// Places an order without waiting; returns the answer.
+    pub async fn place_async(&self, key: &str, sku: &str, quantity: i64, hold_seconds: i64) -> Answer {
+        let body = json!({"items": [{"sku": sku, "quantity": quantity}], "hold_seconds": hold_seconds});
+        let request = self.request(Method::POST, "/v1/orders").header("Idempotency-Key", key);
+        self.send(request.json(&body)).await
+    }
+
+    pub async fn order(&self, id: &str) -> Answer {
+        self.get(&format!("/v1/orders/{id}")).await
+    }
+
+    pub async fn status(&self, id: &str) -> String {
+        self.order(id).await.text("status").to_owned()
+    }
+
+    /// Waits until an order has this status.
+    pub async fn until(&self, id: &str, status: &str) {
+        super::eventually(&format!("order {id} becomes {status}"), async || {
+            (self.status(id).await == status).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn charge(&self, amount_won: i64) -> Answer {
+        self.post("/v1/wallet/charges", &json!({"amount_won": amount_won})).await
+    }
+
+    pub async fn pay(&self, id: &str) -> Answer {
+        self.post(&format!("/v1/orders/{id}/payments"), &json!({"method": "wallet"})).await
+    }
+
+    pub async fn available(&self, sku: &str) -> i64 {
+        self.get(&format!("/v1/skus/{sku}")).await.body["available"].as_i64().unwrap()
+    }
+}

@@ -1,0 +1,33 @@
+//! What tests stand on: a world of their own (database and vhost) on real servers, and a client at the front door.
+
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part of it")]
+
+pub mod client;
+pub mod servers;
+pub mod world;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until the condition gives a value, or fails the test with `what`.
+pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, async || condition().await).await
+}
+
+/// [`eventually`] with a deadline of its own.
+pub async fn eventually_within<T>(
+    limit: Duration,
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,235 @@
+//! A world of a test's own: a database, a vhost, an API and workers in this process.
+
+use std::time::Duration;
+
+use holdfast::broker::connection::Connector;
+use holdfast::broker::envelope::Outgoing;
+use holdfast::broker::publisher::Publisher;
+use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
+use holdfast::domain::ids::CustomerId;
+use holdfast::domain::limits::Limits;
+use holdfast::http::app::App;
+use holdfast::http::auth;
+use holdfast::http::watch::{self, Watch};
+use holdfast::store::tokens::{self, NewToken, Role};
+use holdfast::{router, serving, store};
+use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::runner::Context;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::client::Client;
+use super::servers::Servers;
+use super::eventually;
+
+/// The lock under which the template database is made once.
+const TEMPLATE_LOCK: i64 = 0x7465_6d70;
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A database and a vhost with the schema and topology of Holdfast, and nothing running yet.
+pub struct World {
+    pub servers: Servers,
+    pub database_url: String,
+    pub amqp_url: String,
+    pub vhost: String,
+    pub pool: PgPool,
+    pub publisher: Publisher,
+    pub topology: Topology,
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+    pub limits: Limits,
+}
+
+impl World {
+    /// A world on the shared servers with the API and all workers running in this process.
+    pub async fn running() -> (Self, Client) {
+        let world = Self::idle().await;
+        world.start_all_workers();
+        let client = world.start_api().await;
+        (world, client)
+    }
+
+    /// A world on the shared servers with nothing running.
+    pub async fn idle() -> Self {
+        Self::on(Servers::shared(), DEFAULT_MAX_LENGTH).await
+    }
+
+    /// A world on the given servers with nothing running, whose command queues take `max_length` messages.
+    pub async fn on(servers: Servers, max_length: u32) -> Self {
+        let name = format!("t_{}", Uuid::now_v7().simple());
+        let database_url = create_database(&servers, &name).await;
+        let http = reqwest::Client::new();
+        let api = &servers.rabbitmq_api;
+        let created = http.put(format!("{api}/vhosts/{name}")).send().await.unwrap();
+        assert!(created.status().is_success(), "cannot create the vhost");
+        let everything = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
+        let allowed = http.put(format!("{api}/permissions/{name}/guest")).json(&everything).send().await.unwrap();
+        assert!(allowed.status().is_success(), "cannot allow the vhost");
+
+        let amqp_url = format!("{}{name}", servers.amqp_base);
+        let topology = Topology::new(max_length);
+        let connector = Connector::new(&amqp_url, "test topology");
+        topology.declare(&connector.channel().await.unwrap()).await.unwrap();
+        connector.close().await;
+        let pool = store::pool(&database_url, "test", 12).unwrap();
+        let publisher = Publisher::start(Connector::new(&amqp_url, "test publish"), CONFIRM_TIMEOUT);
+        publisher.wait_until_connected().await;
+        Self {
+            servers,
+            database_url,
+            amqp_url,
+            vhost: name,
+            pool,
+            publisher,
+            topology,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// What runners of this world need.
+    pub fn context(&self) -> Context {
+        Context {
+            pool: self.pool.clone(),
+            connector: Connector::new(&self.amqp_url, "test consume"),
+            publisher: self.publisher.clone(),
+            topology: self.topology.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// Starts one runner of a pool in this process.
+    pub fn start_workers(&self, pool: Pool) {
+        let settings = Settings { limits: self.limits, hold_batch_size: 250 };
+        pools::start(PoolSize { pool, runners: 1 }, settings, &self.context(), &self.tasks);
+    }
+
+    /// Starts one runner of every pool in this process.
+    pub fn start_all_workers(&self) {
+        Pool::all().for_each(|pool| self.start_workers(pool));
+    }
+
+    /// Starts an API in this process, and returns a client with a shop's token.
+    pub async fn start_api(&self) -> Client {
+        let watch = Watch::default();
+        let listening = watch::listen(
+            watch.clone(),
+            Connector::new(&self.amqp_url, "test events"),
+            self.topology.clone(),
+            self.stop.clone(),
+        );
+        self.tasks.spawn(listening);
+        let app = App::new(self.pool.clone(), self.publisher.clone(), watch, self.stop.clone());
+        let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        self.tasks.spawn(serving::serve(listener, router::router(app), self.stop.clone()));
+        let token = self.token(Role::Shop, None).await;
+        Client::new(&format!("http://{address}"), &token)
+    }
+
+    /// Makes a token.
+    pub async fn token(&self, role: Role, customer: Option<&str>) -> String {
+        let token = auth::new_token();
+        let hash = auth::hash(&token);
+        let customer = customer.map(|name| CustomerId::parse(name).unwrap());
+        let name = Uuid::now_v7().to_string();
+        let new = NewToken { name: &name, role, customer: customer.as_ref(), hash: &hash };
+        tokens::insert(&mut *self.pool.acquire().await.unwrap(), new).await.unwrap();
+        token
+    }
+
+    /// Publishes bytes to a command queue as a stranger would.
+    pub async fn publish_raw(&self, queue: &str, body: &[u8]) {
+        let url = format!("{}/exchanges/{}/commands/publish", self.servers.rabbitmq_api, self.vhost);
+        let hex: String = body.iter().map(|byte| *byte as char).collect();
+        let message = serde_json::json!({
+            "routing_key": queue, "payload": hex, "payload_encoding": "string",
+            "properties": {"delivery_mode": 2, "message_id": Uuid::now_v7().to_string()},
+        });
+        let sent = reqwest::Client::new().post(url).json(&message).send().await.unwrap();
+        assert!(sent.status().is_success());
+    }
+
+    /// Publishes a message of ours.
+    pub async fn publish(&self, message: Outgoing) {
+        self.publisher.publish(message).await.unwrap();
+    }
+
+    /// Messages waiting in a queue, as the broker counts them.
+    pub async fn depth(&self, queue: &str) -> u32 {
+        let connector = Connector::new(&self.amqp_url, "test depth");
+        let channel = connector.channel().await.unwrap();
+        let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+        let queue = channel.queue_declare(queue.into(), passive, Default::default()).await.unwrap();
+        connector.close().await;
+        queue.message_count()
+    }
+
+    /// Waits until a dead letter of this class is in the table; returns its error text.
+    pub async fn dead_letter(&self, class: &str) -> String {
+        eventually("a dead letter", async || {
+            sqlx::query_scalar("SELECT error_text FROM dead_letters WHERE error_class = $1")
+                .bind(class)
+                .fetch_optional(&self.pool)
+                .await
+                .unwrap()
+        })
+        .await
+    }
+
+    /// One number from the database.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Fails the test unless every truth holds.
+    pub async fn audit(&self) {
+        let findings = store::audit::check(&mut *self.pool.acquire().await.unwrap()).await.unwrap();
+        let broken: Vec<_> = findings.into_iter().filter(|finding| finding.violations > 0).collect();
+        assert!(broken.is_empty(), "broken truths: {broken:?}");
+    }
+
+    /// Checks the truths, stops everything and removes the vhost.
+    pub async fn finish(self) {
+        self.audit().await;
+        self.stop.cancel();
+        self.tasks.close();
+        let stopped = tokio::time::timeout(Duration::from_secs(15), self.tasks.wait()).await;
+        assert!(stopped.is_ok(), "the workers did not stop in time");
+        let url = format!("{}/vhosts/{}", self.servers.rabbitmq_api, self.vhost);
+        let _ = reqwest::Client::new().delete(url).send().await;
+    }
+}
+
+/// A database of the test's own, copied from a template that the first test makes.
+async fn create_database(servers: &Servers, name: &str) -> String {
+    let mut admin = PgConnection::connect(&servers.admin_url).await.unwrap();
+    let versions: Vec<_> = store::MIGRATIONS.iter().map(|migration| migration.checksum.to_vec()).collect();
+    let template = format!("template_{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, &versions.concat()).simple());
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut admin).await.unwrap();
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(&template)
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+    let base = &servers.admin_url[..=servers.admin_url.rfind('/').unwrap()];
+    if !exists {
+        let making = format!("{template}_making");
+        for sql in [format!("DROP DATABASE IF EXISTS {making}"), format!("CREATE DATABASE {making}")] {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+        }
+        let mut fresh = PgConnection::connect(&format!("{base}{making}")).await.unwrap();
+        store::MIGRATIONS.run(&mut fresh).await.unwrap();
+        fresh.close().await.unwrap();
+        let rename = format!("ALTER DATABASE {making} RENAME TO {template}");
+        sqlx::query(sqlx::AssertSqlSafe(rename)).execute(&mut admin).await.unwrap();
+    }
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
+    sqlx::query(sqlx::AssertSqlSafe(copy)).execute(&mut admin).await.unwrap();
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(TEMPLATE_LOCK).execute(&mut admin).await.unwrap();
+    admin.close().await.unwrap();
+    format!("{base}{name}")
+}

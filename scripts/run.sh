@@ -123,11 +123,11 @@ app_died() {
   local name
   for name in api workers; do
     if ! "${name}_pid" >/dev/null; then
-      say "the $name ended by itself; the end of $RUN_DIR/$name.log:"
+      say "$RUN_DIR/$name.log ends with this:"
       tail -n 20 "$RUN_DIR/$name.log" >&2
     fi
   done
-  die "Holdfast is down"
+  die "the API or the workers ended by themselves, so Holdfast is down"
 }
 
 # write_env notes what tools need; every value is quoted for "set -a; . .run/env".
@@ -160,7 +160,8 @@ main() {
   write_env "HOLDFAST_URL=$URL" "HOLDFAST_SHOP_TOKEN=$SHOP_TOKEN" \
     "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL"
   show_what_next "$URL" "$BIN"
-  wait -n "$API" "$WORKERS" || true
+  # The shell's own notice of a killed process is of no use to anybody.
+  { wait -n "$API" "$WORKERS" || true; } 2>/dev/null
   app_died
 }
 

@@ -16,7 +16,7 @@ use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig};
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
-use holdfast::{audit, router, serving, store, telemetry};
+use holdfast::{asyncapi, audit, router, serving, store, telemetry};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -51,8 +51,10 @@ enum Command {
     DeadLetters(dead_letters::DeadLetterArguments),
     /// Make and revoke tokens
     Token(tokens::TokenArguments),
-    /// Print the OpenAPI document
+    /// Print the OpenAPI document of the HTTP API
     Openapi,
+    /// Print the AsyncAPI document of commands and facts
+    Asyncapi,
     /// Ask `/readyz` of an API, for container health checks; exit 1 if it is not ready
     Healthcheck {
         /// Where the API listens
@@ -106,6 +108,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
         Command::Token(arguments) => tokens::run(arguments).await?,
+        Command::Asyncapi => println!("{:#}", asyncapi::document()),
         Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),
         Command::Healthcheck { address } => healthcheck(address).await?,
     }

@@ -2,6 +2,7 @@
 //!
 //! Arrows point one way: `http` and the workers use `store` and `broker`, which use `domain`, which knows nobody.
 
+pub mod asyncapi;
 pub mod audit;
 pub mod broker;
 pub mod clock;

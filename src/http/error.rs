@@ -215,7 +215,7 @@ impl ApiError {
                 "wrong-state",
                 "The order's state does not allow it",
                 format!("the order is {status}"),
-                json!({"order_id": order, "status": status}),
+                json!({"order_id": order, "order_status": status}),
             ),
             Self::ExtensionRefused(reason) => with(
                 StatusCode::CONFLICT,

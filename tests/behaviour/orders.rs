@@ -11,7 +11,8 @@ async fn an_order_is_held_with_snapshots_and_its_amount_is_the_sum() {
     assert_eq!(shop.put("/v1/skus/mug", &mug).await.status, 201);
     shop.stock("tee", 3).await;
 
-    let items = json!([{"sku": "mug", "quantity": 2}, {"sku": "tee", "quantity": 1}, {"sku": "mug", "quantity": 1}]);
+    let items =
+        json!([{"sku": "mug", "quantity": 2}, {"sku": "tee", "quantity": 1}, {"sku": "mug", "quantity": 1}]);
     let held = shop.post("/v1/orders", &json!({"items": items})).await;
 
     assert_eq!(held.status, 201, "{held:?}");

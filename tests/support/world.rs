@@ -21,8 +21,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::client::Client;
-use super::servers::Servers;
 use super::eventually;
+use super::servers::Servers;
 
 /// The lock under which the template database is made once.
 const TEMPLATE_LOCK: i64 = 0x7465_6d70;
@@ -65,7 +65,8 @@ impl World {
         let created = http.put(format!("{api}/vhosts/{name}")).send().await.unwrap();
         assert!(created.status().is_success(), "cannot create the vhost");
         let everything = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
-        let allowed = http.put(format!("{api}/permissions/{name}/guest")).json(&everything).send().await.unwrap();
+        let allowed =
+            http.put(format!("{api}/permissions/{name}/guest")).json(&everything).send().await.unwrap();
         assert!(allowed.status().is_success(), "cannot allow the vhost");
 
         let amqp_url = format!("{}{name}", servers.amqp_base);

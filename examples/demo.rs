@@ -1,0 +1,141 @@
+//! The story of Holdfast against a running one: an order that is paid, an order that expires and whose unit the next
+//! buyer gets, an order that is refused. Exits non-zero when anything differs. `make demo` runs it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// How long an unpaid hold of the story lasts.
+const HOLD_SECONDS: u64 = 5;
+/// The sweeper would release it this late at the latest; the timer does so within a fraction of a second.
+const LATEST_RELEASE: Duration = Duration::from_secs(HOLD_SECONDS + 8);
+
+struct Shop {
+    http: Client,
+    url: String,
+    token: String,
+    /// Makes names of this run different from those of earlier ones.
+    run: String,
+}
+
+impl Shop {
+    async fn call(&self, who: &str, method: Method, path: &str, body: Value) -> anyhow::Result<(u16, Value)> {
+        let request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
+            .header("Holdfast-Customer", format!("{who}-{}", self.run))
+            .header("Idempotency-Key", Uuid::new_v4().to_string())
+            .header("Prefer", "wait=10");
+        let request = if method == Method::GET { request } else { request.json(&body) };
+        let response = request.send().await.with_context(|| format!("no answer from {}", self.url))?;
+        Ok((response.status().as_u16(), response.json().await?))
+    }
+
+    async fn order(&self, who: &str, sku: &str, hold_seconds: u64) -> anyhow::Result<(u16, Value)> {
+        let body = json!({"items": [{"sku": sku, "quantity": 1}], "hold_seconds": hold_seconds});
+        self.call(who, Method::POST, "/v1/orders", body).await
+    }
+
+    async fn status(&self, who: &str, order: &str) -> anyhow::Result<Value> {
+        Ok(self.call(who, Method::GET, &format!("/v1/orders/{order}"), Value::Null).await?.1)
+    }
+}
+
+fn say(step: u32, text: &str) {
+    println!("{step}. {text}");
+}
+
+fn id(order: &Value) -> anyhow::Result<&str> {
+    order["id"].as_str().context("the order has no id")
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let variable =
+        |name: &str| std::env::var(name).with_context(|| format!("{name} is not set: use `make demo`"));
+    let shop = Shop {
+        http: Client::new(),
+        url: variable("HOLDFAST_URL")?,
+        token: variable("HOLDFAST_SHOP_TOKEN")?,
+        run: Uuid::new_v4().simple().to_string()[..8].to_owned(),
+    };
+    let sku = format!("poster-{}", shop.run);
+    let poster = json!({"name": "Concert poster", "price_won": 15_000, "on_hand": 2});
+    let (status, _) = shop.call("shop", Method::PUT, &format!("/v1/skus/{sku}"), poster).await?;
+    ensure!(status == 201, "the SKU was not created: {status}");
+    say(1, "the shop has 2 posters at 15,000 won");
+
+    an_order_is_paid(&shop, &sku).await?;
+    a_unit_comes_back(&shop, &sku).await?;
+
+    let (_, stock) = shop.call("shop", Method::GET, &format!("/v1/skus/{sku}"), Value::Null).await?;
+    ensure!(
+        (&stock["on_hand"], &stock["reserved"], &stock["available"]) == (&json!(1), &json!(1), &json!(0)),
+        "the stock is {stock}"
+    );
+    say(8, "the books agree: 1 poster sold, 1 on hand and on hold, 0 available");
+    println!("\nAll as it should be.");
+    Ok(())
+}
+
+async fn an_order_is_paid(shop: &Shop, sku: &str) -> anyhow::Result<()> {
+    let (status, order) = shop.order("alice", sku, 1_200).await?;
+    ensure!(status == 201 && order["status"] == "held", "alice's order is not held: {status} {order}");
+    say(
+        2,
+        &format!("alice orders one: held until {}", instant(&order["expires_at"])?.format("%H:%M:%S UTC")),
+    );
+
+    let charge = json!({"amount_won": 50_000});
+    let (status, wallet) = shop.call("alice", Method::POST, "/v1/wallet/charges", charge).await?;
+    ensure!(status == 201, "the wallet was not charged: {status} {wallet}");
+    let path = format!("/v1/orders/{}/payments", id(&order)?);
+    let (status, paid) = shop.call("alice", Method::POST, &path, json!({"method": "wallet"})).await?;
+    ensure!(status == 200 && paid["status"] == "paid", "alice's order is not paid: {status} {paid}");
+    let (_, wallet) = shop.call("alice", Method::GET, "/v1/wallet", Value::Null).await?;
+    ensure!(wallet["balance_won"] == 35_000, "alice's wallet is {wallet}");
+    say(3, "alice pays 15,000 of her 50,000 won: paid, 35,000 left");
+    Ok(())
+}
+
+async fn a_unit_comes_back(shop: &Shop, sku: &str) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (status, order) = shop.order("bob", sku, HOLD_SECONDS).await?;
+    ensure!(status == 201, "bob's order is not held: {status} {order}");
+    say(4, &format!("bob orders the last one, held for {HOLD_SECONDS} seconds"));
+
+    let (status, refusal) = shop.order("carol", sku, HOLD_SECONDS).await?;
+    ensure!(
+        status == 409 && refusal["shortages"][0]["available"] == 0,
+        "carol was not refused: {status} {refusal}"
+    );
+    say(5, "carol wants one too: refused, 0 available");
+
+    let bob = id(&order)?;
+    while shop.status("bob", bob).await?["status"] != "expired" {
+        ensure!(started.elapsed() < LATEST_RELEASE, "bob's hold was not released");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let order = shop.status("bob", bob).await?;
+    let (due, released) = (instant(&order["expires_at"])?, instant(&order["closed_at"])?);
+    say(
+        6,
+        &format!(
+            "bob does not pay: expired, released {} ms after its time",
+            (released - due).num_milliseconds()
+        ),
+    );
+
+    let (status, order) = shop.order("dave", sku, 1_200).await?;
+    ensure!(status == 201, "dave did not get the unit: {status} {order}");
+    say(7, "dave orders it now: held");
+    Ok(())
+}
+
+fn instant(value: &Value) -> anyhow::Result<chrono::DateTime<chrono::Utc>> {
+    Ok(value.as_str().context("the order has no such time")?.parse()?)
+}

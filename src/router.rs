@@ -5,6 +5,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
+use utoipa::openapi::Ref;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -43,8 +46,33 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = documented().split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document.components.get_or_insert_default().add_security_scheme("token", bearer);
+    for path in document.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post, &mut path.put].into_iter().flatten() {
+            for (status, description) in COMMON_PROBLEMS {
+                let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+                let response = ResponseBuilder::new()
+                    .description(description)
+                    .content("application/problem+json", problem);
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
+            }
+        }
+    }
     document
 }
+
+/// What any call may answer beside its own.
+const COMMON_PROBLEMS: [(&str, &str); 9] = [
+    ("400", "Malformed, or a header is missing"),
+    ("401", "No token, or none that is known"),
+    ("403", "The token may not do this"),
+    ("404", "No such thing, or not the caller's"),
+    ("408", "The body took too long"),
+    ("413", "The body has more than 65536 bytes"),
+    ("415", "The body is not JSON by its own account"),
+    ("422", "The request breaks a rule"),
+    ("503", "The broker or the database does not answer"),
+];
 
 /// The whole API.
 pub fn router(app: App) -> Router {

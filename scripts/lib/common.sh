@@ -60,7 +60,8 @@ open_dir() {
   if [[ ! -L $DIR/data ]]; then
     as_user test -x "$DIR/." && return
     # A checkout below a private home is closed to nobody, so the data goes where it can be reached.
-    ln -s "/var/tmp/holdfast-$HASH" "$DIR/data"
+    # Whoever starts the other server at this moment may have made the link already.
+    ln -sT "/var/tmp/holdfast-$HASH" "$DIR/data" 2>/dev/null || [[ -L $DIR/data ]]
     say "$DIR is closed to the user nobody: its servers keep their data in /var/tmp/holdfast-$HASH"
   fi
   DATA=$(realpath -m "$DIR/data")

@@ -82,13 +82,14 @@ pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop
     let mut backoff = Backoff::with_ceiling(CEILING);
     while !stop.is_cancelled() {
         let listening = async {
-            let channel = connector.channel().await?;
-            // A broker that lost its data has no exchange to bind to.
-            topology.declare(&channel).await?;
-            listen_on(&channel, &watch, &mut backoff).await
+            let lost = listen_on(&connector.channel().await?, &watch, &mut backoff).await;
+            if lost.is_err() {
+                // A broker that lost its data has no exchange to bind to.
+                topology.declare(&connector.channel().await?).await?;
+            }
+            lost
         };
         if let Some(Err(error)) = stop.run_until_cancelled(listening).await {
-            let error: BrokerError = error;
             warn!(%error, "cannot listen to events now");
         }
         stop.run_until_cancelled(backoff.wait()).await;

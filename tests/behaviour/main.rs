@@ -1,6 +1,10 @@
 //! What Holdfast does, seen through the front door: HTTP, a real broker, a real database.
 
-#![allow(missing_docs, reason = "test names are sentences")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,6 +18,8 @@ use tracing::{info, warn};
 
 /// A confirm that takes longer is asked for again; the batch waits.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections beside those of the runners: dead letters of several queues, the relay's session and its listener.
+const SPARE_CONNECTIONS: u32 = 10;
 /// What is in flight when the signal comes has this long to finish; what does not is redelivered.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -51,13 +53,16 @@ async fn main() -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let listener = serving::bind(arguments.listen).await?;
+    let sizes = match arguments.pools.as_slice() {
+        [] => Pool::all().map(|pool| PoolSize { pool, runners: 1 }).collect(),
+        chosen => chosen.to_vec(),
+    };
+    // A runner that waits for a connection would take that for an outage.
+    let runners: usize = sizes.iter().map(|size| size.runners).sum();
+    let connections = arguments.database.max_connections.max(u32::try_from(runners)? + SPARE_CONNECTIONS);
     let context = Context {
-        pool: store::pool(
-            &arguments.database.database_url,
-            "holdfast-workers",
-            arguments.database.max_connections,
-        )
-        .context("DATABASE_URL cannot be read")?,
+        pool: store::pool(&arguments.database.database_url, "holdfast-workers", connections)
+            .context("DATABASE_URL cannot be read")?,
         connector: Connector::new(&arguments.broker.amqp_url, "holdfast-workers consume"),
         publisher: Publisher::start(
             Connector::new(&arguments.broker.amqp_url, "holdfast-workers publish"),
@@ -68,11 +73,6 @@ async fn main() -> anyhow::Result<()> {
     };
     let settings =
         Settings { limits: arguments.limits.limits(), hold_batch_size: arguments.hold_batch_size.into() };
-    let sizes = match arguments.pools.as_slice() {
-        [] => Pool::all().map(|pool| PoolSize { pool, runners: 1 }).collect(),
-        chosen => chosen.to_vec(),
-    };
-
     let tasks = TaskTracker::new();
     for size in sizes {
         pools::start(size, settings, &context, &tasks);

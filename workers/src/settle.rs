@@ -44,8 +44,8 @@ pub async fn settle<W: Worker>(
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
     let mut wake_ups = Vec::new();
     let mut backoff = Backoff::with_ceiling(DATABASE_CEILING);
-    let mut parts: Vec<Range<usize>> = vec![0..batch.len()];
-    // The parts are taken from the front on, so that verdicts come in the order of the messages.
+    // A stack whose top is the foremost part, so that verdicts come in the order of the messages.
+    let mut parts: Vec<Range<usize>> = Vec::from([Range { start: 0, end: batch.len() }]);
     while let Some(part) = parts.pop() {
         if part.is_empty() {
             continue;

@@ -31,6 +31,9 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         ("statement_timeout", "5000"),
         ("lock_timeout", "4000"),
         ("idle_in_transaction_session_timeout", "10000"),
+        // A plan kept from the first minutes of an empty table would read all of it for every batch until the next
+        // ANALYZE; planning each time costs little beside a batch.
+        ("plan_cache_mode", "force_custom_plan"),
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)

@@ -138,7 +138,7 @@ impl World {
         let customer = customer.map(|name| CustomerId::parse(name).unwrap());
         let name = Uuid::now_v7().to_string();
         let new = NewToken { name: &name, role, customer: customer.as_ref(), hash: &hash };
-        tokens::insert(&mut *self.pool.acquire().await.unwrap(), new).await.unwrap();
+        tokens::insert(&mut self.pool.acquire().await.unwrap(), new).await.unwrap();
         token
     }
 
@@ -188,7 +188,7 @@ impl World {
 
     /// Fails the test unless every truth holds.
     pub async fn audit(&self) {
-        let findings = store::audit::check(&mut *self.pool.acquire().await.unwrap()).await.unwrap();
+        let findings = store::audit::check(&mut self.pool.acquire().await.unwrap()).await.unwrap();
         let broken: Vec<_> = findings.into_iter().filter(|finding| finding.violations > 0).collect();
         assert!(broken.is_empty(), "broken truths: {broken:?}");
     }

@@ -177,6 +177,10 @@ async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Ut
     stock::change(tx, &changes).await?;
     orders::insert(tx, decided, now).await?;
     let told: Vec<NewEvent> = decided.iter().map(event).collect();
+    let held = decided.iter().filter(|order| matches!(order.outcome, Outcome::Held { .. })).count();
+    counter!("holdfast_orders_decided_total", "outcome" => "held").increment(held as u64);
+    counter!("holdfast_orders_decided_total", "outcome" => "refused")
+        .increment((decided.len() - held) as u64);
     events::append(tx, &told).await
 }
 
@@ -184,13 +188,9 @@ fn event(order: &DecidedOrder) -> NewEvent {
     let customer_id = order.customer_id.clone();
     let event = match &order.outcome {
         Outcome::Held { amount, expires_at, .. } => {
-            counter!("holdfast_orders_decided_total", "outcome" => "held").increment(1);
             OrderEvent::Held { customer_id, amount_won: *amount, expires_at: *expires_at }
         }
-        Outcome::Refused(refusal) => {
-            counter!("holdfast_orders_decided_total", "outcome" => "refused").increment(1);
-            OrderEvent::Refused { customer_id, refusal: refusal.clone() }
-        }
+        Outcome::Refused(refusal) => OrderEvent::Refused { customer_id, refusal: refusal.clone() },
     };
     NewEvent { order_id: order.id, command_id: Some(order.id.into()), event }
 }

@@ -138,6 +138,7 @@ impl<W: Worker> Runner<W> {
         pause::point("after_commit").await;
 
         let now = clock::now();
+        self.count("done", verdicts.iter().filter(|verdict| **verdict == Verdict::Done).count());
         let judged = readable.iter().map(|delivered| &delivered.incoming).zip(verdicts);
         let judged = judged.chain(unreadable.iter().map(|(incoming, verdict)| (incoming, verdict.clone())));
         let mut follow: Vec<Outgoing> =
@@ -188,22 +189,28 @@ impl<W: Worker> Runner<W> {
 
     /// What has to be published because of a verdict.
     fn follow(&self, incoming: &Incoming, verdict: Verdict) -> Option<Outgoing> {
-        let (outcome, message) = match verdict {
-            Verdict::Done => ("done", None),
+        match verdict {
+            Verdict::Done => None,
             Verdict::Retry { why, limit } if incoming.attempt >= limit => {
-                ("dead", Some(self.dead(incoming, "gave_up", &format!("{why} after {limit} retries"))))
+                Some(self.dead(incoming, "gave_up", &format!("{why} after {limit} retries")))
             }
             Verdict::Retry { .. } => {
+                self.count("retry", 1);
                 let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
-                ("retry", Some(Outgoing::retry(incoming, rung)))
+                Some(Outgoing::retry(incoming, rung))
             }
-            Verdict::Dead { class, reason } => ("dead", Some(self.dead(incoming, class, &reason))),
-        };
-        counter!("holdfast_messages_total", "queue" => self.queue.clone(), "outcome" => outcome).increment(1);
-        message
+            Verdict::Dead { class, reason } => Some(self.dead(incoming, class, &reason)),
+        }
+    }
+
+    fn count(&self, outcome: &'static str, messages: usize) {
+        let queue = self.queue.clone();
+        counter!("holdfast_messages_total", "queue" => queue, "outcome" => outcome)
+            .increment(messages as u64);
     }
 
     fn dead(&self, incoming: &Incoming, class: &str, reason: &str) -> Outgoing {
+        self.count("dead", 1);
         warn!(queue = self.queue, message_id = incoming.message_id(), class, reason, "dead letter");
         Outgoing::dead(incoming, class, reason)
     }

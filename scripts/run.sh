@@ -160,8 +160,7 @@ main() {
   write_env "HOLDFAST_URL=$URL" "HOLDFAST_SHOP_TOKEN=$SHOP_TOKEN" \
     "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL"
   show_what_next "$URL" "$BIN"
-  # The shell's own notice of a killed process is of no use to anybody.
-  { wait -n "$API" "$WORKERS" || true; } 2>/dev/null
+  while running "$API" && running "$WORKERS"; do sleep 0.5; done
   app_died
 }
 

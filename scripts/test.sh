@@ -66,6 +66,8 @@ run_tests() {
   # A developer's own settings must not reach the tests.
   unset DATABASE_URL AMQP_URL "${!HOLDFAST_@}"
   export SQLX_OFFLINE=true
+  # Fault tests run the workers as a process of their own, which the test runner would not build by itself.
+  cargo build --quiet --locked --workspace --bins 9>&-
   start_servers
   if ! have cargo-nextest; then
     # It runs the documentation's examples too.

@@ -21,6 +21,8 @@ spawn() {
     exec setsid "$@"
   ) &
   SPAWNED=$!
+  # The shell need not report how its daemon ended; whoever started it looks for itself.
+  disown "$SPAWNED"
 }
 
 # scan FOLDER sets PIDS and EXES to the server's processes. Only the same user may look at a

@@ -9,4 +9,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod cancel;
+mod extend;
+mod fuzz;
+mod idempotency;
+mod lists;
 mod orders;
+mod owners;

@@ -29,7 +29,8 @@ impl Answer {
 
     /// The end of a problem's `type`.
     pub fn problem(&self) -> &str {
-        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let is_problem = self.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
+        assert!(is_problem, "no problem: {self:?}");
         self.text("type").strip_prefix("urn:holdfast:problem:").unwrap()
     }
 }
@@ -71,7 +72,12 @@ impl Client {
 
     /// A POST that waits for its outcome, with a key of its own.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, path).header("Idempotency-Key", Uuid::now_v7().to_string());
+        self.post_as(&Uuid::now_v7().to_string(), path, body).await
+    }
+
+    /// A POST that waits for its outcome, under this key.
+    pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).header("Idempotency-Key", key);
         self.send(request.header("Prefer", "wait=30").json(body)).await
     }
 

@@ -75,7 +75,7 @@ impl Drop for OwnServers {
     fn drop(&mut self) {
         for server in ["rabbitmq", "postgres"] {
             let _ = command(&["kill", server], &self.folder).status();
-            let _ = command(&["stop", server], &self.folder).status();
+            let _ = command(&["wipe", server], &self.folder).status();
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }

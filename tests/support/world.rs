@@ -11,6 +11,7 @@ use holdfast::domain::limits::Limits;
 use holdfast::http::app::App;
 use holdfast::http::auth;
 use holdfast::http::watch::{self, Watch};
+use holdfast::message::Queue;
 use holdfast::store::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
@@ -108,6 +109,11 @@ impl World {
         pools::start(PoolSize { pool, runners: 1 }, settings, &self.context(), &self.tasks);
     }
 
+    /// Starts one runner of the pool of each of these queues in this process.
+    pub fn start_workers_of(&self, queues: &[Queue]) {
+        queues.iter().for_each(|queue| self.start_workers(Pool::Commands(*queue)));
+    }
+
     /// Starts one runner of every pool in this process.
     pub fn start_all_workers(&self) {
         Pool::all().for_each(|pool| self.start_workers(pool));
@@ -184,6 +190,20 @@ impl World {
     /// One number from the database.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Does to the database what no program of ours does.
+    pub async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.pool).await.unwrap();
+    }
+
+    /// Puts a hold into the past, so that its time is up and nothing has released it yet. Run it where neither
+    /// timers nor the sweeper do.
+    pub async fn make_overdue(&self, order: &str) {
+        let sql = "UPDATE orders SET created_at = created_at - interval '1 hour', expires_at = now() - interval '1 s'
+                    WHERE id = $1::uuid AND status = 'held'";
+        let done = sqlx::query(sql).bind(order).execute(&self.pool).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{order} is not held");
     }
 
     /// Fails the test unless every truth holds.

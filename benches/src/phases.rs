@@ -1,0 +1,3 @@
+//! The measurements, one file per kind.
+
+pub(crate) mod throughput;

@@ -1,0 +1,85 @@
+//! Commands as tests give them: published without HTTP, or applied by hand without a broker.
+
+use holdfast::broker::envelope::{Incoming, Outgoing};
+use holdfast::clock;
+use holdfast::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
+use holdfast::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
+use holdfast::domain::money::Won;
+use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, Version, encode};
+use holdfast::store::wallets;
+use holdfast_workers::worker::{Applied, Delivered, Worker};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::support::world::World;
+
+/// The command to hold units of some SKUs for a customer, under a key of its own.
+pub fn hold(customer: &str, items: &[(&str, i64)], seconds: i64) -> HoldOrder {
+    let customer_id = CustomerId::parse(customer).unwrap();
+    let key = IdempotencyKey::parse(Uuid::now_v7().to_string()).unwrap();
+    let item = |(sku, units): &(&str, i64)| RequestedItem {
+        sku: SkuCode::parse(*sku).unwrap(),
+        quantity: Quantity::parse(*units).unwrap(),
+    };
+    let items = RequestedItems::parse(items.iter().map(item).collect()).unwrap();
+    let hold_seconds = HoldSeconds::parse(seconds).unwrap();
+    HoldOrder {
+        version: Version,
+        order_id: OrderId::derive(&customer_id, &key),
+        fingerprint: items.fingerprint(hold_seconds),
+        customer_id,
+        items,
+        hold_seconds,
+    }
+}
+
+/// The command to pay an order, given once.
+pub fn confirm(order_id: OrderId) -> ConfirmPayment {
+    ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id }
+}
+
+/// The wake-up call for orders that are due now.
+pub fn expire(order_ids: &[OrderId]) -> ExpireOrders {
+    ExpireOrders { version: Version, due_at: clock::now(), order_ids: order_ids.to_vec() }
+}
+
+/// A command as a worker gets it.
+pub fn delivered<C: Command>(message: C) -> Delivered<C> {
+    let (queue, body) = (C::QUEUE.name().to_owned(), encode(&message));
+    let incoming = Incoming { queue, attempt: 0, properties: Default::default(), body };
+    Delivered { incoming, message }
+}
+
+/// Has a worker apply commands in an open transaction. A worker is not asked for less than all verdicts.
+pub async fn apply<W: Worker>(tx: &mut PgConnection, worker: &W, commands: Vec<W::Message>) -> Applied
+where
+    W::Message: Command,
+{
+    let batch: Vec<_> = commands.into_iter().map(delivered).collect();
+    let applied = worker.apply(tx, &batch).await.unwrap();
+    assert_eq!(applied.verdicts.len(), batch.len());
+    applied
+}
+
+/// [`apply`] in a transaction of its own.
+pub async fn apply_alone<W: Worker>(world: &World, worker: &W, commands: Vec<W::Message>)
+where
+    W::Message: Command,
+{
+    let mut tx = world.pool.begin().await.unwrap();
+    apply(&mut tx, worker, commands).await;
+    tx.commit().await.unwrap();
+}
+
+/// Gives a command to the broker.
+pub async fn publish(world: &World, command: &impl Command) {
+    world.publish(Outgoing::command(command, clock::now(), None)).await;
+}
+
+/// Puts money into a customer's wallet.
+pub async fn charge(world: &World, customer: &str, amount: i64) {
+    let mut tx = world.pool.begin().await.unwrap();
+    let customer = CustomerId::parse(customer).unwrap();
+    wallets::charge(&mut tx, CommandId::fresh(), &customer, Won(amount)).await.unwrap();
+    tx.commit().await.unwrap();
+}

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use axum::response::IntoResponse as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -14,7 +15,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
-use crate::http::error::ApiError;
+use crate::http::error::{self, ApiError};
 use crate::http::{events, health, orders, payments, skus, wallets};
 use crate::message::MAX_BODY_BYTES;
 use crate::telemetry;
@@ -83,6 +84,7 @@ pub fn router(app: App) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_response(error::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
         .with_state(app)
 }

@@ -38,13 +38,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if depth(&bytes) > MAX_DEPTH {
             return Err(ApiError::Malformed(format!("the JSON is nested more than {MAX_DEPTH} deep")));
         }
-        serde_json::from_slice(&bytes).map(Json).map_err(|error| {
+        let value = serde_json::from_slice(&bytes).map_err(|error| {
             if error.is_data() {
                 ApiError::Unprocessable(error.to_string())
             } else {
                 ApiError::Malformed(format!("the body is not JSON: {error}"))
             }
-        })
+        })?;
+        // serde also fills a struct from an array, which nobody means.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::Unprocessable("the body must be an object".to_owned()));
+        }
+        Ok(Json(value))
     }
 }
 

@@ -103,6 +103,33 @@ impl From<PublishError> for ApiError {
     }
 }
 
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Errors that the framework answers by itself, as problem documents like all others.
+pub async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // The framework's own are text; a problem document, or `/readyz` telling what is missing, is JSON.
+    let is_ours = content_type.is_some_and(|value| value.starts_with("application/"));
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => ApiError::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::NotJson,
+        StatusCode::UNPROCESSABLE_ENTITY => ApiError::Unprocessable("the request breaks a rule".to_owned()),
+        status if status.is_client_error() => ApiError::Malformed("the request makes no sense".to_owned()),
+        _ => ApiError::Internal,
+    };
+    let mut problem = error.into_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    problem
+}
+
 /// A problem document before it is written.
 struct Problem {
     status: StatusCode,
@@ -290,9 +317,8 @@ impl IntoResponse for ApiError {
         document.insert("status".into(), json!(problem.status.as_u16()));
         document.insert("detail".into(), json!(problem.detail));
 
-        let content_type = HeaderValue::from_static("application/problem+json");
         let body = Value::Object(document).to_string();
-        let mut response = (problem.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let mut response = (problem.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let headers = response.headers_mut();
         match problem.status {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -73,10 +73,11 @@ impl Servers {
 
     /// What an earlier run that was killed has left.
     async fn remove_leftovers(&self) -> anyhow::Result<()> {
-        let databases: Vec<String> =
-            sqlx::query_scalar("SELECT datname::text FROM pg_database WHERE datname LIKE 'holdfast\\_bench\\_%'")
-                .fetch_all(&self.admin)
-                .await?;
+        let databases: Vec<String> = sqlx::query_scalar(
+            "SELECT datname::text FROM pg_database WHERE datname LIKE 'holdfast\\_bench\\_%'",
+        )
+        .fetch_all(&self.admin)
+        .await?;
         for name in databases {
             self.admin_sql(format!("DROP DATABASE {name} WITH (FORCE)")).await?;
         }

@@ -121,8 +121,15 @@ pub const TRUTHS: [Truth; 12] = [
 pub async fn check(conn: &mut PgConnection) -> sqlx::Result<Vec<Finding>> {
     let mut tx = conn.begin().await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
-    // The sums run over whole tables; the limits of ordinary statements are not for them.
-    sqlx::query("SET LOCAL statement_timeout = '10min'").execute(&mut *tx).await?;
+    // The sums run over whole tables; the limits and plans of ordinary statements are not for them.
+    for setting in [
+        "statement_timeout = '10min'",
+        "enable_seqscan = on",
+        "enable_hashjoin = on",
+        "enable_mergejoin = on",
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("SET LOCAL {setting}"))).execute(&mut *tx).await?;
+    }
     let mut findings = Vec::with_capacity(TRUTHS.len());
     for truth in TRUTHS {
         let sql = format!(

@@ -5,8 +5,8 @@ use holdfast::message::Queue;
 use serde_json::json;
 
 use crate::support::client::{Answer, Client};
-use crate::support::world::World;
 use crate::support::eventually;
+use crate::support::world::World;
 
 async fn cancel(shop: &Client, id: &str) -> Answer {
     shop.post(&format!("/v1/orders/{id}/cancel"), &json!({})).await
@@ -56,7 +56,8 @@ async fn an_order_that_is_no_hold_any_more_cannot_be_cancelled() {
     shop.until(expired.text("id"), "expired").await;
     let refused = shop.place("mug", 5, 60).await;
 
-    let orders = [(paid.text("id"), "paid"), (expired.text("id"), "expired"), (refused.text("order_id"), "refused")];
+    let orders =
+        [(paid.text("id"), "paid"), (expired.text("id"), "expired"), (refused.text("order_id"), "refused")];
     for (id, status) in orders {
         let answer = cancel(&shop, id).await;
         assert_eq!((answer.status, answer.problem()), (409, "wrong-state"));

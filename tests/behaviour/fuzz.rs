@@ -23,7 +23,11 @@ fn draws<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, count: usize) 
 fn assert_in_order(answer: &Answer, what: &dyn std::fmt::Debug) {
     assert!(answer.status < 500, "{what:?} gave {answer:?}");
     if answer.status >= 400 {
-        assert_eq!(answer.headers.get("content-type").unwrap(), "application/problem+json", "{what:?} gave {answer:?}");
+        assert_eq!(
+            answer.headers.get("content-type").unwrap(),
+            "application/problem+json",
+            "{what:?} gave {answer:?}"
+        );
         assert_eq!(answer.body["status"], answer.status, "{what:?} gave {answer:?}");
         for member in ["type", "title", "detail"] {
             assert!(answer.body[member].is_string(), "{what:?} gave {answer:?}");
@@ -32,15 +36,25 @@ fn assert_in_order(answer: &Answer, what: &dyn std::fmt::Debug) {
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let number = prop_oneof![any::<i64>().prop_map(Value::from), any::<u64>().prop_map(Value::from),
-                             any::<f64>().prop_map(Value::from), (-2i64..60).prop_map(Value::from)];
+    let number = prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (-2i64..60).prop_map(Value::from)
+    ];
     let text = prop_oneof![".{0,20}", "[\\x00-\\x1f\u{202e}\u{200b}\u{feff}]{0,5}", "sku-[a-c]"];
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number, text.prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        text.prop_map(Value::from)
+    ];
     leaf.prop_recursive(6, 40, 6, |inner| {
         let name = prop_oneof![".{0,8}", "items|sku|quantity|hold_seconds|method|amount_won|name|price_won"];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((name, inner), 0..6).prop_map(|fields| Value::Object(Map::from_iter(fields))),
+            prop::collection::vec((name, inner), 0..6)
+                .prop_map(|fields| Value::Object(Map::from_iter(fields))),
         ]
     })
 }
@@ -71,7 +85,11 @@ fn calls(order: &str) -> [(Method, String, Value); 5] {
     let items = json!([{"sku": "sku-a", "quantity": 1}, {"sku": "sku-b", "quantity": 2}]);
     [
         (Method::POST, "/v1/orders".to_owned(), json!({"items": items, "hold_seconds": 60})),
-        (Method::PUT, "/v1/skus/sku-a".to_owned(), json!({"name": "A", "price_won": 10, "on_hand": 9, "discount_ratio": 0.5})),
+        (
+            Method::PUT,
+            "/v1/skus/sku-a".to_owned(),
+            json!({"name": "A", "price_won": 10, "on_hand": 9, "discount_ratio": 0.5}),
+        ),
         (Method::POST, "/v1/wallet/charges".to_owned(), json!({"amount_won": 5})),
         (Method::POST, format!("/v1/orders/{order}/payments"), json!({"method": "wallet"})),
         (Method::POST, format!("/v1/orders/{order}/extend"), json!({"extend_seconds": 5})),
@@ -92,7 +110,8 @@ async fn no_body_makes_an_error_of_ours_and_every_accepted_order_is_decided() {
 
     let bytes = draws(&prop::collection::vec(any::<u8>(), 0..300), 100);
     let step = prop::collection::vec(0usize..8, 1..5);
-    let changes = draws(&(0..calls.len(), prop::collection::vec((step, prop::option::of(any_json())), 1..3)), 300);
+    let changes =
+        draws(&(0..calls.len(), prop::collection::vec((step, prop::option::of(any_json())), 1..3)), 300);
     let mut accepted = 0;
     for (turn, body) in bytes.into_iter().enumerate() {
         let (method, path, _) = &calls[turn % calls.len()];
@@ -122,17 +141,37 @@ async fn no_path_query_or_header_makes_an_error_of_ours() {
     let shop = world.start_api().await;
     let order = shop.place_async("key-1", "sku-a", 1, 60).await;
     let id = order.text("id");
-    let paths = ["/v1/orders", "/v1/wallet", "/v1/skus/", "/v1/orders/", &format!("/v1/orders/{id}"), "/docs/", "/readyz"].map(str::to_owned);
+    let paths = [
+        "/v1/orders",
+        "/v1/wallet",
+        "/v1/skus/",
+        "/v1/orders/",
+        &format!("/v1/orders/{id}"),
+        "/docs/",
+        "/readyz",
+    ]
+    .map(str::to_owned);
 
-    let encoded = prop::collection::vec(any::<u8>(), 0..12).prop_map(|bytes| {
-        bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<String>()
-    });
+    let encoded = prop::collection::vec(any::<u8>(), 0..12)
+        .prop_map(|bytes| bytes.iter().map(|byte| format!("%{byte:02X}")).collect::<String>());
     let name = prop_oneof!["status|after|limit|page", ".{0,4}".prop_map(|_| "%".to_owned())];
     let query = prop::collection::vec((name, encoded.clone()), 0..3);
-    let headers = ["Idempotency-Key", "Prefer", "Holdfast-Customer", "Authorization", "Last-Event-ID", "Accept", "traceparent", "Host", "Cookie"];
-    let value = prop::collection::vec(prop_oneof![0x20u8..=0x7e, 0x80u8..=0xff, Just(b'='), Just(b'"')], 0..40);
+    let headers = [
+        "Idempotency-Key",
+        "Prefer",
+        "Holdfast-Customer",
+        "Authorization",
+        "Last-Event-ID",
+        "Accept",
+        "traceparent",
+        "Host",
+        "Cookie",
+    ];
+    let value =
+        prop::collection::vec(prop_oneof![0x20u8..=0x7e, 0x80u8..=0xff, Just(b'='), Just(b'"')], 0..40);
     let methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"];
-    let requests = (0..methods.len(), 0..paths.len(), prop::option::of(encoded), query, 0..headers.len(), value);
+    let requests =
+        (0..methods.len(), 0..paths.len(), prop::option::of(encoded), query, 0..headers.len(), value);
     for (method, path, tail, query, header, value) in draws(&requests, 300) {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let path = format!("{}{}?{}", paths[path], tail.unwrap_or_default(), query.join("&"));

@@ -95,13 +95,25 @@ async fn a_key_may_be_plain_or_quoted_and_must_be_there_and_readable() {
     assert_eq!(place_with_key(&shop, Some(&[b'k'; 255]), &mugs(1)).await.status, 202);
 
     let (long, latin): (&[u8], &[u8]) = (&[b'k'; 256], &[b'k', 0xe9]);
-    let bad = [None, Some(&b""[..]), Some(b"\"\""), Some(b"   "), Some(b"a\tb"), Some(long), Some(latin), Some("키".as_bytes())];
+    let bad = [
+        None,
+        Some(&b""[..]),
+        Some(b"\"\""),
+        Some(b"   "),
+        Some(b"a\tb"),
+        Some(long),
+        Some(latin),
+        Some("키".as_bytes()),
+    ];
     for key in bad {
         let refused = place_with_key(&shop, key, &mugs(1)).await;
         assert_eq!((refused.status, refused.problem()), (400, "bad-header"), "{key:?}");
-        let charge = shop.request(reqwest::Method::POST, "/v1/wallet/charges").json(&json!({"amount_won": 1}));
+        let charge =
+            shop.request(reqwest::Method::POST, "/v1/wallet/charges").json(&json!({"amount_won": 1}));
         let charge = match key {
-            Some(key) => charge.header("Idempotency-Key", reqwest::header::HeaderValue::from_bytes(key).unwrap()),
+            Some(key) => {
+                charge.header("Idempotency-Key", reqwest::header::HeaderValue::from_bytes(key).unwrap())
+            }
             None => charge,
         };
         assert_eq!(shop.send(charge).await.status, 400, "{key:?}");
@@ -121,7 +133,10 @@ async fn the_keys_of_two_customers_and_of_two_calls_are_strangers() {
     assert_ne!(alices.body["id"], bobs.body["id"]);
 
     for customer in [&shop, &bob] {
-        assert_eq!(customer.post_as("key-1", "/v1/wallet/charges", &json!({"amount_won": 3_000})).await.status, 201);
+        assert_eq!(
+            customer.post_as("key-1", "/v1/wallet/charges", &json!({"amount_won": 3_000})).await.status,
+            201
+        );
     }
     let path = format!("/v1/orders/{}", alices.text("id"));
     let extended = shop.post_as("key-1", &format!("{path}/extend"), &json!({"extend_seconds": 60})).await;

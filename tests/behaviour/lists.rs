@@ -59,8 +59,10 @@ async fn an_order_that_arrives_while_pages_are_turned_repeats_none() {
     let first = shop.get("/v1/orders?limit=2").await;
     shop.place("mug", 1, 60).await;
     let next = shop.get(&format!("/v1/orders?limit=2&after={}", first.text("next"))).await;
-    let ids = |page: &Value| page["orders"].as_array().unwrap().iter().map(|order| order["id"].clone()).collect();
-    let seen: Vec<Value> = [ids(&first.body), ids(&next.body)].into_iter().flat_map(|ids: Vec<Value>| ids).collect();
+    let ids =
+        |page: &Value| page["orders"].as_array().unwrap().iter().map(|order| order["id"].clone()).collect();
+    let seen: Vec<Value> =
+        [ids(&first.body), ids(&next.body)].into_iter().flat_map(|ids: Vec<Value>| ids).collect();
     assert_eq!(json!(seen), json!(placed));
     world.finish().await;
 }
@@ -75,7 +77,9 @@ async fn a_list_can_be_of_one_status_and_shows_orders_whole() {
     let held = shop.place("mug", 2, 60).await;
     let refused = shop.place("mug", 9, 60).await;
 
-    for (status, id) in [("paid", paid.text("id")), ("held", held.text("id")), ("refused", refused.text("order_id"))] {
+    for (status, id) in
+        [("paid", paid.text("id")), ("held", held.text("id")), ("refused", refused.text("order_id"))]
+    {
         let page = shop.get(&format!("/v1/orders?status={status}")).await;
         assert_eq!(page.body["orders"], json!([shop.order(id).await.body]));
         assert_eq!(page.body.get("next"), None);

@@ -9,11 +9,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api_documents;
+mod auth;
 mod bad_input;
 mod cancel;
+mod cli;
+mod dead_letters;
+mod events;
 mod extend;
 mod fuzz;
 mod idempotency;
+mod limits;
 mod lists;
 mod orders;
 mod owners;
+mod raw_http;
+mod skus;
+mod streams;
+mod wallets;

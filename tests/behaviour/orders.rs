@@ -12,7 +12,8 @@ async fn an_order_is_held_with_snapshots_and_its_amount_is_the_sum() {
     assert_eq!(shop.put("/v1/skus/mug", &mug).await.status, 201);
     shop.stock("tee", 3).await;
 
-    let items = json!([{"sku": "mug", "quantity": 2}, {"sku": "tee", "quantity": 1}, {"sku": "mug", "quantity": 1}]);
+    let items =
+        json!([{"sku": "mug", "quantity": 2}, {"sku": "tee", "quantity": 1}, {"sku": "mug", "quantity": 1}]);
     let held = shop.post("/v1/orders", &json!({"items": items})).await;
 
     assert_eq!(held.status, 201, "{held:?}");
@@ -87,7 +88,10 @@ async fn an_order_of_unknown_skus_is_refused_and_names_them() {
     let items = json!([{"sku": "nope", "quantity": 1}, {"sku": "mug", "quantity": 1}, {"sku": "nada", "quantity": 1}]);
     let refused = shop.post("/v1/orders", &json!({"items": items})).await;
     assert_eq!((refused.status, refused.problem()), (409, "unknown-sku"));
-    assert_eq!((&refused.body["reason"], &refused.body["skus"]), (&json!("unknown_sku"), &json!(["nope", "nada"])));
+    assert_eq!(
+        (&refused.body["reason"], &refused.body["skus"]),
+        (&json!("unknown_sku"), &json!(["nope", "nada"]))
+    );
     assert_eq!(shop.available("mug").await, 5);
     world.finish().await;
 }
@@ -136,7 +140,10 @@ async fn a_short_hold_placed_after_a_long_one_expires_first() {
         assert_eq!(order.text("status"), if seconds == 1 { "expired" } else { "held" });
     }
     // Released at its time and not before.
-    assert_eq!(world.count("SELECT count(*) FROM orders WHERE status = 'expired' AND closed_at < expires_at").await, 0);
+    assert_eq!(
+        world.count("SELECT count(*) FROM orders WHERE status = 'expired' AND closed_at < expires_at").await,
+        0
+    );
     assert_eq!(shop.available("mug").await, 1);
     world.finish().await;
 }

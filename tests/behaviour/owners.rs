@@ -63,7 +63,8 @@ async fn every_call_needs_a_token() {
         for name in methods.as_object().unwrap().keys() {
             let method: Method = name.to_uppercase().parse().unwrap();
             let path = path.replace("{id}", &Uuid::now_v7().to_string()).replace("{sku}", "mug");
-            let answer = anonymous.request(method, format!("{}{path}", shop.base)).json(&json!({})).send().await;
+            let answer =
+                anonymous.request(method, format!("{}{path}", shop.base)).json(&json!({})).send().await;
             let answer = answer.unwrap();
             if path == "/readyz" {
                 assert_eq!(answer.status(), 200);

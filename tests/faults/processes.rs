@@ -103,7 +103,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- {} logged:\n{}", self.name, self.log.lock().map(|log| log.clone()).unwrap_or_default());
+            eprintln!(
+                "--- {} logged:\n{}",
+                self.name,
+                self.log.lock().map(|log| log.clone()).unwrap_or_default()
+            );
         }
     }
 }

@@ -234,10 +234,8 @@ async fn wait_until(instant: DateTime<Utc>) {
 async fn until_somebody_waits_for_a_lock(world: &World) {
     let waiting = "SELECT count(*) FROM pg_stat_activity
                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    eventually("a transaction waits for a lock", async || {
-        (world.count(waiting).await == 1).then_some(())
-    })
-    .await;
+    eventually("a transaction waits for a lock", async || (world.count(waiting).await == 1).then_some(()))
+        .await;
 }
 
 async fn status(world: &World, order: OrderId) -> String {

@@ -29,7 +29,8 @@ impl Answer {
 
     /// The end of a problem's `type`.
     pub fn problem(&self) -> &str {
-        let is_problem = self.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
+        let is_problem =
+            self.headers.get("content-type").is_some_and(|kind| kind == "application/problem+json");
         assert!(is_problem, "no problem: {self:?}");
         self.text("type").strip_prefix("urn:holdfast:problem:").unwrap()
     }

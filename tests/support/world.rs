@@ -167,12 +167,21 @@ impl World {
 
     /// Messages waiting in a queue, as the broker counts them.
     pub async fn depth(&self, queue: &str) -> u32 {
+        self.inspect(queue).await.message_count()
+    }
+
+    /// Consumers of a queue, as the broker counts them.
+    pub async fn consumers(&self, queue: &str) -> u32 {
+        self.inspect(queue).await.consumer_count()
+    }
+
+    async fn inspect(&self, queue: &str) -> lapin::Queue {
         let connector = Connector::new(&self.amqp_url, "test depth");
         let channel = connector.channel().await.unwrap();
         let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
         let queue = channel.queue_declare(queue.into(), passive, Default::default()).await.unwrap();
         connector.close().await;
-        queue.message_count()
+        queue
     }
 
     /// Waits until a dead letter of this class is in the table; returns its error text.

@@ -1,0 +1,148 @@
+//! What is written about the API and the broker is what is there.
+
+use std::path::Path;
+
+use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
+use holdfast::event::OrderEvent;
+use holdfast::message::Queue;
+use holdfast::router;
+use serde_json::{Value, json};
+
+use crate::support::world::World;
+
+/// A JSON document of the repository.
+fn committed(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test]
+async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    let document = shop.get("/openapi.json").await.body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let mut routes = vec![];
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, call) in methods.as_object().unwrap() {
+            routes.push(format!("{} {path}", method.to_uppercase()));
+            let described = ["summary", "operationId"].iter().all(|member| call[member].is_string());
+            assert!(
+                described && !call["responses"].as_object().unwrap().is_empty(),
+                "{method} {path} is not described"
+            );
+        }
+    }
+    routes.sort();
+    assert_eq!(
+        routes,
+        [
+            "GET /readyz",
+            "GET /v1/orders",
+            "GET /v1/orders/{id}",
+            "GET /v1/orders/{id}/events",
+            "GET /v1/skus/{sku}",
+            "GET /v1/wallet",
+            "POST /v1/orders",
+            "POST /v1/orders/{id}/cancel",
+            "POST /v1/orders/{id}/extend",
+            "POST /v1/orders/{id}/payments",
+            "POST /v1/wallet/charges",
+            "PUT /v1/skus/{sku}"
+        ]
+    );
+    assert_eq!(
+        document["components"]["securitySchemes"]["token"],
+        json!({"type": "http", "scheme": "bearer"})
+    );
+
+    let built = serde_json::to_value(router::openapi()).unwrap();
+    assert_eq!(document, built);
+    assert_eq!(committed("openapi.json"), built, "write openapi.json anew with `holdfast openapi`");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn health_metrics_and_the_documentation_answer_without_a_token() {
+    let (world, shop) = World::running().await;
+    shop.stock("mug", 1).await;
+    shop.place("mug", 1, 60).await;
+    let http = reqwest::Client::new();
+    let get = async |path: &str| {
+        let answer = http.get(format!("{}{path}", shop.base)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(get("/livez").await, (200, "alive\n".to_owned()));
+    let (status, ready) = get("/readyz").await;
+    assert_eq!((status, ready.parse::<Value>().unwrap()), (200, json!({"database": true, "broker": true})));
+    let (status, metrics) = get("/metrics").await;
+    assert_eq!(status, 200);
+    for name in [
+        "holdfast_commands_accepted_total{queue=\"order.hold\"} ",
+        "holdfast_orders_decided_total{outcome=\"held\"} 1",
+        "holdfast_messages_total{",
+        "holdfast_apply_seconds_bucket{",
+        "holdfast_batch_size_bucket{",
+    ] {
+        assert!(metrics.contains(name), "no {name} in {metrics}");
+    }
+    let (status, page) = get("/docs").await;
+    assert!(status == 200 && page.contains("<html") && page.contains("swagger"), "{status} {page}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_process_whose_database_has_no_schema_is_alive_and_not_ready() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    world.execute("ALTER TABLE _sqlx_migrations RENAME TO hidden").await;
+    let ready = shop.get("/readyz").await;
+    assert_eq!((ready.status, &ready.body), (503, &json!({"database": false, "broker": true})));
+    assert_eq!(shop.get("/livez").await.status, 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_definitions_file_is_the_topology_and_the_broker_has_all_of_it() {
+    let definitions = Topology::new(DEFAULT_MAX_LENGTH).definitions();
+    assert_eq!(
+        committed("rabbitmq/definitions.json"),
+        definitions,
+        "write it anew with `holdfast topology show`"
+    );
+
+    let world = World::idle().await;
+    let http = reqwest::Client::new();
+    for (kind, members) in [
+        ("exchanges", &["name", "type", "durable", "auto_delete", "internal", "arguments"][..]),
+        ("queues", &["name", "durable", "auto_delete", "arguments"]),
+        ("bindings", &["source", "destination", "destination_type", "routing_key", "arguments"]),
+    ] {
+        let url = format!("{}/{kind}/{}", world.servers.rabbitmq_api, world.vhost);
+        let there: Vec<Value> = http.get(url).send().await.unwrap().json().await.unwrap();
+        let only = |object: &Value| -> Value {
+            members.iter().map(|member| (member.to_string(), object[*member].clone())).collect()
+        };
+        let there: Vec<Value> = there.iter().map(only).collect();
+        for wanted in definitions[kind].as_array().unwrap() {
+            assert!(there.contains(&only(wanted)), "the broker has no {kind} {wanted}");
+        }
+    }
+    world.finish().await;
+}
+
+#[test]
+fn the_asyncapi_document_names_every_queue_and_every_fact() {
+    let document = committed("asyncapi.json");
+    let mut channels: Vec<_> = document["channels"].as_object().unwrap().keys().cloned().collect();
+    let mut queues: Vec<_> =
+        Queue::ALL.iter().map(|queue| queue.name().to_owned()).chain(["events".to_owned()]).collect();
+    channels.sort();
+    queues.sort();
+    assert_eq!(channels, queues);
+    let facts =
+        &document["components"]["messages"]["facts"]["payload"]["items"]["properties"]["type"]["enum"];
+    let kinds: Vec<String> = OrderEvent::KINDS.iter().map(|kind| format!("holdfast.{kind}")).collect();
+    assert_eq!(facts, &json!(kinds));
+}

@@ -20,6 +20,8 @@ use crate::message::Command;
 
 /// A caller hears "unavailable" within three seconds, whatever the broker does.
 const PUBLISH_LIMIT: Duration = Duration::from_millis(2_500);
+/// A caller who waits looks at the table this often, even if nobody calls.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Gives a command to the broker. Answers 202 once that has confirmed it, or the outcome if the caller waits and it
@@ -44,13 +46,17 @@ pub async fn give<C: Command>(
         return Ok(applied(answer, patience));
     }
     publish(app, &command, trace).await?;
-    while timeout_at(deadline, subscription.changed()).await.is_ok() {
+    loop {
+        // A call can be late, or lost with its connection.
+        let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
+        let _ = timeout_at(next_look, subscription.changed()).await;
         if let Some(answer) = waited(outcome::find(app, order, awaited).await, patience) {
             return Ok(answer);
         }
+        if Instant::now() >= deadline {
+            return Ok(applied(accepted(order), patience));
+        }
     }
-    let last_look = waited(outcome::find(app, order, awaited).await, patience);
-    Ok(last_look.unwrap_or_else(|| applied(accepted(order), patience)))
 }
 
 async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {

@@ -22,7 +22,7 @@ use crate::domain::ids::OrderId;
 use crate::store::events::{self, StoredEvent};
 
 /// A quiet stream looks at the table this often all the same.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Follow an order: server-sent events, resumable with `Last-Event-ID`
 #[utoipa::path(

@@ -10,14 +10,14 @@ use crate::support::world::World;
 
 /// What a run of the program came to.
 #[derive(Debug)]
-pub struct Run {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(super) struct Run {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 /// Runs `holdfast` with these arguments against the servers of a world, and nothing else of the environment.
-pub async fn holdfast(world: &World, arguments: &[&str]) -> Run {
+pub(super) async fn holdfast(world: &World, arguments: &[&str]) -> Run {
     holdfast_on(&world.database_url, &world.amqp_url, arguments).await
 }
 

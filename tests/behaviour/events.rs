@@ -11,6 +11,7 @@ use holdfast_workers::pools::Pool;
 use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tokio::time::timeout;
 
 use crate::support::PATIENCE;
@@ -160,7 +161,9 @@ async fn a_fact_that_commits_late_is_published_all_the_same() {
     listener.facts(1).await;
 
     // Its id is handed out before that of the next order's fact, and it commits after it.
-    let mut late = world.pool.begin().await.unwrap();
+    // A session of its own has none of our limits on how long a transaction may do nothing.
+    let mut session = sqlx::PgConnection::connect(&world.database_url).await.unwrap();
+    let mut late = session.begin().await.unwrap();
     let sql = "INSERT INTO order_events (order_id, type, data) VALUES ($1::uuid, 'order.extended', '{}')";
     sqlx::query(sql).bind(first.text("id")).execute(&mut *late).await.unwrap();
     let second = shop.place_async("key-2", "mug", 1, 60).await;

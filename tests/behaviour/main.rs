@@ -11,7 +11,8 @@ mod support;
 
 mod api_documents;
 mod auth;
-mod bad_input;
+mod bad_bodies;
+mod bad_requests;
 mod cancel;
 mod cli;
 mod dead_letters;
@@ -26,4 +27,5 @@ mod owners;
 mod raw_http;
 mod skus;
 mod streams;
+mod waiting;
 mod wallets;

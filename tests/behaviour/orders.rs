@@ -1,6 +1,5 @@
 //! Orders: place them, all items or none; refusals; each hold its own time.
 
-use holdfast::message::Queue;
 use serde_json::json;
 
 use crate::support::world::World;
@@ -145,38 +144,5 @@ async fn a_short_hold_placed_after_a_long_one_expires_first() {
         0
     );
     assert_eq!(shop.available("mug").await, 1);
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn an_accepted_order_can_be_read_before_a_worker_has_decided_it() {
-    let world = World::idle().await;
-    let shop = world.start_api().await;
-    shop.stock("mug", 1).await;
-    let accepted = shop.place_async("key-1", "mug", 1, 60).await;
-    assert_eq!((accepted.status, accepted.text("status")), (202, "accepted"));
-
-    // A second API process has never heard of the order, and still tells it from one that never was.
-    let elsewhere = world.start_api().await;
-    for client in [&shop, &elsewhere] {
-        let read = client.get(accepted.headers["location"].to_str().unwrap()).await;
-        assert_eq!((read.status, &read.body), (200, &accepted.body));
-    }
-
-    world.start_workers_of(&[Queue::OrderHold]);
-    shop.until(accepted.text("id"), "held").await;
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn a_caller_who_waits_in_vain_hears_that_the_order_is_accepted() {
-    let world = World::idle().await;
-    let shop = world.start_api().await;
-    let request = shop.request(reqwest::Method::POST, "/v1/orders").header("Idempotency-Key", "key-1");
-    let body = json!({"items": [{"sku": "mug", "quantity": 1}]});
-    let answer = shop.send(request.header("Prefer", "respond-async, wait=1").json(&body)).await;
-    assert_eq!((answer.status, answer.text("status")), (202, "accepted"));
-    assert_eq!(answer.headers["preference-applied"], "wait=1");
-    assert!(answer.headers.contains_key("location"));
     world.finish().await;
 }

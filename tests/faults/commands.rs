@@ -1,5 +1,6 @@
 //! Commands as tests give them: published without HTTP, or applied by hand without a broker.
 
+use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::clock;
 use holdfast::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
@@ -8,6 +9,7 @@ use holdfast::domain::money::Won;
 use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, Version, encode};
 use holdfast::store::wallets;
 use holdfast_workers::worker::{Applied, Delivered, Worker};
+use lapin::BasicProperties;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -74,6 +76,26 @@ where
 /// Gives a command to the broker.
 pub async fn publish(world: &World, command: &impl Command) {
     world.publish(Outgoing::command(command, clock::now(), None)).await;
+}
+
+/// Gives bytes to a command queue as a stranger would, with whatever properties.
+pub async fn publish_strange(world: &World, queue: &str, properties: BasicProperties, body: &[u8]) {
+    publish_strange_to(&world.amqp_url, queue, properties, body).await;
+}
+
+/// [`publish_strange`] as whoever this URL names.
+pub async fn publish_strange_to(amqp_url: &str, queue: &str, properties: BasicProperties, body: &[u8]) {
+    let connector = Connector::new(amqp_url, "test stranger");
+    let channel = connector.channel().await.unwrap();
+    channel.confirm_select(Default::default()).await.unwrap();
+    let sent = channel.basic_publish("commands".into(), queue.into(), Default::default(), body, properties);
+    assert!(sent.await.unwrap().await.unwrap().is_ack());
+    connector.close().await;
+}
+
+/// Properties that name a message and nothing else.
+pub fn named(message_id: &str) -> BasicProperties {
+    BasicProperties::default().with_message_id(message_id.into())
 }
 
 /// Puts money into a customer's wallet.

@@ -8,5 +8,6 @@ mod support;
 mod commands;
 mod processes;
 
+mod poison;
 mod races;
 mod worker_kills;

@@ -26,8 +26,9 @@ const FACTS_AT_ONCE: usize = 1_000;
 const STANDBY: Duration = Duration::from_secs(1);
 /// How long to sleep without a notification: one can be lost with its connection.
 const IDLE: Duration = Duration::from_secs(1);
-/// How soon to look again when the oldest transaction is still running.
+/// How soon to look again while the oldest transaction keeps facts back: at first, and when it takes long.
 const HELD_BACK: Duration = Duration::from_millis(5);
+const HELD_BACK_LONG: Duration = Duration::from_millis(250);
 const CEILING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +65,15 @@ async fn lead(pool: &PgPool, publisher: &Publisher, backoff: &mut Backoff) -> Re
     gauge!("holdfast_relay_leading").set(1.0);
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
+    let mut held_back = HELD_BACK;
     loop {
         let round = relay::open_round(&mut session).await?;
-        publish_round(&mut session, pool, publisher, &round).await?;
+        let published = publish_round(&mut session, pool, publisher, &round).await?;
         backoff.reset();
-        // Facts newer than the oldest running transaction are kept back, and its end may ring no bell.
-        let patience = if relay::is_behind(&mut session, &round).await? { HELD_BACK } else { IDLE };
+        // Facts newer than the oldest running transaction are kept back, and its end may ring no bell. Each look
+        // leaves a row version behind that nobody can clean up meanwhile, so they grow rarer.
+        held_back = if published > 0 { HELD_BACK } else { HELD_BACK_LONG.min(held_back * 2) };
+        let patience = if relay::is_behind(&mut session, &round).await? { held_back } else { IDLE };
         if let Ok(notification) = timeout(patience, listener.recv()).await {
             notification?;
             while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
@@ -77,13 +81,14 @@ async fn lead(pool: &PgPool, publisher: &Publisher, backoff: &mut Backoff) -> Re
     }
 }
 
-/// Publishes what is left of a round.
+/// Publishes what is left of a round. Returns how many facts that were.
 async fn publish_round(
     session: &mut PgConnection,
     pool: &PgPool,
     publisher: &Publisher,
     round: &Round,
-) -> Result<(), RelayError> {
+) -> Result<usize, RelayError> {
+    let mut published = 0;
     let mut chunks = relay::facts(session, round).try_chunks(FACTS_AT_ONCE);
     while let Some(facts) = chunks.try_next().await.map_err(|stopped| stopped.1)? {
         let lag = clock::now() - facts[0].occurred_at;
@@ -93,6 +98,7 @@ async fn publish_round(
             publisher.publish(Outgoing::events("order", batch(chunk), clock::now())).await?;
         }
         counter!("holdfast_events_relayed_total").increment(facts.len() as u64);
+        published += facts.len();
         // A round of one chunk is noted as finished below; a longer one goes on from here after a crash.
         if let [.., last] = facts.as_slice()
             && facts.len() == FACTS_AT_ONCE
@@ -103,7 +109,7 @@ async fn publish_round(
     }
     drop(chunks);
     relay::finish(session, round).await?;
-    Ok(())
+    Ok(published)
 }
 
 /// Facts as one message: CloudEvents 1.0 in the JSON batch format.

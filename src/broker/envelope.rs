@@ -24,6 +24,11 @@ pub const X_REPLAY: &str = "x-replay";
 /// W3C trace context, kept through retries and replays.
 pub const TRACEPARENT: &str = "traceparent";
 
+/// An error text longer than this is cut.
+const MAX_ERROR_CHARS: usize = 2_000;
+/// A trace context is 55 bytes; some vendors write more, nobody this much.
+const MAX_TRACE_BYTES: usize = 255;
+
 /// A message to publish.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
@@ -71,22 +76,24 @@ impl Outgoing {
             exchange: rung.name().into(),
             routing_key: incoming.queue.clone(),
             mandatory: true,
-            properties: incoming.properties.clone().with_headers(headers),
+            properties: incoming.kept_properties().with_headers(headers),
             body: incoming.body.clone(),
         }
     }
 
     /// A received message set aside for a person, with the reason.
     pub fn dead(incoming: &Incoming, error_class: &str, error_text: &str) -> Self {
+        // An error may quote the body; headers above the size of a frame would cost us the channel, again and again.
+        let error_text: String = error_text.chars().take(MAX_ERROR_CHARS).collect();
         let headers = incoming.headers_with([
             (X_ERROR_CLASS, long_string(error_class)),
-            (X_ERROR_TEXT, long_string(error_text)),
+            (X_ERROR_TEXT, long_string(&error_text)),
         ]);
         Self {
             exchange: DEAD.into(),
             routing_key: incoming.queue.clone(),
             mandatory: true,
-            properties: incoming.properties.clone().with_headers(headers),
+            properties: incoming.kept_properties().with_headers(headers),
             body: incoming.body.clone(),
         }
     }
@@ -189,12 +196,40 @@ impl Incoming {
         self.properties.message_id().as_ref().map_or("-", ShortString::as_str)
     }
 
-    /// The headers that are kept when the message is published again: `x-death` is the broker's own and would
-    /// look like a cycle to it.
+    /// The properties that are kept when the message is published again. The others belong to its first sender:
+    /// another user's `user_id` would close our channel, an `expiration` would let a dead letter vanish.
+    fn kept_properties(&self) -> BasicProperties {
+        let theirs = &self.properties;
+        let mut kept = BasicProperties::default().with_delivery_mode(2).with_app_id("holdfast".into());
+        if let Some(id) = theirs.message_id() {
+            kept = kept.with_message_id(id.clone());
+        }
+        if let Some(id) = theirs.correlation_id() {
+            kept = kept.with_correlation_id(id.clone());
+        }
+        if let Some(kind) = theirs.kind() {
+            kept = kept.with_type(kind.clone());
+        }
+        if let Some(content_type) = theirs.content_type() {
+            kept = kept.with_content_type(content_type.clone());
+        }
+        if let Some(timestamp) = theirs.timestamp() {
+            kept = kept.with_timestamp(*timestamp);
+        }
+        kept
+    }
+
+    /// The headers that are kept when the message is published again, if they are what we write: `x-death` is the
+    /// broker's own and would look like a cycle to it, and a stranger's may be of any size.
     fn headers_with<const N: usize>(&self, added: [(&str, AMQPValue); N]) -> FieldTable {
         let mut headers = FieldTable::default();
         for (name, value) in self.properties.headers().iter().flat_map(|headers| headers.inner()) {
-            if [X_ATTEMPT, X_REPLAY, TRACEPARENT].contains(&name.as_str()) {
+            let keep = match (name.as_str(), value) {
+                (X_ATTEMPT | X_REPLAY, AMQPValue::LongInt(_)) => true,
+                (TRACEPARENT, AMQPValue::LongString(trace)) => trace.as_bytes().len() <= MAX_TRACE_BYTES,
+                _ => false,
+            };
+            if keep {
                 headers.insert(name.clone(), value.clone());
             }
         }

@@ -117,7 +117,7 @@ async fn the_same_key_extends_once() {
 
 #[tokio::test]
 async fn an_extended_hold_is_released_at_its_new_deadline_and_not_at_the_old_one() {
-    let (world, shop) = World::running().await;
+    let (world, shop) = World::running_by_timers().await;
     shop.stock("mug", 1).await;
     let held = shop.place("mug", 1, 60).await;
     extend(&shop, held.text("id"), 60).await;

@@ -172,13 +172,14 @@ async fn no_path_query_or_header_makes_an_error_of_ours() {
     let methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"];
     let requests =
         (0..methods.len(), 0..paths.len(), prop::option::of(encoded), query, 0..headers.len(), value);
+    let http = reqwest::Client::new();
     for (method, path, tail, query, header, value) in draws(&requests, 300) {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let path = format!("{}{}?{}", paths[path], tail.unwrap_or_default(), query.join("&"));
         let mut request = shop.request(methods[method].parse().unwrap(), &path).build().unwrap();
         request.headers_mut().insert(headers[header], HeaderValue::from_bytes(&value).unwrap());
         let what = format!("{request:?}");
-        let answer = shop.send(reqwest::RequestBuilder::from_parts(reqwest::Client::new(), request)).await;
+        let answer = shop.send(reqwest::RequestBuilder::from_parts(http.clone(), request)).await;
         assert_in_order(&answer, &what);
     }
     world.finish().await;

@@ -32,7 +32,7 @@ async fn an_order_is_held_with_snapshots_and_its_amount_is_the_sum() {
 
 #[tokio::test]
 async fn an_unpaid_order_expires_and_the_next_buyer_gets_its_unit() {
-    let (world, shop) = World::running().await;
+    let (world, shop) = World::running_by_timers().await;
     shop.stock("last", 1).await;
     let first = shop.place("last", 1, 1).await;
     assert_eq!(shop.as_customer("bob").place("last", 1, 60).await.problem(), "out-of-stock");
@@ -125,7 +125,7 @@ async fn an_order_above_the_highest_amount_is_refused() {
 
 #[tokio::test]
 async fn a_short_hold_placed_after_a_long_one_expires_first() {
-    let (world, shop) = World::running().await;
+    let (world, shop) = World::running_by_timers().await;
     shop.stock("mug", 4).await;
     let longest = shop.place("mug", 1, 86_400).await;
     let standard = shop.post("/v1/orders", &json!({"items": [{"sku": "mug", "quantity": 1}]})).await;

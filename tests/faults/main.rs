@@ -10,4 +10,5 @@ mod processes;
 
 mod poison;
 mod races;
+mod raw_amqp;
 mod worker_kills;

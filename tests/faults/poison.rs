@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::commands::{hold, named, publish, publish_strange, publish_strange_to};
+use crate::raw_amqp::publish_with_id;
 use crate::support::eventually;
 use crate::support::world::World;
 
@@ -114,7 +115,7 @@ async fn an_error_longer_than_a_frame_of_the_broker_stops_nobody() {
 async fn headers_as_long_as_a_frame_of_the_broker_stop_nobody() {
     let world = with_stock().await;
     let mut headers = FieldTable::default();
-    headers.insert(TRACEPARENT.into(), AMQPValue::LongString("0".repeat(130_000).into()));
+    headers.insert(TRACEPARENT.into(), AMQPValue::LongString("0".repeat(131_000).into()));
     publish_strange(
         &world,
         "order.hold",
@@ -141,6 +142,17 @@ async fn properties_that_only_their_sender_may_use_stop_nobody() {
     start(&world);
     until_neighbours_are_held(&world).await;
     assert_eq!(letter(&world, "personal").await.class, "malformed");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_id_that_is_no_text_stops_nobody() {
+    let world = with_stock().await;
+    good_orders(&world).await;
+    publish_with_id(&world.amqp_url, "order.hold", b"\xff\xfe", &body());
+    good_orders(&world).await;
+    start(&world);
+    until_held(&world, 2 * NEIGHBOURS).await;
     world.finish().await;
 }
 

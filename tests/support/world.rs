@@ -52,6 +52,14 @@ impl World {
         (world, client)
     }
 
+    /// Like [`World::running`] without the sweeper, so that only timers release what is due.
+    pub async fn running_by_timers() -> (Self, Client) {
+        let world = Self::idle().await;
+        Pool::all().filter(|pool| *pool != Pool::Sweep).for_each(|pool| world.start_workers(pool));
+        let client = world.start_api().await;
+        (world, client)
+    }
+
     /// A world on the shared servers with nothing running.
     pub async fn idle() -> Self {
         Self::on(Servers::shared(), DEFAULT_MAX_LENGTH).await

@@ -1,6 +1,5 @@
-//! Orders out of thin air, and publishing them with many in flight.
+//! Putting commands into their queues: as fast as the confirms allow, or at a fixed rate.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,49 +8,17 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
-use holdfast::domain::ids::{CustomerId, IdempotencyKey, OrderId, SkuCode};
-use holdfast::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
-use holdfast::message::{Command, HoldOrder, Version};
+use holdfast::message::Command;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::orders::Orders;
 use crate::progress::Progress;
 use crate::stage::Stage;
 
 /// Publishes waiting for their confirm.
 const WINDOW: usize = 2_000;
-/// Random customers come out of so many that no limit of a customer is ever met.
-const CUSTOMERS: u64 = 1_000_000_000;
-
-/// What orders look like.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Orders {
-    /// Orders name one of so many SKUs.
-    pub(crate) skus: u32,
-    pub(crate) hold_seconds: i64,
-}
-
-impl Orders {
-    /// A new order of one unit.
-    pub(crate) fn next(self) -> anyhow::Result<HoldOrder> {
-        self.of(&format!("customer-{}", fastrand::u64(..CUSTOMERS)))
-    }
-
-    /// A new order of this customer.
-    pub(crate) fn of(self, customer: &str) -> anyhow::Result<HoldOrder> {
-        let customer_id = CustomerId::parse(customer)?;
-        let key = IdempotencyKey::parse(format!("{:016x}", fastrand::u64(..)))?;
-        let sku = SkuCode::parse(format!("sku-{}", fastrand::u32(1..=self.skus)))?;
-        let items = RequestedItems::parse(vec![RequestedItem { sku, quantity: Quantity::parse(1)? }])?;
-        let hold_seconds = HoldSeconds::parse(self.hold_seconds)?;
-        Ok(HoldOrder {
-            version: Version,
-            order_id: OrderId::derive(&customer_id, &key),
-            customer_id,
-            fingerprint: items.fingerprint(hold_seconds),
-            items,
-            hold_seconds,
-        })
-    }
-}
+/// How far [`Feed::pour_gently`] gets ahead of the workers.
+const LEAD: u64 = 20_000;
 
 /// Puts commands into their queues.
 pub(crate) struct Feed {
@@ -69,10 +36,10 @@ impl Feed {
     /// Publishes one command and waits for its confirm.
     pub(crate) async fn give(&self, command: &impl Command) -> anyhow::Result<()> {
         let message = Outgoing::command(command, clock::now(), None);
-        self.publisher.publish(message).await.context("the broker refused an order")
+        self.publisher.publish(message).await.context("the broker refused a command")
     }
 
-    /// Publishes orders as fast as the confirms allow: so many, or until `enough` says so.
+    /// Publishes orders as fast as the confirms allow: so many, or until `enough` says so. Returns how many.
     pub(crate) async fn pour(
         &self,
         orders: Orders,
@@ -80,16 +47,58 @@ impl Feed {
         enough: impl Fn() -> bool,
         progress: &mut Progress,
     ) -> anyhow::Result<u64> {
-        let given = AtomicU64::new(0);
         let mut pouring = stream::iter(0..count)
             .take_while(|_| std::future::ready(!enough()))
-            .map(async |_| self.give(&orders.next()?).await)
+            .map(async |_| self.give(&orders.next()?.command()?).await)
             .buffer_unordered(WINDOW);
+        let mut given = 0;
         while pouring.try_next().await?.is_some() {
-            if given.fetch_add(1, Ordering::Relaxed) % 10_000 == 0 {
-                progress.count("orders published", given.load(Ordering::Relaxed));
+            given += 1;
+            if given % 10_000 == 0 {
+                progress.count("orders published", given);
             }
         }
-        Ok(given.into_inner())
+        Ok(given)
+    }
+
+    /// Publishes so many orders without letting the queue grow long: the workers must be running.
+    pub(crate) async fn pour_gently(
+        &self,
+        stage: &Stage,
+        orders: Orders,
+        count: usize,
+        progress: &mut Progress,
+    ) -> anyhow::Result<()> {
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(usize::try_from(LEAD / 2)?);
+            self.pour(orders, now, || false, &mut Progress::silent()).await?;
+            left -= now;
+            progress.count("orders published", (count - left) as u64);
+            while stage.depth("order.hold").await? > LEAD / 2 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes `count` commands, one every `1 / rate` seconds from `start` on, whatever becomes of the others.
+    pub(crate) async fn pace<C: Command>(
+        &self,
+        start: Instant,
+        rate: f64,
+        count: u64,
+        command: impl Fn(u64) -> anyhow::Result<C>,
+    ) -> anyhow::Result<()> {
+        let pacing = stream::iter(0..count)
+            .then(async |number| {
+                sleep_until(start + Duration::from_secs_f64(number as f64 / rate)).await;
+                number
+            })
+            .map(async |number| self.give(&command(number)?).await)
+            .buffer_unordered(WINDOW);
+        tokio::pin!(pacing);
+        while pacing.try_next().await?.is_some() {}
+        Ok(())
     }
 }

@@ -21,6 +21,7 @@ pub(crate) enum Helper {
     #[command(hide = true)]
     BareServer {
         /// Where to listen
+        #[arg(long, env = "HOLDFAST_BENCH_LISTEN")]
         listen: std::net::SocketAddr,
     },
 }
@@ -106,6 +107,11 @@ impl Plan {
             probe: seconds(10, 20),
             steady: Duration::from_secs(arguments.steady_seconds.unwrap_or(pick(15, 600))),
         }
+    }
+
+    /// Whether the result is fit to be published.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.only.is_empty() && !self.quick
     }
 
     pub(crate) fn wants(&self, phase: Phase) -> bool {

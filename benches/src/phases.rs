@@ -1,3 +1,8 @@
 //! The measurements, one file per kind.
 
+pub(crate) mod million;
+pub(crate) mod rates;
+pub(crate) mod release;
+pub(crate) mod requests;
+pub(crate) mod steady;
 pub(crate) mod throughput;

@@ -12,14 +12,20 @@ pub(crate) struct Progress {
     started: Instant,
     said: Instant,
     last: Option<(Instant, u64)>,
+    silent: bool,
 }
 
 impl Progress {
     pub(crate) fn start(phase: impl Into<String>) -> Self {
-        let now = Instant::now();
-        let mut progress = Self { phase: phase.into(), started: now, said: now, last: None };
-        progress.say("", true);
+        let mut progress = Self { phase: phase.into(), silent: false, ..Self::silent() };
+        progress.say("started", true);
         progress
+    }
+
+    /// The progress of a part of a phase that shows its own.
+    pub(crate) fn silent() -> Self {
+        let now = Instant::now();
+        Self { phase: String::new(), started: now, said: now, last: None, silent: true }
     }
 
     /// Shows how far it is.
@@ -47,6 +53,9 @@ impl Progress {
 
     fn say(&mut self, text: &str, always: bool) {
         let (elapsed, phase) = (self.started.elapsed().as_secs_f64(), &self.phase);
+        if self.silent {
+            return;
+        }
         // Nobody may be there to read it any more, which is no reason to stop measuring.
         if stderr().is_terminal() {
             let _ = write!(stderr(), "\r\x1b[K{phase} · {elapsed:.0} s · {text}");

@@ -134,7 +134,8 @@ impl Api {
         let request = request(method, &format!("{}{path}", self.path), &headers, body);
         let mut connection = Connection::open(self.address).await?;
         let answer = connection.send(&request).await?;
-        if !(200..300).contains(&answer.status) && !(method == "DELETE" && answer.status == 404) {
+        let gone_already = method == "DELETE" && answer.status == 404;
+        if !(gone_already || (200..300).contains(&answer.status)) {
             bail!("{method} {path}: {} {}", answer.status, String::from_utf8_lossy(answer.body));
         }
         Ok(serde_json::from_slice(answer.body).unwrap_or(Value::Null))

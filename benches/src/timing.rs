@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+use crate::load::Intended;
 
 /// When orders were committed.
 #[derive(Debug, Clone, Copy)]
@@ -14,25 +17,22 @@ pub(crate) struct Commits {
 impl Commits {
     /// Of all orders in the table.
     pub(crate) async fn of_all(pool: &PgPool) -> sqlx::Result<Self> {
-        Self::between(pool, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC).await
+        Self::between(pool, 0.0, f64::from(u32::MAX)).await
     }
 
-    /// Of the orders that were committed between these instants.
-    pub(crate) async fn between(pool: &PgPool, from: DateTime<Utc>, to: DateTime<Utc>) -> sqlx::Result<Self> {
-        // What PostgreSQL stores must fit into its range of years.
-        let bound = |at: DateTime<Utc>| at.timestamp().clamp(0, 32_503_680_000);
+    /// Of the orders that were committed between these instants, in seconds of the clock.
+    pub(crate) async fn between(pool: &PgPool, from: f64, to: f64) -> sqlx::Result<Self> {
         let row = sqlx::query(
             "WITH commits AS (
                  SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM orders
-                  WHERE pg_xact_commit_timestamp(xmin) BETWEEN to_timestamp($1) AND to_timestamp($2)
              )
              SELECT count(*) AS count, coalesce(max(at) - min(at), 0) AS seconds,
                     coalesce(percentile_disc(0.98) WITHIN GROUP (ORDER BY at)
                            - percentile_disc(0.02) WITHIN GROUP (ORDER BY at), 0) AS middle_seconds
-               FROM commits",
+               FROM commits WHERE at BETWEEN $1 AND $2",
         )
-        .bind(bound(from))
-        .bind(bound(to))
+        .bind(from)
+        .bind(to)
         .fetch_one(pool)
         .await?;
         Ok(Self {
@@ -81,6 +81,30 @@ impl Latencies {
     pub(crate) fn text(&self) -> String {
         format!("p50 {:.1} ms, p99 {:.1} ms", self.percentile(0.5), self.percentile(0.99))
     }
+}
+
+/// How long after their release was due holds were released, among those due between these instants.
+pub(crate) async fn release_lateness(pool: &PgPool, from: f64, to: f64) -> sqlx::Result<Latencies> {
+    let late = sqlx::query_scalar(
+        "SELECT 1000 * extract(epoch FROM pg_xact_commit_timestamp(xmin) - expires_at)::float8
+           FROM orders WHERE status = 'expired' AND extract(epoch FROM expires_at) BETWEEN $1 AND $2",
+    );
+    Ok(Latencies::new(late.bind(from).bind(to).fetch_all(pool).await?))
+}
+
+/// How long after it was meant to be sent each order was committed.
+pub(crate) async fn commit_latency(pool: &PgPool, intended: &Intended) -> sqlx::Result<Latencies> {
+    let commits: Vec<(Uuid, f64)> =
+        sqlx::query_as("SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM orders")
+            .fetch_all(pool)
+            .await?;
+    let late = commits.iter().filter_map(|(id, at)| Some((at - intended.get(id)?) * 1_000.0));
+    Ok(Latencies::new(late.collect()))
+}
+
+/// An instant in seconds of the clock.
+pub(crate) fn epoch_seconds(at: DateTime<Utc>) -> f64 {
+    at.timestamp_micros() as f64 / 1e6
 }
 
 /// The middle value; 0 if there are none.

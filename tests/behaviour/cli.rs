@@ -4,20 +4,21 @@ use std::process::{Command, Output, Stdio};
 
 use holdfast::store::audit::TRUTHS;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::support::client::Client;
 use crate::support::world::World;
 
 /// What a run of the program came to.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
 }
 
 /// Runs `holdfast` with these arguments against the servers of a world, and nothing else of the environment.
-pub(super) async fn holdfast(world: &World, arguments: &[&str]) -> Run {
+async fn holdfast(world: &World, arguments: &[&str]) -> Run {
     holdfast_on(&world.database_url, &world.amqp_url, arguments).await
 }
 
@@ -156,5 +157,30 @@ async fn the_health_check_fails_where_nothing_is_ready() {
     assert!(unready.err.contains("\"database\":false"), "{unready:?}");
     // Port 1 of this machine belongs to nobody.
     assert_eq!(holdfast(&world, &["healthcheck", "127.0.0.1:1"]).await.code, Some(1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_empty_table_of_dead_letters_is_listed_and_an_unknown_one_is_an_error() {
+    let world = World::idle().await;
+    let dead_letters =
+        async |arguments: &[&str]| holdfast(&world, &[&["dead-letters"], arguments].concat()).await;
+    let list = dead_letters(&["list"]).await;
+    assert_eq!((list.code, list.out.lines().last()), (Some(0), Some("0 dead letters")), "{list:?}");
+    let list = dead_letters(&["list", "--json", "--status", "discarded", "--queue", "order.hold"]).await;
+    assert_eq!((list.code, list.out.as_str()), (Some(0), ""), "{list:?}");
+
+    let unknown = Uuid::now_v7().to_string();
+    for arguments in
+        [&["show", &unknown][..], &["replay", &unknown], &["discard", "--reason", "test", &unknown]]
+    {
+        let run = dead_letters(arguments).await;
+        assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{run:?}");
+        assert!(run.err.contains("no such dead letter"), "{run:?}");
+    }
+    // Words that are no ids or leave something out are told from what is not there.
+    for arguments in [&["show", "42"][..], &["replay"], &["discard", &unknown], &["list", "--limit", "0"]] {
+        assert_eq!(dead_letters(arguments).await.code, Some(2), "{arguments:?}");
+    }
     world.finish().await;
 }

@@ -1,8 +1,11 @@
 //! Waiting for an outcome: as long as the caller likes, and an order that is only accepted is there all the same.
 
+use std::time::{Duration, Instant};
+
 use holdfast::message::Queue;
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::world::World;
 
@@ -75,5 +78,26 @@ async fn an_outcome_is_heard_in_a_process_other_than_the_one_that_was_asked_firs
         async { world.start_all_workers() },
     );
     assert_eq!((first.status, second.status, &first.body), (201, 201, &second.body));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_outcome_is_heard_in_time_although_facts_are_kept_back() {
+    let (world, shop) = World::running().await;
+    shop.stock("mug", 1).await;
+    // A writing transaction of anyone, in any database of the server, keeps the relay from publishing.
+    let mut stranger = PgConnection::connect(&world.servers.admin_url).await.unwrap();
+    let mut long = stranger.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *long).await.unwrap();
+
+    let begin = Instant::now();
+    let held = shop.place("mug", 1, 60).await;
+    assert_eq!(held.status, 201);
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "heard at the deadline only, after {:?}",
+        begin.elapsed()
+    );
+    long.rollback().await.unwrap();
     world.finish().await;
 }

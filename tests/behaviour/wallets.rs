@@ -1,6 +1,7 @@
 //! Wallets: charges within their cap, and money taken once.
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -124,8 +125,14 @@ async fn a_declined_payment_leaves_the_hold_and_works_after_a_charge() {
     assert_eq!((shop.order(id).await.body, balance(&shop).await), (held.body.clone(), 2_999));
 
     shop.charge(1).await;
-    // The same click stays declined; a new one is a new attempt.
+    // The same click stays declined, also where the worker meets it again; a new one is a new attempt.
     assert_eq!(shop.post_as("click", &pay, &wallet).await.status, 402);
+    let unwaited = shop.request(Method::POST, &pay).header("Idempotency-Key", "click").json(&wallet);
+    assert_eq!(shop.send(unwaited).await.status, 202);
+    // The one worker applies this payment after that one.
+    let other = shop.as_customer("bob").place("mug", 1, 60).await;
+    assert_eq!(shop.as_customer("bob").pay(other.text("id")).await.status, 402);
+    assert_eq!((shop.status(id).await, balance(&shop).await), ("held".to_owned(), 3_000));
     assert_eq!(shop.post_as("click again", &pay, &wallet).await.status, 200);
     assert_eq!(balance(&shop).await, 0);
     world.finish().await;

@@ -8,7 +8,12 @@ mod support;
 mod commands;
 mod processes;
 
+mod dead_letters;
+mod limits;
+mod overdue;
 mod poison;
 mod races;
 mod raw_amqp;
+mod relay;
+mod shutdown;
 mod worker_kills;

@@ -37,15 +37,20 @@ impl Process {
 
     /// An API process, and a client with a shop's token.
     pub async fn api(world: &World) -> (Self, Client) {
-        let mut command = Command::new(HOLDFAST);
-        command.arg("serve").env("HOLDFAST_LISTEN", "127.0.0.1:0");
-        let api = Self::start(of(world, &mut command), "api");
+        let api = Self::unready_api(world);
         let address = api.until_logged("listening on http://").await;
         let client = Client::new(&format!("http://{address}"), &world.token(Role::Shop, None).await);
         // A request that needs both servers, so that later ones find everything connected.
         eventually("the API is ready", async || (client.get("/readyz").await.status == 200).then_some(()))
             .await;
         (api, client)
+    }
+
+    /// An API process that may be without its servers.
+    pub fn unready_api(world: &World) -> Self {
+        let mut command = Command::new(HOLDFAST);
+        command.arg("serve").env("HOLDFAST_LISTEN", "127.0.0.1:0");
+        Self::start(of(world, &mut command), "api")
     }
 
     fn start(command: &mut Command, name: &str) -> Self {

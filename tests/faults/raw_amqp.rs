@@ -24,8 +24,8 @@ pub fn publish_with_id(amqp_url: &str, queue: &str, message_id: &[u8], body: &[u
         &[&[0; 4], &short(b"PLAIN"), &long(b"\0guest\0guest"), &short(b"en_US")],
     );
     read_frame(&mut stream);
-    // connection.tune-ok: any number of channels, frames of 128 KiB, no heartbeat.
-    method(&mut stream, 0, (10, 31), &[&[0, 0], &131_072_u32.to_be_bytes(), &[0, 0]]);
+    // connection.tune-ok: ten channels, frames of 128 KiB, no heartbeat.
+    method(&mut stream, 0, (10, 31), &[&[0, 10], &131_072_u32.to_be_bytes(), &[0, 0]]);
     method(&mut stream, 0, (10, 40), &[&short(vhost.as_bytes()), &[0, 0]]);
     read_frame(&mut stream);
     method(&mut stream, 1, (20, 10), &[&[0]]);

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use holdfast::clock;
 use tokio::time::sleep;
 
-use crate::feed::{Feed, Orders};
+use crate::feed::Feed;
 use crate::options::{Phase, Plan};
+use crate::orders::Orders;
 use crate::pgbench;
 use crate::progress::Progress;
 use crate::servers::Servers;
 use crate::stage::Stage;
-use crate::timing::Commits;
+use crate::timing::{Commits, epoch_seconds};
 
 /// Which SKUs the orders name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +24,6 @@ pub(crate) enum Load {
 }
 
 impl Load {
-    pub(crate) const ALL: [Load; 2] = [Load::Uniform, Load::Hot];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
@@ -129,7 +128,7 @@ async fn live(servers: &Servers, load: Load, time: Duration) -> anyhow::Result<f
     let to = clock::now();
     let waiting = stage.depth("order.hold").await?;
     workers.kill().await?;
-    let commits = Commits::between(&stage.pool, from, to).await?;
+    let commits = Commits::between(&stage.pool, epoch_seconds(from), epoch_seconds(to)).await?;
     stage.close().await?;
     progress.done(&format!("{:.0} holds/s; {published} published, {waiting} left waiting", commits.rate()));
     Ok(commits.rate())

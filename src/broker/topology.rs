@@ -27,9 +27,11 @@ pub const UNROUTABLE_DEAD: &str = "unroutable.dead";
 pub const DEFAULT_MAX_LENGTH: u32 = 1_000_000;
 /// How often a message may take a worker down with it before it becomes a dead letter.
 const DELIVERY_LIMIT: u32 = 20;
-/// RabbitMQ 4 drops a message without dead-letter exchange after 20 deliveries by default; a dead letter must not
-/// be lost because PostgreSQL was away, and "no limit" is read differently by every version.
-const DEAD_DELIVERY_LIMIT: u32 = 1_000_000;
+/// How often a dead letter may take its collector down before it is parked. Only a message that the client library
+/// cannot parse does that; the collector waits out every outage with the letters in hand.
+const DEAD_DELIVERY_LIMIT: u32 = 100;
+/// Where such messages are parked: nobody reads them, nothing is lost, and the queue's depth shows.
+const UNREADABLE: &str = "unreadable";
 const DECLARE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The exchanges, queues and bindings.
@@ -84,6 +86,7 @@ impl Topology {
         topology.exchange(EVENTS, ExchangeKind::Topic, None);
         topology.exchange(DEAD, ExchangeKind::Direct, None);
         topology.exchange(UNROUTABLE, ExchangeKind::Fanout, None);
+        topology.exchange(UNREADABLE, ExchangeKind::Fanout, None);
 
         for queue in Queue::ALL {
             topology.queue(queue.name(), command_arguments(max_length));
@@ -93,6 +96,8 @@ impl Topology {
         }
         topology.queue(UNROUTABLE_DEAD, dead_arguments());
         topology.bind(UNROUTABLE, UNROUTABLE_DEAD, "");
+        topology.queue(UNREADABLE, vec![("x-queue-type", Argument::Text("quorum"))]);
+        topology.bind(UNREADABLE, UNREADABLE, "");
 
         for rung in Rung::all() {
             topology.exchange(&rung.name(), ExchangeKind::Fanout, None);
@@ -245,6 +250,9 @@ fn dead_arguments() -> Vec<(&'static str, Argument)> {
     vec![
         ("x-queue-type", Argument::Text("quorum")),
         ("x-delivery-limit", Argument::Number(DEAD_DELIVERY_LIMIT.into())),
+        ("x-dead-letter-exchange", Argument::Text(UNREADABLE)),
+        ("x-dead-letter-strategy", Argument::Text("at-least-once")),
+        ("x-overflow", Argument::Text("reject-publish")),
     ]
 }
 

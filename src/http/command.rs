@@ -49,11 +49,12 @@ pub async fn give<C: Command>(
     loop {
         // A call can be late, or lost with its connection.
         let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
-        let _ = timeout_at(next_look, subscription.changed()).await;
+        let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
         if let Some(answer) = waited(outcome::find(app, order, awaited).await, patience) {
             return Ok(answer);
         }
-        if Instant::now() >= deadline {
+        // Nobody waits for a process that leaves: the command is in its queue.
+        if Instant::now() >= deadline || app.stop.is_cancelled() {
             return Ok(applied(accepted(order), patience));
         }
     }

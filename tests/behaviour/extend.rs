@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::clock;
 use holdfast::message::{ExpireOrders, Queue, Version};
+use holdfast_workers::pools::Pool;
 use serde_json::json;
 
 use crate::support::client::{Answer, Client};
@@ -61,7 +62,7 @@ async fn no_extension_lasts_past_an_hour_after_the_hold_began() {
 async fn a_hold_whose_time_is_up_is_not_extended_whether_it_is_released_or_not() {
     let world = World::idle().await;
     world.start_workers_of(&[Queue::OrderHold, Queue::OrderExtend]);
-    world.start_workers(holdfast_workers::pools::Pool::Relay);
+    world.start_workers(Pool::Relay);
     let shop = world.start_api().await;
     shop.stock("mug", 1).await;
     let held = shop.place("mug", 1, 60).await;
@@ -72,7 +73,7 @@ async fn a_hold_whose_time_is_up_is_not_extended_whether_it_is_released_or_not()
     assert_eq!((refused.status, refused.problem()), (410, "expired"));
     // Nothing had released it when it was refused, and now something does.
     assert_eq!(shop.status(id).await, "held");
-    world.start_workers(holdfast_workers::pools::Pool::Sweep);
+    world.start_workers(Pool::Sweep);
     shop.until(id, "expired").await;
     let refused = extend(&shop, id, 60).await;
     assert_eq!((refused.status, refused.problem()), (410, "expired"));

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use holdfast::message::Queue;
+use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
@@ -161,7 +162,7 @@ async fn a_refused_key_stays_refused_when_there_is_stock_again() {
 #[tokio::test]
 async fn a_repeated_request_hears_of_an_order_that_is_decided_long_after() {
     let world = World::idle().await;
-    world.start_workers(holdfast_workers::pools::Pool::Relay);
+    world.start_workers(Pool::Relay);
     let shop = world.start_api().await;
     shop.stock("mug", 1).await;
     let accepted = place_with_key(&shop, Some(b"key-1"), &mugs(1)).await;

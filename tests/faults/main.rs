@@ -5,9 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod buyers;
 mod commands;
 mod processes;
 
+mod broker_faults;
+mod database_faults;
 mod dead_letters;
 mod limits;
 mod overdue;

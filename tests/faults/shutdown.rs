@@ -1,17 +1,12 @@
 //! SIGTERM under load: both programs leave in time, and take nothing with them.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast::message::Queue;
-use reqwest::Method;
-use serde_json::json;
 
+use crate::buyers::Buyers;
 use crate::commands::{hold, publish};
 use crate::processes::Process;
-use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::world::World;
 
@@ -24,7 +19,7 @@ async fn both_programs_leave_within_ten_seconds_under_load_and_lose_nothing() {
     let (mut api, shop) = Process::api(&world).await;
     let mut worker = Process::worker(&world, "");
     shop.stock("mug", 100_000).await;
-    let buyers = Buyers::start(&shop);
+    let buyers = Buyers::start(&shop, 8);
     eventually("orders are being held", async || {
         (world.count("SELECT count(*) FROM orders").await > 50).then_some(())
     })
@@ -33,17 +28,9 @@ async fn both_programs_leave_within_ten_seconds_under_load_and_lose_nothing() {
     left_in_time(&mut worker).await;
     buyers.until_accepted(20).await;
     left_in_time(&mut api).await;
-    let accepted = buyers.stop().await;
 
     let _next = Process::worker(&world, "");
-    eventually("every accepted order is decided", async || {
-        let decided: Vec<uuid::Uuid> =
-            sqlx::query_scalar("SELECT id FROM orders").fetch_all(&world.pool).await.unwrap();
-        let decided: BTreeSet<String> = decided.iter().map(ToString::to_string).collect();
-        accepted.is_subset(&decided).then_some(())
-    })
-    .await;
-    assert_eq!(world.count("SELECT count(*) FROM dead_letters").await, 0);
+    buyers.stop_and_see_all_decided(&world).await;
     world.finish().await;
 }
 
@@ -119,56 +106,4 @@ async fn both_programs_leave_in_time_even_when_no_server_ever_answers_them() {
 async fn left_in_time(process: &mut Process) {
     let (status, took) = process.stop().await;
     assert!(status.success() && took < LIMIT, "left with {status} after {took:?}");
-}
-
-/// Buyers who keep placing orders until told to stop.
-struct Buyers {
-    accepted: Arc<Mutex<BTreeSet<String>>>,
-    stop: Arc<AtomicBool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Buyers {
-    fn start(shop: &Client) -> Self {
-        let (accepted, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
-        let tasks =
-            (0..8).map(|n| tokio::spawn(buy(shop.clone(), n, Arc::clone(&accepted), stop.clone()))).collect();
-        Self { accepted, stop, tasks }
-    }
-
-    async fn until_accepted(&self, more: usize) {
-        let before = self.accepted.lock().unwrap().len();
-        eventually("more orders are accepted", async || {
-            (self.accepted.lock().unwrap().len() >= before + more).then_some(())
-        })
-        .await;
-    }
-
-    /// Every order that was answered 202.
-    async fn stop(self) -> BTreeSet<String> {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-        self.accepted.lock().unwrap().clone()
-    }
-}
-
-async fn buy(shop: Client, buyer: usize, accepted: Arc<Mutex<BTreeSet<String>>>, stop: Arc<AtomicBool>) {
-    let body = json!({"items": [{"sku": "mug", "quantity": 1}], "hold_seconds": 600});
-    for number in 0.. {
-        let buyer = shop.as_customer(&format!("buyer-{buyer}-{number}"));
-        let request = buyer.request(Method::POST, "/v1/orders").header("Idempotency-Key", "key").json(&body);
-        // An API that has left answers nothing; what it has answered is a promise.
-        let Ok(response) = request.send().await else {
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        assert_eq!(response.status().as_u16(), 202);
-        let answer: serde_json::Value = response.json().await.unwrap();
-        accepted.lock().unwrap().insert(answer["id"].as_str().unwrap().to_owned());
-    }
 }

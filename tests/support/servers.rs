@@ -41,23 +41,19 @@ pub struct OwnServers {
 }
 
 impl OwnServers {
-    /// Starts a PostgreSQL and a RabbitMQ; `name` must be the test's own.
-    pub fn start(name: &str) -> Self {
-        let folder = script_folder().join("../.run/test/own").join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let postgres = {
-            let folder = folder.clone();
-            std::thread::spawn(move || script(&["start", "postgres"], &folder))
-        };
-        script(&["start", "rabbitmq"], &folder);
-        postgres.join().unwrap();
-        let postgres = environment(&folder.join("postgres.env"), "DATABASE_URL");
-        let servers = Servers {
-            admin_url: postgres,
-            amqp_base: amqp_base(&environment(&folder.join("rabbitmq.env"), "AMQP_URL")),
-            rabbitmq_api: environment(&folder.join("rabbitmq.env"), "RABBITMQ_API"),
-        };
-        Self { folder, servers }
+    /// Starts a PostgreSQL of the test's own beside the shared RabbitMQ; `name` must be the test's own.
+    pub fn postgres(name: &str) -> Self {
+        let folder = start("postgres", name);
+        let admin_url = environment(&folder.join("postgres.env"), "DATABASE_URL");
+        Self { folder, servers: Servers { admin_url, ..Servers::shared() } }
+    }
+
+    /// Starts a RabbitMQ of the test's own beside the shared PostgreSQL; `name` must be the test's own.
+    pub fn rabbitmq(name: &str) -> Self {
+        let folder = start("rabbitmq", name);
+        let amqp_base = amqp_base(&environment(&folder.join("rabbitmq.env"), "AMQP_URL"));
+        let rabbitmq_api = environment(&folder.join("rabbitmq.env"), "RABBITMQ_API");
+        Self { folder, servers: Servers { amqp_base, rabbitmq_api, ..Servers::shared() } }
     }
 
     /// Their URLs, which stay the same when one is started again.
@@ -69,6 +65,30 @@ impl OwnServers {
     pub fn act(&self, action: &str, server: &str) {
         script(&[action, server], &self.folder);
     }
+
+    /// The processes of a server: the one that was started, and its children.
+    pub fn pids(&self, server: &str) -> Vec<u32> {
+        let output = command(&["status"], &self.folder).output().unwrap();
+        let status = String::from_utf8(output.stdout).unwrap();
+        let line = status.lines().find(|line| line.starts_with(server)).unwrap();
+        let main: u32 = line.rsplit_once("pid ").unwrap().1.parse().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| *pid == main || parent(*pid) == Some(main)).collect()
+    }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, so the fields are counted from behind it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn start(server: &str, name: &str) -> PathBuf {
+    let folder = script_folder().join("../.run/test/own").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    script(&["start", server], &folder);
+    folder
 }
 
 impl Drop for OwnServers {

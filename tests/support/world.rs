@@ -69,15 +69,7 @@ impl World {
     pub async fn on(servers: Servers, max_length: u32) -> Self {
         let name = format!("t_{}", Uuid::now_v7().simple());
         let database_url = create_database(&servers, &name).await;
-        let http = reqwest::Client::new();
-        let api = &servers.rabbitmq_api;
-        let created = http.put(format!("{api}/vhosts/{name}")).send().await.unwrap();
-        assert!(created.status().is_success(), "cannot create the vhost");
-        let everything = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
-        let allowed =
-            http.put(format!("{api}/permissions/{name}/guest")).json(&everything).send().await.unwrap();
-        assert!(allowed.status().is_success(), "cannot allow the vhost");
-
+        make_vhost(&servers, &name).await;
         let amqp_url = format!("{}{name}", servers.amqp_base);
         let topology = Topology::new(max_length);
         let connector = Connector::new(&amqp_url, "test topology");
@@ -104,7 +96,7 @@ impl World {
     pub fn context(&self) -> Context {
         Context {
             pool: self.pool.clone(),
-            connector: Connector::new(&self.amqp_url, "test consume"),
+            amqp_url: self.amqp_url.clone(),
             publisher: self.publisher.clone(),
             topology: self.topology.clone(),
             stop: self.stop.clone(),
@@ -240,6 +232,17 @@ impl World {
         let url = format!("{}/vhosts/{}", self.servers.rabbitmq_api, self.vhost);
         let _ = reqwest::Client::new().delete(url).send().await;
     }
+}
+
+/// A vhost of the test's own.
+pub async fn make_vhost(servers: &Servers, name: &str) {
+    let http = reqwest::Client::new();
+    let api = &servers.rabbitmq_api;
+    let created = http.put(format!("{api}/vhosts/{name}")).send().await.unwrap();
+    assert!(created.status().is_success(), "cannot create the vhost");
+    let everything = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
+    let allowed = http.put(format!("{api}/permissions/{name}/guest")).json(&everything).send().await.unwrap();
+    assert!(allowed.status().is_success(), "cannot allow the vhost");
 }
 
 /// A database of the test's own, copied from a template that the first test makes.

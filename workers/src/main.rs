@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let context = Context {
         pool: store::pool(&arguments.database.database_url, "holdfast-workers", connections)
             .context("DATABASE_URL cannot be read")?,
-        connector: Connector::new(&arguments.broker.amqp_url, "holdfast-workers consume"),
+        amqp_url: arguments.broker.amqp_url.clone(),
         publisher: Publisher::start(
             Connector::new(&arguments.broker.amqp_url, "holdfast-workers publish"),
             CONFIRM_TIMEOUT,
@@ -86,7 +86,6 @@ async fn main() -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
         warn!("not everything finished in time; what is left will be redelivered");
     }
-    context.connector.close().await;
     server.abort();
     Ok(())
 }

@@ -35,8 +35,9 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Context {
     /// Where batches are applied.
     pub pool: PgPool,
-    /// Opens consuming channels.
-    pub connector: Connector,
+    /// RabbitMQ. Each runner has a connection of its own: a message that the client library cannot even parse costs
+    /// that connection, and no other queue shall pay for it.
+    pub amqp_url: String,
     /// Takes what follows from a batch.
     pub publisher: Publisher,
     /// What a broker that lost its data is told again.
@@ -50,10 +51,20 @@ pub struct Context {
 enum Ended {
     #[error("told to stop")]
     Stopped,
+    #[error("nothing is redelivered any more")]
+    Trusted,
     #[error("the broker ended the consumer")]
     ConsumerGone,
     #[error(transparent)]
     Broker(#[from] BrokerError),
+}
+
+/// How much a consumer takes ahead. After a lost channel it takes one message at a time as long as they are
+/// redelivered ones: if one of them costs the channel or the process again, its neighbours are not counted guilty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Full,
+    Cautious,
 }
 
 impl From<lapin::Error> for Ended {
@@ -70,69 +81,86 @@ impl From<Stopped> for Ended {
 
 /// Runs one worker on one channel until told to stop; a lost channel is opened again.
 pub async fn run<W: Worker>(worker: W, context: Context) {
-    let runner = Runner { queue: worker.queue(), worker, context };
+    let queue = worker.queue();
+    let connector = Connector::new(&context.amqp_url, &format!("holdfast-workers {queue}"));
+    let runner = Runner { queue, worker, context, connector };
+    let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
+    let mut mode = Mode::Full;
     loop {
-        let ended = match runner.open().await {
-            Ok((channel, consumer)) => {
-                info!(queue = runner.queue, "consuming");
-                backoff.reset();
-                runner.consume(&channel, consumer).await
+        let ended = match stop.run_until_cancelled(runner.open(mode)).await {
+            Some(Ok((channel, consumer))) => {
+                info!(queue = runner.queue, ?mode, "consuming");
+                runner.consume(&channel, consumer, mode).await
             }
-            Err(ended) => ended,
+            Some(Err(ended)) => ended,
+            None => Ended::Stopped,
         };
-        if matches!(ended, Ended::Stopped) || runner.context.stop.is_cancelled() {
-            info!(queue = runner.queue, "stopped");
-            return;
+        match ended {
+            Ended::Stopped => break,
+            Ended::Trusted => {
+                backoff.reset();
+                mode = Mode::Full;
+            }
+            ended => {
+                warn!(queue = runner.queue, error = %ended, "consumer lost, opening a new one");
+                mode = Mode::Cautious;
+                stop.run_until_cancelled(backoff.wait()).await;
+            }
         }
-        warn!(queue = runner.queue, error = %ended, "consumer lost, opening a new one");
-        tokio::select! {
-            () = backoff.wait() => {}
-            () = runner.context.stop.cancelled() => return,
+        if stop.is_cancelled() {
+            break;
         }
     }
+    runner.connector.close().await;
+    info!(queue = runner.queue, "stopped");
 }
 
 struct Runner<W> {
     queue: String,
     worker: W,
     context: Context,
+    connector: Connector,
 }
 
 impl<W: Worker> Runner<W> {
     /// A channel and its consumer. A broker without the queue has lost its data: it is told the topology again.
-    async fn open(&self) -> Result<(Channel, Consumer), Ended> {
-        let channel = self.context.connector.channel().await?;
-        if let Ok(consumer) = self.subscribe(&channel).await {
+    async fn open(&self, mode: Mode) -> Result<(Channel, Consumer), Ended> {
+        let channel = self.connector.channel().await?;
+        if let Ok(consumer) = self.subscribe(&channel, mode).await {
             return Ok((channel, consumer));
         }
         // The failed subscription has closed the channel it was tried on.
-        self.context.topology.declare(&self.context.connector.channel().await?).await?;
-        let channel = self.context.connector.channel().await?;
-        let consumer = self.subscribe(&channel).await?;
+        self.context.topology.declare(&self.connector.channel().await?).await?;
+        let channel = self.connector.channel().await?;
+        let consumer = self.subscribe(&channel, mode).await?;
         Ok((channel, consumer))
     }
 
-    async fn subscribe(&self, channel: &Channel) -> Result<Consumer, BrokerError> {
-        let prefetch = self.worker.limits().prefetch;
+    async fn subscribe(&self, channel: &Channel, mode: Mode) -> Result<Consumer, BrokerError> {
+        let prefetch = match mode {
+            Mode::Full => self.worker.limits().prefetch,
+            Mode::Cautious => 1,
+        };
         within(BROKER_TIMEOUT, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (queue, tag) = (self.queue.as_str().into(), "".into());
         let options = BasicConsumeOptions::default();
         within(BROKER_TIMEOUT, channel.basic_consume(queue, tag, options, FieldTable::default())).await
     }
 
-    async fn consume(&self, channel: &Channel, mut consumer: Consumer) -> Ended {
+    async fn consume(&self, channel: &Channel, mut consumer: Consumer, mode: Mode) -> Ended {
         loop {
             match self.cycle(channel, &mut consumer).await {
-                Ok(()) => {}
+                Ok(redelivered) if mode == Mode::Cautious && !redelivered => return Ended::Trusted,
+                Ok(_) => {}
                 Err(ended) => return ended,
             }
         }
     }
 
-    /// One batch, from delivery to acknowledgement.
-    async fn cycle(&self, channel: &Channel, consumer: &mut Consumer) -> Result<(), Ended> {
-        let Batch { readable, unreadable, last_tag } = self.take(consumer).await?;
+    /// One batch, from delivery to acknowledgement. Returns whether any of it was delivered before.
+    async fn cycle(&self, channel: &Channel, consumer: &mut Consumer) -> Result<bool, Ended> {
+        let Batch { readable, unreadable, last_tag, redelivered } = self.take(consumer).await?;
         let (verdicts, wake_ups) =
             settle(&self.worker, &self.context.pool, &readable, &self.context.stop).await?;
         pause::point("after_commit").await;
@@ -149,7 +177,7 @@ impl<W: Worker> Runner<W> {
 
         // One consumer per channel: every delivery up to this tag belongs to this batch or an earlier one.
         within(BROKER_TIMEOUT, channel.basic_ack(last_tag, BasicAckOptions { multiple: true })).await?;
-        Ok(())
+        Ok(redelivered)
     }
 
     /// Waits for a message, then takes those that are there already.
@@ -160,7 +188,7 @@ impl<W: Worker> Runner<W> {
             next = consumer.next() => next.ok_or(Ended::ConsumerGone)??,
         };
         let limits = self.worker.limits();
-        let mut batch = Batch { readable: vec![], unreadable: vec![], last_tag: 0 };
+        let mut batch = Batch { readable: vec![], unreadable: vec![], last_tag: 0, redelivered: false };
         let mut weight = self.add(&mut batch, first);
         let mut count = 1;
         while count < limits.messages && weight < limits.weight {
@@ -173,6 +201,7 @@ impl<W: Worker> Runner<W> {
 
     fn add(&self, batch: &mut Batch<W::Message>, delivery: Delivery) -> usize {
         batch.last_tag = delivery.delivery_tag;
+        batch.redelivered |= delivery.redelivered;
         let incoming = Incoming::new(delivery);
         match self.worker.read(&incoming) {
             Ok(message) => {
@@ -225,7 +254,7 @@ impl<W: Worker> Runner<W> {
                 return Err(Ended::ConsumerGone);
             }
             if error == PublishError::Unroutable {
-                self.context.topology.declare(&self.context.connector.channel().await?).await?;
+                self.context.topology.declare(&self.connector.channel().await?).await?;
             }
             tokio::select! {
                 () = backoff.wait() => {}
@@ -241,4 +270,5 @@ struct Batch<M> {
     readable: Vec<Delivered<M>>,
     unreadable: Vec<(Incoming, Verdict)>,
     last_tag: u64,
+    redelivered: bool,
 }

@@ -1,6 +1,6 @@
 //! What Holdfast survives: killed workers, killed servers, poison and floods.
 
-#![allow(missing_docs, unreachable_pub, reason = "test names are sentences, and nobody else uses this")]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,8 +15,10 @@ mod dead_letters;
 mod limits;
 mod overdue;
 mod poison;
+mod proxy;
 mod races;
 mod raw_amqp;
 mod relay;
 mod shutdown;
+mod silence;
 mod worker_kills;

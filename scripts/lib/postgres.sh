@@ -49,8 +49,8 @@ postgres_options() {
   OPTIONS=(-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300
     -c max_wal_size=4GB -c track_commit_timestamp=on -c timezone=UTC)
   if [[ -n ${HOLDFAST_TEST_SERVERS:-} ]]; then
-    # A test's database need not survive a power failure, and it still survives kill -9.
-    OPTIONS+=(-c shared_buffers=128MB -c fsync=off -c synchronous_commit=off -c full_page_writes=off)
+    # A test's database need not survive a power failure, but a kill -9: commits are written, not synced.
+    OPTIONS+=(-c shared_buffers=128MB -c fsync=off -c full_page_writes=off)
   else
     OPTIONS+=(-c shared_buffers=512MB -c fsync=on)
   fi

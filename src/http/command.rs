@@ -22,6 +22,8 @@ use crate::message::Command;
 const PUBLISH_LIMIT: Duration = Duration::from_millis(2_500);
 /// A caller who waits looks at the table this often, even if nobody calls.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The look at the deadline itself gets this much.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Gives a command to the broker. Answers 202 once that has confirmed it, or the outcome if the caller waits and it
@@ -42,7 +44,7 @@ pub async fn give<C: Command>(
     let mut subscription = app.watch.subscribe(order);
     // A repeated request finds its answer at once. With the database away there is none yet, but the command
     // itself needs only the broker.
-    if let Some(answer) = known_answer(outcome::find(app, order, awaited).await)? {
+    if let Some(answer) = known_answer(look(app, order, awaited, deadline).await)? {
         return Ok(applied(answer, patience));
     }
     publish(app, &command, trace).await?;
@@ -50,7 +52,7 @@ pub async fn give<C: Command>(
         // A call can be late, or lost with its connection.
         let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
         let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
-        if let Some(answer) = waited(outcome::find(app, order, awaited).await, patience) {
+        if let Some(answer) = waited(look(app, order, awaited, deadline).await, patience) {
             return Ok(answer);
         }
         // Nobody waits for a process that leaves: the command is in its queue.
@@ -58,6 +60,17 @@ pub async fn give<C: Command>(
             return Ok(applied(accepted(order), patience));
         }
     }
+}
+
+/// A look at the table that ends soon after the caller's deadline, whatever the database does.
+async fn look(
+    app: &App,
+    order: OrderId,
+    awaited: Awaited,
+    deadline: Instant,
+) -> Result<Option<Response>, ApiError> {
+    let limit = deadline.max(Instant::now() + LAST_LOOK);
+    timeout_at(limit, outcome::find(app, order, awaited)).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
 }
 
 async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {

@@ -1,6 +1,11 @@
 //! What Holdfast survives: killed workers, killed servers, poison and floods.
 
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -98,7 +98,9 @@ async fn pump(
 ) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if state.wait_for(|wire| !wire.is_silent).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+        if state.wait_for(|wire| !wire.is_silent).await.is_err()
+            || to.write_all(&bytes[..count]).await.is_err()
+        {
             return;
         }
     }

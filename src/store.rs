@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{Instant, timeout_at};
 
 pub mod audit;
 pub mod dead_letters;
@@ -31,6 +32,10 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         ("statement_timeout", "5000"),
         ("lock_timeout", "4000"),
         ("idle_in_transaction_session_timeout", "10000"),
+        // A client that vanished without a farewell keeps its locks no longer than this, the relay's lead among them.
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
         // Every statement touches a bounded number of rows by key, in tables that grow from nothing within minutes.
         // The planner, left alone, keeps the plan it made for an empty table, or joins whole tables because it has
         // no statistics yet: either made a batch of 250 orders many times slower until the next ANALYZE.
@@ -43,6 +48,25 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options))
+}
+
+/// Works on a connection for at most `limit`. One that stays silent that long is closed and never returned to the
+/// pool: a server that vanished without a farewell would otherwise keep its users waiting for hours.
+pub async fn within<T, E: From<sqlx::Error>>(
+    pool: &PgPool,
+    limit: Duration,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let deadline = Instant::now() + limit;
+    let acquired = timeout_at(deadline, pool.acquire()).await;
+    let mut conn = acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    match timeout_at(deadline, work(&mut conn)).await {
+        Ok(done) => done,
+        Err(_) => {
+            conn.close_on_drop();
+            Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into())
+        }
+    }
 }
 
 /// Whether an error is about the data of the statement, rather than about the database being away, read-only, out
@@ -62,7 +86,7 @@ pub fn is_about_the_data(error: &sqlx::Error) -> bool {
 }
 
 /// How many migrations have been applied.
-pub async fn applied_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {
+pub async fn applied_migrations(conn: &mut PgConnection) -> sqlx::Result<usize> {
     // The table is sqlx's own and not there before the first migration, so the text is not checked when built.
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;

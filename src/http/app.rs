@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use moka::sync::Cache;
-use sqlx::{PgConnection, PgPool, PgTransaction};
-use tokio::time::timeout;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Tokens;
@@ -12,6 +11,7 @@ use super::error::ApiError;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::domain::ids::{Fingerprint, OrderId};
+use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
 const DATABASE_LIMIT: Duration = Duration::from_millis(2_500);
@@ -46,11 +46,7 @@ impl App {
         &self,
         query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
     ) -> Result<T, ApiError> {
-        let reading = async { query(&mut *self.pool.acquire().await?).await };
-        match timeout(DATABASE_LIMIT, reading).await {
-            Ok(read) => Ok(read?),
-            Err(_) => Err(ApiError::DatabaseUnavailable),
-        }
+        Ok(store::within(&self.pool, DATABASE_LIMIT, query).await?)
     }
 
     /// Writes in a transaction of a task of its own: a caller that hangs up must not leave a transaction open on a
@@ -58,24 +54,21 @@ impl App {
     pub async fn write<T, F>(&self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(
-                &'t mut PgTransaction<'static>,
-            ) -> futures_util::future::BoxFuture<'t, Result<T, ApiError>>
+        F: for<'t> FnOnce(&'t mut PgConnection) -> futures_util::future::BoxFuture<'t, Result<T, ApiError>>
             + Send
             + 'static,
     {
         let pool = self.pool.clone();
         let writing = tokio::spawn(async move {
-            let mut tx = pool.begin().await?;
-            let written = work(&mut tx).await?;
-            tx.commit().await?;
-            Ok(written)
+            store::within(&pool, DATABASE_LIMIT, async |conn| {
+                let mut tx = conn.begin().await?;
+                let written = work(&mut tx).await?;
+                tx.commit().await?;
+                Ok(written)
+            })
+            .await
         });
-        match timeout(DATABASE_LIMIT, writing).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(_)) => Err(ApiError::Internal),
-            Err(_) => Err(ApiError::DatabaseUnavailable),
-        }
+        writing.await.unwrap_or(Err(ApiError::Internal))
     }
 
     /// Remembers what an order asked for. Returns whether it is what it asked for the last time, if it is remembered.

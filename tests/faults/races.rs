@@ -15,6 +15,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::commands::{apply, apply_alone, charge, confirm, expire, hold, publish};
+use crate::random::Random;
 use crate::support::eventually;
 use crate::support::world::World;
 
@@ -246,14 +247,4 @@ async fn status(world: &World, order: OrderId) -> String {
 async fn order_status(conn: &mut PgConnection, order: OrderId) -> String {
     let sql = "SELECT status::text FROM orders WHERE id = $1";
     sqlx::query_scalar(sql).bind(order.uuid()).fetch_one(conn).await.unwrap()
-}
-
-/// Numbers that look random and are the same in every run (the generator of Numerical Recipes).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: i64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as i64) % limit
-    }
 }

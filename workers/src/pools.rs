@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast::broker::topology::dead_queues;
 use holdfast::domain::limits::Limits;
 use holdfast::message::Queue;
-use holdfast::store::audit;
+use holdfast::store::{self, audit};
 use metrics::gauge;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use crate::{relay_events, sweep};
 
 /// How often the truths are checked for the metric.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
+/// How long all checks together may take.
+const AUDIT_LIMIT: Duration = Duration::from_secs(1_800);
 
 /// A kind of pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +136,7 @@ pub fn start(size: PoolSize, settings: Settings, context: &Context, tasks: &Task
 async fn export_audit(pool: PgPool, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(AUDIT_INTERVAL);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let findings = async { audit::check(&mut *pool.acquire().await?).await };
+        let findings = store::within(&pool, AUDIT_LIMIT, audit::check);
         match stop.run_until_cancelled(findings).await {
             Some(Ok(findings)) => {
                 for finding in findings {

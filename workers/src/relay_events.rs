@@ -14,6 +14,7 @@ use metrics::{counter, gauge, histogram};
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,6 +30,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How soon to look again while the oldest transaction keeps facts back: at first, and when it takes long.
 const HELD_BACK: Duration = Duration::from_millis(5);
 const HELD_BACK_LONG: Duration = Duration::from_millis(250);
+/// No statement of the relay takes this long, unless the server is gone.
+const LIMIT: Duration = Duration::from_secs(30);
 const CEILING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,8 @@ enum RelayError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error("the database is silent")]
+    Silent(#[from] Elapsed),
     #[error("another relay has taken over")]
     Deposed,
 }
@@ -58,7 +63,7 @@ pub async fn run(pool: PgPool, publisher: Publisher, stop: CancellationToken) {
 async fn lead(pool: &PgPool, publisher: &Publisher, backoff: &mut Backoff) -> Result<(), RelayError> {
     // The lock belongs to the session: the connection leaves the pool for good, and closing it gives the lock up.
     let mut session = pool.acquire().await?.detach();
-    while !relay::try_lead(&mut session).await? {
+    while !timeout(LIMIT, relay::try_lead(&mut session)).await?? {
         tokio::time::sleep(STANDBY).await;
     }
     info!("leading the relay of events");
@@ -67,13 +72,14 @@ async fn lead(pool: &PgPool, publisher: &Publisher, backoff: &mut Backoff) -> Re
     listener.listen(CHANNEL).await?;
     let mut held_back = HELD_BACK;
     loop {
-        let round = relay::open_round(&mut session).await?;
+        let round = timeout(LIMIT, relay::open_round(&mut session)).await??;
         let published = publish_round(&mut session, pool, publisher, &round).await?;
         backoff.reset();
         // Facts newer than the oldest running transaction are kept back, and its end may ring no bell. Each look
         // leaves a row version behind that nobody can clean up meanwhile, so they grow rarer.
         held_back = if published > 0 { HELD_BACK } else { HELD_BACK_LONG.min(held_back * 2) };
-        let patience = if relay::is_behind(&mut session, &round).await? { held_back } else { IDLE };
+        let patience =
+            if timeout(LIMIT, relay::is_behind(&mut session, &round)).await?? { held_back } else { IDLE };
         if let Ok(notification) = timeout(patience, listener.recv()).await {
             notification?;
             while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
@@ -90,7 +96,7 @@ async fn publish_round(
 ) -> Result<usize, RelayError> {
     let mut published = 0;
     let mut chunks = relay::facts(session, round).try_chunks(FACTS_AT_ONCE);
-    while let Some(facts) = chunks.try_next().await.map_err(|stopped| stopped.1)? {
+    while let Some(facts) = timeout(LIMIT, chunks.try_next()).await?.map_err(|stopped| stopped.1)? {
         let lag = clock::now() - facts[0].occurred_at;
         histogram!("holdfast_relay_lag_seconds").record(lag.as_seconds_f64().max(0.0));
         // One after the other: facts of one order must not overtake each other.
@@ -108,7 +114,7 @@ async fn publish_round(
         }
     }
     drop(chunks);
-    relay::finish(session, round).await?;
+    timeout(LIMIT, relay::finish(session, round)).await??;
     Ok(published)
 }
 

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use holdfast::retry::Backoff;
 use holdfast::store;
 use metrics::{counter, histogram};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -19,6 +19,8 @@ use crate::worker::{Applied, ApplyError, Delivered, Verdict, WakeUp, Worker};
 
 /// The longest wait between two looks at a database that is away.
 const DATABASE_CEILING: Duration = Duration::from_secs(2);
+/// A batch that takes longer is waiting for a server that is gone: a living one ends each statement after 5 s.
+const APPLY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The worker was told to stop before the batch could be applied.
 #[derive(Debug)]
@@ -32,6 +34,12 @@ enum Trouble {
     TryAgain,
     /// One of the messages is at fault.
     Fault { class: &'static str, reason: String },
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Outage(error)
+    }
 }
 
 /// Applies a batch to the end. An outage counts no attempt and makes no dead letter: the batch waits it out.
@@ -87,7 +95,19 @@ async fn try_once<W: Worker>(
     batch: &[Delivered<W::Message>],
 ) -> Result<Applied, Trouble> {
     let started = Instant::now();
-    let mut tx = pool.begin().await.map_err(Trouble::Outage)?;
+    let applied =
+        store::within(pool, APPLY_LIMIT, async |conn| transaction(worker, conn, batch).await).await?;
+    histogram!("holdfast_apply_seconds", "queue" => worker.queue()).record(started.elapsed());
+    histogram!("holdfast_batch_size", "queue" => worker.queue()).record(batch.len() as f64);
+    Ok(applied)
+}
+
+async fn transaction<W: Worker>(
+    worker: &W,
+    conn: &mut PgConnection,
+    batch: &[Delivered<W::Message>],
+) -> Result<Applied, Trouble> {
+    let mut tx = conn.begin().await?;
     let outcome = AssertUnwindSafe(worker.apply(&mut tx, batch)).catch_unwind().await;
     let applied = match outcome {
         Ok(Ok(applied)) if applied.verdicts.len() == batch.len() => applied,
@@ -95,10 +115,10 @@ async fn try_once<W: Worker>(
             return Err(Trouble::Fault { class: "defect", reason: "a verdict is missing".to_owned() });
         }
         Ok(Err(ApplyError::Overdue(orders))) => {
-            tx.rollback().await.map_err(Trouble::Outage)?;
-            let mut own = pool.begin().await.map_err(Trouble::Outage)?;
-            release::expire_and_give_back(&mut own, &orders).await.map_err(Trouble::Outage)?;
-            own.commit().await.map_err(Trouble::Outage)?;
+            tx.rollback().await?;
+            let mut own = conn.begin().await?;
+            release::expire_and_give_back(&mut own, &orders).await?;
+            own.commit().await?;
             return Err(Trouble::TryAgain);
         }
         Ok(Err(ApplyError::Database(error))) if store::is_about_the_data(&error) => {
@@ -113,8 +133,6 @@ async fn try_once<W: Worker>(
         }
     };
     pause::point("before_commit").await;
-    tx.commit().await.map_err(Trouble::Outage)?;
-    histogram!("holdfast_apply_seconds", "queue" => worker.queue()).record(started.elapsed());
-    histogram!("holdfast_batch_size", "queue" => worker.queue()).record(batch.len() as f64);
+    tx.commit().await?;
     Ok(applied)
 }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use holdfast::store::orders;
+use holdfast::store::{self, orders};
 use metrics::counter;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -15,6 +15,8 @@ use crate::release;
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A transaction that takes longer is waiting for a server that is gone.
+const LIMIT: Duration = Duration::from_secs(30);
 /// Orders released in one transaction.
 const AT_ONCE: i64 = 1_000;
 
@@ -38,12 +40,16 @@ pub async fn run(pool: PgPool, stop: CancellationToken) {
 pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
     let mut total = 0;
     loop {
-        let mut tx = pool.begin().await?;
-        let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
-        release::expire_and_give_back(&mut tx, &overdue).await?;
-        tx.commit().await?;
-        total += overdue.len();
-        if overdue.len() < AT_ONCE as usize {
+        let looked_at = store::within(pool, LIMIT, async |conn| {
+            let mut tx = conn.begin().await?;
+            let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
+            release::expire_and_give_back(&mut tx, &overdue).await?;
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(overdue.len())
+        })
+        .await?;
+        total += looked_at;
+        if looked_at < AT_ONCE as usize {
             return Ok(total);
         }
     }

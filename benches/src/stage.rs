@@ -126,6 +126,6 @@ async fn fill_catalogue(pool: &PgPool, skus: u32) -> anyhow::Result<()> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    sqlx::query("VACUUM ANALYZE").execute(pool).await?;
+    sqlx::query("VACUUM ANALYZE skus, stock").execute(pool).await?;
     Ok(())
 }

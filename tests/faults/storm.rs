@@ -14,7 +14,7 @@ use crate::support::eventually;
 use crate::support::world::World;
 
 const CUSTOMERS: i64 = 8;
-const COMMANDS: i64 = 1_200;
+const COMMANDS: i64 = 800;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_commands_on_the_same_orders_breaks_no_truth_at_any_moment() {

@@ -29,6 +29,7 @@ use crate::worker::{Delivered, Verdict, Worker};
 
 const BROKER_CEILING: Duration = Duration::from_secs(2);
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What every runner needs.
 #[derive(Clone)]
@@ -86,12 +87,16 @@ pub async fn run<W: Worker>(worker: W, context: Context) {
     let runner = Runner { queue, worker, context, connector };
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
-    let mut mode = Mode::Full;
+    // A process that was started again may be one that such a message killed.
+    let mut mode = Mode::Cautious;
     loop {
         let ended = match stop.run_until_cancelled(runner.open(mode)).await {
             Some(Ok((channel, consumer))) => {
                 info!(queue = runner.queue, ?mode, "consuming");
-                runner.consume(&channel, consumer, mode).await
+                let ended = runner.consume(&channel, consumer, mode).await;
+                // Whatever it was given ahead goes back to the queue; a broken channel needs no farewell.
+                let _ = within(CLOSE_TIMEOUT, channel.close(200, "done".into())).await;
+                ended
             }
             Some(Err(ended)) => ended,
             None => Ended::Stopped,

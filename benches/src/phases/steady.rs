@@ -210,6 +210,6 @@ async fn fill_wallets(stage: &Stage) -> anyhow::Result<()> {
     .bind(WALLET_WON)
     .execute(&stage.pool)
     .await?;
-    sqlx::query("VACUUM ANALYZE").execute(&stage.pool).await?;
+    sqlx::query("VACUUM ANALYZE wallets").execute(&stage.pool).await?;
     Ok(())
 }

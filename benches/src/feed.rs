@@ -1,5 +1,6 @@
 //! Putting commands into their queues: as fast as the confirms allow, or at a fixed rate.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,8 +18,9 @@ use crate::stage::Stage;
 
 /// Publishes waiting for their confirm.
 const WINDOW: usize = 2_000;
-/// How far [`Feed::pour_gently`] gets ahead of the workers.
-const LEAD: u64 = 20_000;
+/// How far [`Feed::pour_in_step`] gets ahead of the workers, and how often it looks.
+const LEAD: u64 = 10_000;
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Puts commands into their queues.
 pub(crate) struct Feed {
@@ -47,10 +49,40 @@ impl Feed {
         enough: impl Fn() -> bool,
         progress: &mut Progress,
     ) -> anyhow::Result<u64> {
-        let mut pouring = stream::iter(0..count)
-            .take_while(|_| std::future::ready(!enough()))
-            .map(async |_| self.give(&orders.next()?.command()?).await)
+        self.pour_through(&Gate::default(), orders, count, enough, progress).await
+    }
+
+    /// The same while the workers run, without getting far ahead of them: a queue that grows without end is no
+    /// steady state, and filling it takes the time that emptying it needs.
+    pub(crate) async fn pour_in_step(
+        &self,
+        stage: &Stage,
+        orders: Orders,
+        count: usize,
+        enough: impl Fn() -> bool,
+        progress: &mut Progress,
+    ) -> anyhow::Result<u64> {
+        let gate = Gate::default();
+        tokio::select! {
+            poured = self.pour_through(&gate, orders, count, enough, progress) => poured,
+            failed = gate.keep(stage) => failed,
+        }
+    }
+
+    async fn pour_through(
+        &self,
+        gate: &Gate,
+        orders: Orders,
+        count: usize,
+        enough: impl Fn() -> bool,
+        progress: &mut Progress,
+    ) -> anyhow::Result<u64> {
+        let pouring = stream::iter(0..count)
+            .then(async |_| gate.pass().await)
+            .take_while(|()| std::future::ready(!enough()))
+            .map(async |()| self.give(&orders.next()?.command()?).await)
             .buffer_unordered(WINDOW);
+        tokio::pin!(pouring);
         let mut given = 0;
         while pouring.try_next().await?.is_some() {
             given += 1;
@@ -59,27 +91,6 @@ impl Feed {
             }
         }
         Ok(given)
-    }
-
-    /// Publishes so many orders without letting the queue grow long: the workers must be running.
-    pub(crate) async fn pour_gently(
-        &self,
-        stage: &Stage,
-        orders: Orders,
-        count: usize,
-        progress: &mut Progress,
-    ) -> anyhow::Result<()> {
-        let mut left = count;
-        while left > 0 {
-            let now = left.min(usize::try_from(LEAD / 2)?);
-            self.pour(orders, now, || false, &mut Progress::silent()).await?;
-            left -= now;
-            progress.count("orders published", (count - left) as u64);
-            while stage.depth("order.hold").await? > LEAD / 2 {
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-        Ok(())
     }
 
     /// Publishes `count` commands, one every `1 / rate` seconds from `start` on, whatever becomes of the others.
@@ -100,5 +111,27 @@ impl Feed {
         tokio::pin!(pacing);
         while pacing.try_next().await?.is_some() {}
         Ok(())
+    }
+}
+
+/// Closed while too many messages wait.
+#[derive(Default)]
+struct Gate {
+    closed: AtomicBool,
+}
+
+impl Gate {
+    async fn pass(&self) {
+        while self.closed.load(Ordering::Relaxed) {
+            sleep(LOOK / 4).await;
+        }
+    }
+
+    /// Opens and closes until dropped, or until the queue cannot be looked at.
+    async fn keep<T>(&self, stage: &Stage) -> anyhow::Result<T> {
+        loop {
+            self.closed.store(stage.depth("order.hold").await? > LEAD, Ordering::Relaxed);
+            sleep(LOOK).await;
+        }
     }
 }

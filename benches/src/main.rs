@@ -20,6 +20,7 @@ mod timing;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use holdfast::serving;
 
 use options::{Arguments, Helper, Phase, Plan};
 use phases::throughput::{self, Load, Rates};
@@ -49,7 +50,7 @@ async fn answer(arguments: Arguments) -> anyhow::Result<()> {
     tokio::select! {
         result = run(&plan) => result,
         // Dropping the measurement ends the programs it started.
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        stopped = serving::stop_signal() => stopped.and(Err(anyhow::anyhow!("interrupted"))),
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 
 use crate::http::{Connection, request};
 
 /// Every database and virtual host of a measurement is called so, with a number.
 pub(crate) const PREFIX: &str = "holdfast_bench_";
+
+/// The advisory lock of the one benchmark.
+const TURN: i64 = 0x686f_6c64_6265_6e63;
 
 /// The two servers.
 #[derive(Clone)]
@@ -22,6 +26,7 @@ pub(crate) struct Servers {
     api: Api,
     /// A connection to no measurement's database, to create and drop those.
     pub(crate) admin: PgPool,
+    _turn: Arc<PgConnection>,
 }
 
 #[derive(Clone)]
@@ -45,7 +50,9 @@ impl Servers {
         let variable = |name| std::env::var(name).with_context(|| format!("{name} is not set"));
         let (database, broker) = (variable("DATABASE_URL")?, variable("AMQP_URL")?);
         let admin = PgPoolOptions::new().max_connections(2).connect(&database).await?;
-        let servers = Self { database, broker, api: Api::parse(&variable("RABBITMQ_API")?)?, admin };
+        let turn = Arc::new(take_turns(&database).await?);
+        let api = Api::parse(&variable("RABBITMQ_API")?)?;
+        let servers = Self { database, broker, api, admin, _turn: turn };
         servers.remove_leftovers().await?;
         Ok(servers)
     }
@@ -115,6 +122,17 @@ impl Servers {
         let rabbit = overview["rabbitmq_version"].as_str().unwrap_or("?");
         Ok(format!("PostgreSQL {postgres}, RabbitMQ {rabbit}"))
     }
+}
+
+/// Two benchmarks on the same servers would measure each other. The lock goes with the connection that took it.
+async fn take_turns(database: &str) -> anyhow::Result<PgConnection> {
+    let mut session = PgConnection::connect(database).await?;
+    let mine: bool =
+        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(TURN).fetch_one(&mut session).await?;
+    if !mine {
+        bail!("another benchmark runs on these servers");
+    }
+    Ok(session)
 }
 
 impl Api {

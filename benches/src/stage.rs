@@ -37,7 +37,8 @@ pub(crate) struct Stage {
 impl Stage {
     /// Creates it, with a catalogue of so many SKUs.
     pub(crate) async fn open(servers: &Servers, skus: u32) -> anyhow::Result<Self> {
-        let name = format!("{PREFIX}{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        // Never a name of an earlier run: a program that outlived it must not join in.
+        let name = format!("{PREFIX}{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         servers.create(&name).await?;
         let (database_url, amqp_url) = (servers.database_url(&name), servers.amqp_url(&name));
         let environment = [

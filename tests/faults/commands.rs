@@ -13,6 +13,7 @@ use lapin::BasicProperties;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::support::eventually;
 use crate::support::world::World;
 
 /// The command to hold units of some SKUs for a customer, under a key of its own.
@@ -104,4 +105,12 @@ pub async fn charge(world: &World, customer: &str, amount: i64) {
     let customer = CustomerId::parse(customer).unwrap();
     wallets::charge(&mut tx, CommandId::fresh(), &customer, Won(amount)).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+/// Waits until one transaction of this world waits for another.
+pub async fn until_somebody_waits_for_a_lock(world: &World) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("a transaction waits for a lock", async || (world.count(waiting).await == 1).then_some(()))
+        .await;
 }

@@ -27,7 +27,7 @@ pub(crate) async fn open_holds(plan: &Plan, servers: &Servers) -> anyhow::Result
     let workers = stage.workers(&[]).await?;
     sleep(rest).await;
     let before = servers.memory().await?;
-    feed.pour_gently(&stage, ORDERS, plan.open_holds, &mut progress).await?;
+    feed.pour_in_step(&stage, ORDERS, plan.open_holds, || false, &mut progress).await?;
     stage.wait_for_orders(plan.open_holds).await?;
     sleep(rest).await;
     let after = servers.memory().await?;

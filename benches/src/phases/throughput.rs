@@ -124,7 +124,7 @@ async fn live(servers: &Servers, load: Load, time: Duration) -> anyhow::Result<f
     let workers = stage.workers(&[]).await?;
     let (started, from) = (Instant::now(), clock::now());
     let over = || started.elapsed() >= time;
-    let published = feed.pour(load.orders(), usize::MAX, over, &mut progress).await?;
+    let published = feed.pour_in_step(&stage, load.orders(), usize::MAX, over, &mut progress).await?;
     let to = clock::now();
     let waiting = stage.depth("order.hold").await?;
     workers.kill().await?;

@@ -22,7 +22,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_killed_and_restarted_under_load_loses_no_order_and_turns_none_away() {
-    let mut test = Test::start("pg-killed").await;
+    let test = Test::start("pg-killed").await;
     let buyers = Buyers::start(&test.shop, 4);
     buyers.until_accepted(50).await;
 
@@ -37,7 +37,7 @@ async fn postgres_killed_and_restarted_under_load_loses_no_order_and_turns_none_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_postgres_makes_workers_pause_and_still_answers_reads() {
-    let mut test = Test::start("pg-read-only").await;
+    let test = Test::start("pg-read-only").await;
     let buyers = Buyers::start(&test.shop, 4);
     buyers.until_accepted(50).await;
 
@@ -56,7 +56,7 @@ async fn a_read_only_postgres_makes_workers_pause_and_still_answers_reads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_postgres_without_a_free_connection_makes_workers_pause() {
-    let mut test = Test::start("pg-full").await;
+    let test = Test::start("pg-full").await;
     let buyers = Buyers::start(&test.shop, 4);
     buyers.until_accepted(50).await;
 
@@ -73,7 +73,7 @@ async fn a_postgres_without_a_free_connection_makes_workers_pause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_postgres_keeps_no_caller_waiting_for_long() {
-    let mut test = Test::start("pg-frozen").await;
+    let test = Test::start("pg-frozen").await;
     let buyers = Buyers::start(&test.shop, 2);
     buyers.until_accepted(20).await;
 
@@ -184,7 +184,7 @@ impl Test {
     }
 
     /// Ends the load, and checks that nothing is lost, late, broken or set aside.
-    async fn end(&mut self, buyers: Buyers) {
+    async fn end(mut self, buyers: Buyers) {
         assert!(buyers.turned_away().is_empty(), "an order needs no database to be accepted");
         buyers.stop_and_see_all_decided(&self.world).await;
         eventually_within(RECOVERY, "overdue holds are released", async || {
@@ -193,7 +193,7 @@ impl Test {
         })
         .await;
         assert!(!self.api.has_ended() && !self.worker.has_ended());
-        self.world.audit().await;
+        self.world.finish().await;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::commands::{apply, apply_alone, charge, confirm, expire, hold, until_s
 use crate::support::world::World;
 
 /// Orders that are raced for at the same moment; all of one customer, so that they share a wallet too.
-const TOGETHER: usize = 5;
+const TOGETHER: usize = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_orders_confirmed_and_due_at_the_same_millisecond_are_paid_or_expired_never_both() {

@@ -1,7 +1,9 @@
 //! The rules, pure: no IO and no clock. Time is an argument, decisions are values.
 
 pub mod allocation;
+pub mod breaker;
 pub mod extension;
+pub mod gateway;
 pub mod ids;
 pub mod items;
 pub mod limits;

@@ -144,6 +144,8 @@ macro_rules! text_type {
     };
 }
 
+pub(super) use text_type;
+
 text_type!(
     /// A buyer, as the shop names them.
     CustomerId,

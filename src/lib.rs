@@ -1,6 +1,7 @@
 //! Holdfast holds stock for an order, lets the buyer pay, and gives the stock back by itself when the buyer does not.
 //!
-//! Arrows point one way: `http` and the workers use `store` and `broker`, which use `domain`, which knows nobody.
+//! Arrows point one way: `http` and the workers use `store`, `broker` and `gateway`, which use `domain`, which knows
+//! nobody.
 
 pub mod asyncapi;
 pub mod audit;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod domain;
 pub mod event;
+pub mod gateway;
 pub mod http;
 pub mod message;
 pub mod retry;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 /// How a simulator behaves from its start; most of it can be changed by `PUT /control/settings`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct Settings {
     /// Where to listen
     #[arg(long, env = "HOLDFAST_SIMULATOR_LISTEN", default_value = "127.0.0.1:8082")]

@@ -59,7 +59,8 @@ struct Record {
 }
 
 fn secrets(texts: &[String]) -> anyhow::Result<Vec<Vec<u8>>> {
-    texts.iter().map(|text| sign::parse_secret(text)).collect()
+    // An empty variable is how a compose file says "not set".
+    texts.iter().filter(|text| !text.is_empty()).map(|text| sign::parse_secret(text)).collect()
 }
 
 fn url(text: &str) -> anyhow::Result<Option<Url>> {

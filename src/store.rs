@@ -41,6 +41,8 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         // no statistics yet: either made a batch of 250 orders many times slower until the next ANALYZE.
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_seqscan", "off"),
+        // Costs of what is switched off look huge, which would have every statement compiled.
+        ("jit", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
     ]);

@@ -41,6 +41,8 @@ management.tcp.ip = 127.0.0.1
 management.tcp.port = $api
 vm_memory_high_watermark.absolute = 2GB
 disk_free_limit.absolute = 50MB
+# What was written lately is kept in memory until this much has come together; the default is 512 MB.
+raft.wal_max_size_bytes = 134217728
 log.console = true
 log.console.level = info
 log.console.use_colors = off

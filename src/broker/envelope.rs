@@ -9,7 +9,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use uuid::Uuid;
 
 use super::delay::Rung;
-use super::topology::{COMMANDS, DEAD, EVENTS};
+use super::topology::{DEAD, EVENTS, STRAIGHT_TO_QUEUE};
 use crate::domain::ids::OrderId;
 use crate::message::{Command, Queue, encode};
 
@@ -55,7 +55,7 @@ impl Outgoing {
             properties = properties.with_correlation_id(short(&order_id.to_string()));
         }
         Self {
-            exchange: COMMANDS.into(),
+            exchange: STRAIGHT_TO_QUEUE.into(),
             routing_key: C::QUEUE.name().to_owned(),
             mandatory: true,
             properties,
@@ -114,7 +114,7 @@ impl Outgoing {
             properties = properties.with_correlation_id(short(&order_id.to_string()));
         }
         Self {
-            exchange: COMMANDS.into(),
+            exchange: STRAIGHT_TO_QUEUE.into(),
             routing_key: letter.queue.name().to_owned(),
             mandatory: true,
             properties,

@@ -153,12 +153,14 @@ async fn publish_until_broken(
                     while in_flight.next().await.is_some() {}
                     return Ended::NoMoreJobs;
                 }
-                for job in taken.drain(..) {
-                    // A blocked connection makes the write itself hang.
-                    match timeout(confirm_timeout, write(channel, &job.message)).await {
-                        Ok(Ok(confirm)) => in_flight.push(settle(confirm, job.done, confirm_timeout)),
-                        _ => return Ended::Broken,
-                    }
+                // Each write is handed to another thread, so they are handed over in order first and awaited
+                // together then. A blocked connection makes the writes themselves hang.
+                let writes = try_join_all(taken.iter().map(|job| write(channel, &job.message)));
+                let Ok(Ok(confirms)) = timeout(confirm_timeout, writes).await else {
+                    return Ended::Broken;
+                };
+                for (job, confirm) in taken.drain(..).zip(confirms) {
+                    in_flight.push(settle(confirm, job.done, confirm_timeout));
                 }
             }
             Some(usable) = in_flight.next() => {

@@ -12,8 +12,11 @@ use super::connection::within;
 use super::delay::Rung;
 use crate::message::Queue;
 
-/// Where commands enter; the routing key is the queue's name.
+/// Where commands of other programs enter, and where delayed ones come back; the routing key is the queue's name.
 pub const COMMANDS: &str = "commands";
+/// The default exchange, whose routing keys are the names of the queues. What knows its queue goes this way: matching
+/// topics costs the broker a sixth of all it does for a hold.
+pub const STRAIGHT_TO_QUEUE: &str = "";
 /// Where facts leave.
 pub const EVENTS: &str = "events";
 /// Where dead letters pass on their way to the table.

@@ -10,8 +10,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::PgConnection;
 
-use super::events::StoredEvent;
-use crate::domain::ids::CommandId;
+use super::events::{EventRow, StoredEvent};
 
 /// The advisory lock of the one relay.
 const LEADER_LOCK: i64 = 0x686f_6c64_7265_6c61;
@@ -52,24 +51,18 @@ pub async fn open_round(conn: &mut PgConnection) -> sqlx::Result<Round> {
 
 /// The facts of a round that are not published yet, in order.
 pub fn facts<'a>(conn: &'a mut PgConnection, round: &'a Round) -> BoxStream<'a, sqlx::Result<StoredEvent>> {
-    sqlx::query!(
-        "SELECT id, order_id, command_id, type AS kind, data, occurred_at
-           FROM order_events
-          WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8 AND id > $3
-          ORDER BY id",
+    sqlx::query_as!(
+        EventRow,
+        r#"SELECT id, order_id, command_id, type AS kind, data::text AS "data!", occurred_at
+             FROM order_events
+            WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8 AND id > $3
+            ORDER BY id"#,
         round.from,
         round.to,
         round.last_id,
     )
     .fetch(conn)
-    .map_ok(|row| StoredEvent {
-        id: row.id,
-        order_id: row.order_id.into(),
-        command_id: row.command_id.map(CommandId),
-        kind: row.kind,
-        data: row.data,
-        occurred_at: row.occurred_at,
-    })
+    .and_then(async |row| row.try_into())
     .boxed()
 }
 

@@ -20,15 +20,13 @@ pub struct StockChange {
     pub reserved: i32,
 }
 
-/// The SKUs of these codes, locked until the transaction ends. Unknown codes are missing from the answer. The lock
-/// leaves the key alone, as whoever only refers to a SKU need not wait.
-pub async fn lock_shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Shelf> {
+/// The SKUs of these codes as they stand now, not locked. Unknown codes are missing from the answer.
+pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Shelf> {
     let rows = sqlx::query!(
         "SELECT s.id, s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer,
                 st.on_hand, st.reserved
            FROM skus s JOIN stock st ON st.sku_id = s.id
-          WHERE s.code = ANY($1)
-          ORDER BY st.sku_id FOR NO KEY UPDATE OF st",
+          WHERE s.code = ANY($1)",
         codes,
     )
     .fetch_all(conn)
@@ -49,7 +47,31 @@ pub async fn lock_shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Resu
         .collect()
 }
 
-/// Changes the counters of several SKUs at once, locking them in order. Several changes of one SKU are summed.
+/// Sets units aside if there are enough of every SKU. Returns whether there were; if not, the transaction has to be
+/// rolled back. Several entries of one SKU are summed.
+pub async fn take(conn: &mut PgConnection, units: &[(SkuId, i32)]) -> sqlx::Result<bool> {
+    if units.is_empty() {
+        return Ok(true);
+    }
+    let mut sums: BTreeMap<i64, i32> = BTreeMap::new();
+    for (sku, units) in units {
+        *sums.entry(sku.0).or_default() += units;
+    }
+    let (skus, units): (Vec<i64>, Vec<i32>) = sums.into_iter().unzip();
+    lock(&mut *conn, &skus).await?;
+    let taken = sqlx::query!(
+        "UPDATE stock SET reserved = stock.reserved + wanted.units
+           FROM unnest($1::bigint[], $2::int[]) AS wanted (sku_id, units)
+          WHERE stock.sku_id = wanted.sku_id AND stock.reserved + wanted.units <= stock.on_hand",
+        &skus,
+        &units,
+    )
+    .execute(conn)
+    .await?;
+    Ok(taken.rows_affected() == skus.len() as u64)
+}
+
+/// Changes the counters of several SKUs at once. Several changes of one SKU are summed.
 pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -62,20 +84,26 @@ pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::R
     }
     let skus: Vec<i64> = sums.keys().copied().collect();
     let (on_hand, reserved): (Vec<i32>, Vec<i32>) = sums.into_values().unzip();
+    lock(&mut *conn, &skus).await?;
     sqlx::query!(
-        "WITH locked AS (
-             SELECT sku_id FROM stock WHERE sku_id = ANY($1) ORDER BY sku_id FOR NO KEY UPDATE
-         )
-         UPDATE stock SET on_hand = stock.on_hand + new.on_hand, reserved = stock.reserved + new.reserved
-           FROM locked JOIN unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, on_hand, reserved)
-                USING (sku_id)
-          WHERE stock.sku_id = locked.sku_id",
+        "UPDATE stock SET on_hand = stock.on_hand + new.on_hand, reserved = stock.reserved + new.reserved
+           FROM unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, on_hand, reserved)
+          WHERE stock.sku_id = new.sku_id",
         &skus,
         &on_hand,
         &reserved,
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Locks SKUs until the transaction ends, always in the order of their ids. The lock leaves the key alone, as whoever
+/// only refers to a SKU need not wait.
+async fn lock(conn: &mut PgConnection, skus: &[i64]) -> sqlx::Result<()> {
+    sqlx::query!("SELECT FROM stock WHERE sku_id = ANY($1) ORDER BY sku_id FOR NO KEY UPDATE", skus)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

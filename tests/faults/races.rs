@@ -4,9 +4,12 @@ use holdfast::domain::limits::Limits;
 use holdfast::message::Queue;
 use holdfast_workers::hold_orders::HoldOrders;
 use holdfast_workers::pools::Pool;
+use holdfast_workers::worker::{ApplyError, Worker as _};
 use serde_json::json;
 
-use crate::commands::{apply, charge, hold, publish, until_somebody_waits_for_a_lock};
+use crate::commands::{
+    apply, apply_alone, charge, delivered, hold, publish, until_somebody_waits_for_a_lock,
+};
 use crate::random::Random;
 use crate::support::eventually;
 use crate::support::world::World;
@@ -30,6 +33,33 @@ async fn of_a_hundred_buyers_at_once_exactly_one_holds_the_last_unit() {
     assert_eq!(held, 1);
     assert_eq!(shop.available("last").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM orders").await, 100);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn of_two_batches_that_count_on_the_same_unit_the_slower_one_decides_again() {
+    let (world, shop) = World::running().await;
+    shop.stock("last", 1).await;
+    let worker = HoldOrders { limits: Limits::default(), batch_size: 250 };
+    let [faster, slower] = ["alice", "bob"].map(|customer| hold(customer, &[("last", 1)], 600));
+
+    // Neither has committed when the other one looks at the stock.
+    let mut first = world.pool.begin().await.unwrap();
+    apply(&mut first, &worker, vec![faster]).await;
+    let mut second = world.pool.begin().await.unwrap();
+    let batch = [delivered(slower.clone())];
+    let (applied, ()) = tokio::join!(worker.apply(&mut second, &batch), async {
+        until_somebody_waits_for_a_lock(&world).await;
+        first.commit().await.unwrap();
+    });
+    assert!(matches!(applied, Err(ApplyError::Overtaken)), "{applied:?}");
+    second.rollback().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM orders").await, 1);
+
+    // The runner gives it the batch again, and it sees what is left.
+    apply_alone(&world, &worker, vec![slower]).await;
+    assert_eq!(world.count("SELECT count(*) FROM orders WHERE status = 'refused'").await, 1);
+    assert_eq!(shop.available("last").await, 0);
     world.finish().await;
 }
 

@@ -14,6 +14,7 @@ use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
 use holdfast::store::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
+use holdfast_workers::bell::Bell;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
 use holdfast_workers::runner::Context;
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -95,6 +96,7 @@ impl World {
     /// What runners of this world need.
     pub fn context(&self) -> Context {
         Context {
+            bell: Bell::start(self.pool.clone()),
             pool: self.pool.clone(),
             amqp_url: self.amqp_url.clone(),
             publisher: self.publisher.clone(),

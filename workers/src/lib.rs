@@ -1,11 +1,13 @@
 //! The worker pools: each worker is one file with the queue it reads and one function over a batch; the runner alone
 //! touches the broker.
 
+pub mod bell;
 pub mod cancel_orders;
 pub mod collect_dead_letters;
 pub mod confirm_payment;
 pub mod expire_orders;
 pub mod extend_holds;
+mod finish;
 pub mod hold_orders;
 pub mod pause;
 pub mod pools;

@@ -10,6 +10,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
 use holdfast::{serving, store, telemetry};
+use holdfast_workers::bell::Bell;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
 use holdfast_workers::runner::Context;
 use tokio_util::sync::CancellationToken;
@@ -35,11 +36,11 @@ struct Arguments {
     limits: LimitConfig,
     #[command(flatten)]
     log: LogConfig,
-    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; all pools with one runner each by default
+    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two runners and the others with one
     #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
     pools: Vec<PoolSize>,
     /// Orders held in one transaction at most
-    #[arg(long, env = "HOLDFAST_HOLD_BATCH_SIZE", default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, env = "HOLDFAST_HOLD_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
     hold_batch_size: u16,
     /// Where `/livez` and `/metrics` are served
     #[arg(long, env = "HOLDFAST_WORKERS_LISTEN", default_value = "127.0.0.1:8081")]
@@ -54,15 +55,17 @@ async fn main() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let listener = serving::bind(arguments.listen).await?;
     let sizes = match arguments.pools.as_slice() {
-        [] => Pool::all().map(|pool| PoolSize { pool, runners: 1 }).collect(),
+        [] => Pool::all().map(|pool| PoolSize { pool, runners: pool.usual_runners() }).collect(),
         chosen => chosen.to_vec(),
     };
     // A runner that waits for a connection would take that for an outage.
     let runners: usize = sizes.iter().map(|size| size.runners).sum();
     let connections = arguments.database.max_connections.max(u32::try_from(runners)? + SPARE_CONNECTIONS);
+    let pool = store::pool(&arguments.database.database_url, "holdfast-workers", connections)
+        .context("DATABASE_URL cannot be read")?;
     let context = Context {
-        pool: store::pool(&arguments.database.database_url, "holdfast-workers", connections)
-            .context("DATABASE_URL cannot be read")?,
+        bell: Bell::start(pool.clone()),
+        pool,
         amqp_url: arguments.broker.amqp_url.clone(),
         publisher: Publisher::start(
             Connector::new(&arguments.broker.amqp_url, "holdfast-workers publish"),

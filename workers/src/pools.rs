@@ -49,6 +49,15 @@ impl Pool {
         Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
     }
 
+    /// How many runners it has when nobody says. A second runner of `order.hold` prepares its batch while the first
+    /// one's commit is on its way to the disk; more of them only wait for each other's SKUs.
+    pub fn usual_runners(self) -> usize {
+        match self {
+            Pool::Commands(Queue::OrderHold) => 2,
+            _ => 1,
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -95,32 +104,33 @@ pub struct Settings {
 
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: Settings, context: &Context, tasks: &TaskTracker) {
+    let turns = runner::turns();
     for _ in 0..size.runners {
         let context = context.clone();
         match size.pool {
             Pool::Commands(Queue::OrderHold) => {
                 let worker = HoldOrders { limits: settings.limits, batch_size: settings.hold_batch_size };
-                tasks.spawn(runner::run(worker, context));
+                tasks.spawn(runner::run(worker, context, turns.clone()));
             }
             Pool::Commands(Queue::OrderExpire) => {
-                tasks.spawn(runner::run(ExpireDue, context));
+                tasks.spawn(runner::run(ExpireDue, context, turns.clone()));
             }
             Pool::Commands(Queue::OrderCancel) => {
-                tasks.spawn(runner::run(CancelOrders, context));
+                tasks.spawn(runner::run(CancelOrders, context, turns.clone()));
             }
             Pool::Commands(Queue::OrderExtend) => {
-                tasks.spawn(runner::run(ExtendHolds, context));
+                tasks.spawn(runner::run(ExtendHolds, context, turns.clone()));
             }
             Pool::Commands(Queue::PaymentConfirm) => {
-                tasks.spawn(runner::run(ConfirmPayments, context));
+                tasks.spawn(runner::run(ConfirmPayments, context, turns.clone()));
             }
             Pool::DeadLetters => {
                 for queue in dead_queues() {
-                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone()));
+                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns()));
                 }
             }
             Pool::Sweep => {
-                tasks.spawn(sweep::run(context.pool, context.stop));
+                tasks.spawn(sweep::run(context.pool, context.bell, context.stop));
             }
             Pool::Relay => {
                 tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));

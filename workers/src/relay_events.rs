@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
+use holdfast::domain::ids::OrderId;
 use holdfast::retry::Backoff;
 use holdfast::store::events::{CHANNEL, StoredEvent};
 use holdfast::store::relay::{self, Round};
 use metrics::{counter, gauge, histogram};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::error::Elapsed;
@@ -118,22 +121,37 @@ async fn publish_round(
     Ok(published)
 }
 
-/// Facts as one message: CloudEvents 1.0 in the JSON batch format.
+/// A fact as it is published: a CloudEvent 1.0.
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: OrderId,
+    time: DateTime<Utc>,
+    datacontenttype: &'static str,
+    data: &'a RawValue,
+}
+
+impl<'a> From<&'a StoredEvent> for CloudEvent<'a> {
+    fn from(fact: &'a StoredEvent) -> Self {
+        Self {
+            specversion: "1.0",
+            id: fact.id.to_string(),
+            source: "/holdfast/orders",
+            kind: format!("holdfast.{}", fact.kind),
+            subject: fact.order_id,
+            time: fact.occurred_at,
+            datacontenttype: "application/json",
+            data: &fact.data,
+        }
+    }
+}
+
+/// Facts as one message, in the JSON batch format of CloudEvents.
 fn batch(facts: &[StoredEvent]) -> Vec<u8> {
-    let events: Vec<Value> = facts
-        .iter()
-        .map(|fact| {
-            json!({
-                "specversion": "1.0",
-                "id": fact.id.to_string(),
-                "source": "/holdfast/orders",
-                "type": format!("holdfast.{}", fact.kind),
-                "subject": fact.order_id.to_string(),
-                "time": fact.occurred_at,
-                "datacontenttype": "application/json",
-                "data": fact.data,
-            })
-        })
-        .collect();
+    let events: Vec<CloudEvent<'_>> = facts.iter().map(CloudEvent::from).collect();
     serde_json::to_vec(&events).expect("facts have string keys")
 }

@@ -3,32 +3,33 @@
 //! The acknowledgement is always the last step, so that redelivery repairs every crash. Nothing waits to fill a
 //! batch: at low load a batch is one message, under load batches form by themselves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast::broker::BrokerError;
 use holdfast::broker::connection::{Connector, within};
-use holdfast::broker::delay::Rung;
-use holdfast::broker::envelope::{Incoming, Outgoing};
-use holdfast::broker::publisher::{PublishError, Publisher};
+use holdfast::broker::envelope::Incoming;
+use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::clock;
-use holdfast::retry::{Backoff, message_delay};
+use holdfast::retry::Backoff;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
-use metrics::counter;
 use sqlx::PgPool;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::bell::Bell;
+use crate::finish::{Finisher, Settled};
 use crate::pause;
 use crate::settle::{Stopped, settle};
 use crate::worker::{Delivered, Verdict, Worker};
 
-const BROKER_CEILING: Duration = Duration::from_secs(2);
-const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BROKER_CEILING: Duration = Duration::from_secs(2);
+pub(crate) const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What every runner needs.
@@ -41,15 +42,26 @@ pub struct Context {
     pub amqp_url: String,
     /// Takes what follows from a batch.
     pub publisher: Publisher,
+    /// Wakes the relay.
+    pub bell: Bell,
     /// What a broker that lost its data is told again.
     pub topology: Topology,
     /// Says when to stop.
     pub stop: CancellationToken,
 }
 
+/// Hands the runners of one pool their turns to apply a batch that is not full.
+pub type Turns = Arc<Semaphore>;
+type Turn = OwnedSemaphorePermit;
+
+/// One turn at a time.
+pub fn turns() -> Turns {
+    Arc::new(Semaphore::new(1))
+}
+
 /// Why a channel is given up. What it delivered and was not acknowledged comes again.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(crate) enum Ended {
     #[error("told to stop")]
     Stopped,
     #[error("nothing is redelivered any more")]
@@ -74,17 +86,11 @@ impl From<lapin::Error> for Ended {
     }
 }
 
-impl From<Stopped> for Ended {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
-    }
-}
-
 /// Runs one worker on one channel until told to stop; a lost channel is opened again.
-pub async fn run<W: Worker>(worker: W, context: Context) {
+pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let queue = worker.queue();
     let connector = Connector::new(&context.amqp_url, &format!("holdfast-workers {queue}"));
-    let runner = Runner { queue, worker, context, connector };
+    let runner = Runner { queue, worker, context, turns, connector };
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
     // A process that was started again may be one that such a message killed.
@@ -125,6 +131,7 @@ struct Runner<W> {
     queue: String,
     worker: W,
     context: Context,
+    turns: Turns,
     connector: Connector,
 }
 
@@ -153,120 +160,103 @@ impl<W: Worker> Runner<W> {
         within(BROKER_TIMEOUT, channel.basic_consume(queue, tag, options, FieldTable::default())).await
     }
 
-    async fn consume(&self, channel: &Channel, mut consumer: Consumer, mode: Mode) -> Ended {
+    async fn consume(&self, channel: &Channel, consumer: Consumer, mode: Mode) -> Ended {
+        let (hand_over, settled) = mpsc::channel(1);
+        let finisher =
+            Finisher { queue: &self.queue, context: &self.context, connector: &self.connector, channel };
+        // Applying ends when the finisher has given up, and the finisher when there is nothing more to come.
+        let (ended, finished) = tokio::join!(self.apply(consumer, hand_over, mode), finisher.run(settled));
+        finished.err().unwrap_or(ended)
+    }
+
+    /// Applies batch after batch and hands them over to be finished.
+    async fn apply(&self, mut consumer: Consumer, hand_over: mpsc::Sender<Settled>, mode: Mode) -> Ended {
         loop {
-            match self.cycle(channel, &mut consumer).await {
-                Ok(redelivered) if mode == Mode::Cautious && !redelivered => return Ended::Trusted,
-                Ok(_) => {}
+            let taken = tokio::select! {
+                biased;
+                () = hand_over.closed() => return Ended::ConsumerGone,
+                taken = self.take(&mut consumer) => taken,
+            };
+            let (batch, turn) = match taken {
+                Ok(taken) => taken,
                 Err(ended) => return ended,
+            };
+            let redelivered = batch.redelivered;
+            let settled = match self.settle(batch).await {
+                Ok(settled) => settled,
+                Err(Stopped) => return Ended::Stopped,
+            };
+            drop(turn);
+            pause::point("after_commit").await;
+            if hand_over.send(settled).await.is_err() {
+                return Ended::ConsumerGone;
+            }
+            if mode == Mode::Cautious && !redelivered {
+                return Ended::Trusted;
             }
         }
     }
 
-    /// One batch, from delivery to acknowledgement. Returns whether any of it was delivered before.
-    async fn cycle(&self, channel: &Channel, consumer: &mut Consumer) -> Result<bool, Ended> {
-        let Batch { readable, unreadable, last_tag, redelivered } = self.take(consumer).await?;
-        let (verdicts, wake_ups) =
-            settle(&self.worker, &self.context.pool, &readable, &self.context.stop).await?;
-        pause::point("after_commit").await;
-
-        let now = clock::now();
-        self.count("done", verdicts.iter().filter(|verdict| **verdict == Verdict::Done).count());
-        let judged = readable.iter().map(|delivered| &delivered.incoming).zip(verdicts);
-        let judged = judged.chain(unreadable.iter().map(|(incoming, verdict)| (incoming, verdict.clone())));
-        let mut follow: Vec<Outgoing> =
-            judged.filter_map(|(incoming, verdict)| self.follow(incoming, verdict)).collect();
-        follow.extend(wake_ups.into_iter().map(|wake_up| wake_up.message(now)));
-        self.publish(channel, follow).await?;
-        pause::point("after_publish").await;
-
-        // One consumer per channel: every delivery up to this tag belongs to this batch or an earlier one.
-        within(BROKER_TIMEOUT, channel.basic_ack(last_tag, BasicAckOptions { multiple: true })).await?;
-        Ok(redelivered)
+    async fn settle(&self, batch: Batch<W::Message>) -> Result<Settled, Stopped> {
+        let Context { pool, stop, bell, .. } = &self.context;
+        let (verdicts, wake_ups) = settle(&self.worker, pool, &batch.readable, stop).await?;
+        bell.ring();
+        let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(verdicts);
+        let judged = readable.chain(batch.unreadable).collect();
+        Ok(Settled { judged, wake_ups, last_tag: batch.last_tag })
     }
 
-    /// Waits for a message, then takes those that are there already.
-    async fn take(&self, consumer: &mut Consumer) -> Result<Batch<W::Message>, Ended> {
-        let first = tokio::select! {
-            biased;
-            () = self.context.stop.cancelled() => return Err(Ended::Stopped),
-            next = consumer.next() => next.ok_or(Ended::ConsumerGone)??,
-        };
-        let limits = self.worker.limits();
-        let mut batch = Batch { readable: vec![], unreadable: vec![], last_tag: 0, redelivered: false };
-        let mut weight = self.add(&mut batch, first);
-        let mut count = 1;
-        while count < limits.messages && weight < limits.weight {
-            let Some(Some(next)) = consumer.next().now_or_never() else { break };
-            weight += self.add(&mut batch, next?);
-            count += 1;
+    /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,
+    /// a batch that is not full waits and grows: many small transactions would cost more than they bring.
+    async fn take(&self, consumer: &mut Consumer) -> Result<(Batch<W::Message>, Option<Turn>), Ended> {
+        let first = self.next(consumer).await?;
+        let mut batch =
+            Batch { readable: vec![], unreadable: vec![], last_tag: 0, redelivered: false, weight: 0 };
+        self.add(&mut batch, first);
+        let mut turn = None;
+        while !self.is_full(&batch) {
+            if let Some(next) = consumer.next().now_or_never() {
+                self.add(&mut batch, next.ok_or(Ended::ConsumerGone)??);
+            } else if turn.is_some() {
+                break;
+            } else {
+                tokio::select! {
+                    biased;
+                    next = self.next(consumer) => self.add(&mut batch, next?),
+                    own = self.turns.clone().acquire_owned() => turn = own.ok(),
+                }
+            }
         }
-        Ok(batch)
+        Ok((batch, turn))
     }
 
-    fn add(&self, batch: &mut Batch<W::Message>, delivery: Delivery) -> usize {
+    async fn next(&self, consumer: &mut Consumer) -> Result<Delivery, Ended> {
+        tokio::select! {
+            biased;
+            () = self.context.stop.cancelled() => Err(Ended::Stopped),
+            next = consumer.next() => Ok(next.ok_or(Ended::ConsumerGone)??),
+        }
+    }
+
+    fn is_full(&self, batch: &Batch<W::Message>) -> bool {
+        let limits = self.worker.limits();
+        batch.readable.len() + batch.unreadable.len() >= limits.messages || batch.weight >= limits.weight
+    }
+
+    fn add(&self, batch: &mut Batch<W::Message>, delivery: Delivery) {
         batch.last_tag = delivery.delivery_tag;
         batch.redelivered |= delivery.redelivered;
         let incoming = Incoming::new(delivery);
         match self.worker.read(&incoming) {
             Ok(message) => {
-                let weight = self.worker.weight(&message);
+                batch.weight += self.worker.weight(&message);
                 batch.readable.push(Delivered { incoming, message });
-                weight
             }
             Err(verdict) => {
+                batch.weight += 1;
                 batch.unreadable.push((incoming, verdict));
-                1
             }
         }
-    }
-
-    /// What has to be published because of a verdict.
-    fn follow(&self, incoming: &Incoming, verdict: Verdict) -> Option<Outgoing> {
-        match verdict {
-            Verdict::Done => None,
-            Verdict::Retry { why, limit } if incoming.attempt >= limit => {
-                Some(self.dead(incoming, "gave_up", &format!("{why} after {limit} retries")))
-            }
-            Verdict::Retry { .. } => {
-                self.count("retry", 1);
-                let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
-                Some(Outgoing::retry(incoming, rung))
-            }
-            Verdict::Dead { class, reason } => Some(self.dead(incoming, class, &reason)),
-        }
-    }
-
-    fn count(&self, outcome: &'static str, messages: usize) {
-        let queue = self.queue.clone();
-        counter!("holdfast_messages_total", "queue" => queue, "outcome" => outcome)
-            .increment(messages as u64);
-    }
-
-    fn dead(&self, incoming: &Incoming, class: &str, reason: &str) -> Outgoing {
-        self.count("dead", 1);
-        warn!(queue = self.queue, message_id = incoming.message_id(), class, reason, "dead letter");
-        Outgoing::dead(incoming, class, reason)
-    }
-
-    /// Publishes until the broker has confirmed everything, as long as the deliveries are still ours.
-    async fn publish(&self, channel: &Channel, messages: Vec<Outgoing>) -> Result<(), Ended> {
-        let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
-        while !messages.is_empty() {
-            let Err(error) = self.context.publisher.publish_all(messages.clone()).await else { break };
-            warn!(queue = self.queue, %error, "cannot publish what follows a batch, trying again");
-            if !channel.status().connected() {
-                return Err(Ended::ConsumerGone);
-            }
-            if error == PublishError::Unroutable {
-                self.context.topology.declare(&self.connector.channel().await?).await?;
-            }
-            tokio::select! {
-                () = backoff.wait() => {}
-                () = self.context.stop.cancelled() => return Err(Ended::Stopped),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -276,4 +266,6 @@ struct Batch<M> {
     unreadable: Vec<(Incoming, Verdict)>,
     last_tag: u64,
     redelivered: bool,
+    /// How many orders they touch.
+    weight: usize,
 }

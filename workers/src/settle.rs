@@ -30,7 +30,7 @@ pub struct Stopped;
 enum Trouble {
     /// The database is away, busy or read-only: nobody's fault.
     Outage(sqlx::Error),
-    /// Overdue holds were in the way and are released now.
+    /// Overdue holds were in the way and are released now, or others were faster.
     TryAgain,
     /// One of the messages is at fault.
     Fault { class: &'static str, reason: String },
@@ -119,6 +119,10 @@ async fn transaction<W: Worker>(
             let mut own = conn.begin().await?;
             release::expire_and_give_back(&mut own, &orders).await?;
             own.commit().await?;
+            return Err(Trouble::TryAgain);
+        }
+        Ok(Err(ApplyError::Overtaken)) => {
+            tx.rollback().await?;
             return Err(Trouble::TryAgain);
         }
         Ok(Err(ApplyError::Database(error))) if store::is_about_the_data(&error) => {

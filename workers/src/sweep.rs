@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::bell::Bell;
 use crate::release;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -21,13 +22,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 const AT_ONCE: i64 = 1_000;
 
 /// Sweeps once a second until told to stop.
-pub async fn run(pool: PgPool, stop: CancellationToken) {
+pub async fn run(pool: PgPool, bell: Bell, stop: CancellationToken) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match sweep(&pool, GRACE_SECONDS).await {
             Ok(0) => {}
             Ok(released) => {
+                bell.ring();
                 counter!("holdfast_swept_holds_total").increment(released as u64);
                 info!(released, "released overdue holds whose timer was late");
             }

@@ -101,6 +101,9 @@ pub enum ApplyError {
     /// These holds are overdue and keep units from a buyer: release them first, then apply the batch again.
     #[error("{} overdue holds are in the way", .0.len())]
     Overdue(Vec<OrderId>),
+    /// Somebody else took what this batch had counted on: decide it again.
+    #[error("others were faster")]
+    Overtaken,
     /// The database said no; whether that is the messages' fault depends on what it said.
     #[error(transparent)]
     Database(#[from] sqlx::Error),

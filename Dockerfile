@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image with both programs; which one runs is the command's choice.
+# One image with all programs; which one runs is the command's choice.
 
 FROM rust:1-bookworm AS builder
 WORKDIR /src
@@ -9,8 +9,8 @@ COPY . .
 # The caches are not part of the image, so the programs are copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked -p holdfast -p holdfast-workers \
-    && install -D -t /out target/release/holdfast target/release/holdfast-workers
+    cargo build --release --locked -p holdfast -p holdfast-workers -p holdfast-simulator \
+    && install -D -t /out target/release/holdfast target/release/holdfast-workers target/release/holdfast-simulator
 
 FROM debian:bookworm-slim
 # The payment gateway is called over TLS, which needs the usual authorities.

@@ -101,6 +101,7 @@ start_app() {
   keep_port workers.port 8081
   workers=$PORT
   URL=http://127.0.0.1:$api
+  start_simulator "$api"
   step "Starting the API and the workers"
   # The logs of this start only: what an earlier one wrote would mislead whoever reads them now.
   : >"$RUN_DIR/api.log"
@@ -116,6 +117,26 @@ start_app() {
   await_ready "the workers" "$WORKERS" "$RUN_DIR/workers.log" 60 \
     answers "http://127.0.0.1:$workers/livez" || app_died
   step_done "ready at $URL"
+}
+
+# start_simulator API_PORT starts a payment gateway to try things with, unless a real one is configured.
+start_simulator() {
+  SIMULATOR_URL=
+  if [[ -n ${HOLDFAST_TOSS_SECRET_KEY:-} ]]; then
+    say "Using the payment gateway that HOLDFAST_TOSS_SECRET_KEY belongs to"
+    return
+  fi
+  keep_port simulator.port 8082
+  SIMULATOR_URL=http://127.0.0.1:$PORT
+  export HOLDFAST_TOSS_SECRET_KEY=test_sk_make_run HOLDFAST_TOSS_URL=$SIMULATOR_URL
+  step "Starting the payment simulator"
+  : >"$RUN_DIR/simulator.log"
+  spawn "$RUN_DIR/simulator.log" "$ROOT" env "HOLDFAST_SIMULATOR_LISTEN=127.0.0.1:$PORT" \
+    "HOLDFAST_SIMULATOR_WEBHOOK_URL=http://127.0.0.1:$1/v1/webhooks/toss" "$BIN/holdfast-simulator"
+  printf '%s\n' "$SPAWNED" >"$RUN_DIR/simulator.pid"
+  await_ready "the payment simulator" "$SPAWNED" "$RUN_DIR/simulator.log" 20 \
+    answers "$SIMULATOR_URL/control/books" || die "the payment simulator did not start"
+  step_done "ready at $SIMULATOR_URL"
 }
 
 # app_died shows why the API or the workers are gone, and gives up: restarting is not our business.
@@ -158,7 +179,8 @@ main() {
   start_app
   load_catalogue "$URL" "$SHOP_TOKEN"
   write_env "HOLDFAST_URL=$URL" "HOLDFAST_SHOP_TOKEN=$SHOP_TOKEN" \
-    "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL"
+    "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL" \
+    "HOLDFAST_SIMULATOR_URL=$SIMULATOR_URL"
   show_what_next "$URL" "$BIN"
   while running "$API" && running "$WORKERS"; do sleep 0.5; done
   app_died

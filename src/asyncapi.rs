@@ -101,9 +101,19 @@ pub fn payload(queue: Queue) -> Value {
             "version": version, "due_at": {"type": "string", "format": "date-time"},
             "order_ids": {"type": "array", "items": uuid},
         }),
-        Queue::OrderCancel | Queue::PaymentConfirm => {
-            json!({"version": version, "command_id": uuid, "order_id": uuid})
-        }
+        Queue::OrderCancel => json!({"version": version, "command_id": uuid, "order_id": uuid}),
+        Queue::PaymentConfirm => json!({
+            "version": version, "command_id": uuid, "order_id": uuid,
+            "pay_by": {"oneOf": [
+                {"type": "object", "required": ["method"], "properties": {"method": {"const": "wallet"}}},
+                {"type": "object", "required": ["amount_won", "method", "payment_key"], "properties": {
+                    "method": {"const": "card"},
+                    "payment_key": {"type": "string", "pattern": "^[A-Za-z0-9_=-]{1,200}$"},
+                    "amount_won": {"type": "integer", "minimum": 0},
+                }},
+            ]},
+        }),
+        Queue::PaymentResolve => json!({"version": version, "payment_id": uuid, "order_id": uuid}),
         Queue::OrderExtend => json!({
             "version": version, "command_id": uuid, "order_id": uuid,
             "extend_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
@@ -144,7 +154,8 @@ mod tests {
     use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId, SkuCode};
     use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
     use crate::message::{
-        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, Version, encode,
+        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, ResolvePayment,
+        Version, encode,
     };
 
     fn assert_described<C: Command>(command: &C) {
@@ -170,7 +181,8 @@ mod tests {
         let due_at = chrono::DateTime::UNIX_EPOCH;
         assert_described(&ExpireOrders { version: Version, due_at, order_ids: vec![order_id] });
         assert_described(&CancelOrder { version: Version, command_id, order_id });
-        assert_described(&ConfirmPayment { version: Version, command_id, order_id });
+        assert_described(&ConfirmPayment { version: Version, command_id, order_id, pay_by: PayBy::Wallet });
+        assert_described(&ResolvePayment { version: Version, payment_id: command_id, order_id });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

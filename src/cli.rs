@@ -6,6 +6,7 @@ mod tokens;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,6 +15,8 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig};
+use holdfast::gateway::port::Gateway;
+use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
 use holdfast::{asyncapi, audit, router, serving, store, telemetry};
@@ -55,11 +58,14 @@ enum Command {
     Openapi,
     /// Print the AsyncAPI document of commands and facts
     Asyncapi,
-    /// Ask `/readyz` of an API, for container health checks; exit 1 if it is not ready
+    /// Ask a program how it is, for container health checks; exit 1 if it is not well
     Healthcheck {
-        /// Where the API listens
+        /// Where it listens
         #[arg(default_value = "127.0.0.1:8080")]
         address: SocketAddr,
+        /// What to ask: `/readyz` of the API, `/livez` of the workers
+        #[arg(default_value = "/readyz")]
+        path: String,
     },
 }
 
@@ -69,6 +75,8 @@ struct ServeArguments {
     database: DatabaseConfig,
     #[command(flatten)]
     broker: BrokerConfig,
+    #[command(flatten)]
+    gateway: GatewaySettings,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -110,7 +118,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
         Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),
-        Command::Healthcheck { address } => healthcheck(address).await?,
+        Command::Healthcheck { address, path } => healthcheck(address, &path).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -125,7 +133,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listening =
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
-    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, stop.clone());
+    let gateway = arguments.gateway.open()?.map(|gateway| -> Arc<dyn Gateway> { gateway });
+    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone());
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
@@ -168,10 +177,11 @@ async fn report(database: DatabaseConfig) -> anyhow::Result<ExitCode> {
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
+async fn healthcheck(address: SocketAddr, path: &str) -> anyhow::Result<()> {
     let asking = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.take(4_096).read_to_string(&mut answer).await?;
         anyhow::Ok(answer)

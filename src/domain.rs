@@ -2,6 +2,7 @@
 
 pub mod allocation;
 pub mod breaker;
+pub mod card;
 pub mod extension;
 pub mod gateway;
 pub mod ids;

@@ -61,12 +61,31 @@ pub enum OrderEvent {
         payment_id: CommandId,
         /// Why.
         reason: DeclineReason,
+        /// The gateway's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+    /// Money came by card for an order that was no longer waiting for it.
+    PaymentLate {
+        /// The payment.
+        payment_id: CommandId,
+        /// What came.
+        amount_won: Won,
+        /// Whether the order was held again and is paid now; if not, the money goes back.
+        paid: bool,
+    },
+    /// Late money is back where it came from.
+    PaymentReturned {
+        /// The payment.
+        payment_id: CommandId,
+        /// What went back.
+        amount_won: Won,
     },
 }
 
 impl OrderEvent {
     /// Every name an event can have.
-    pub const KINDS: [&str; 8] = [
+    pub const KINDS: [&str; 10] = [
         "order.held",
         "order.refused",
         "order.expired",
@@ -75,6 +94,8 @@ impl OrderEvent {
         "order.extension_refused",
         "order.paid",
         "payment.declined",
+        "payment.late",
+        "payment.returned",
     ];
 
     /// The event's name.
@@ -88,6 +109,8 @@ impl OrderEvent {
             Self::ExtensionRefused { .. } => "order.extension_refused",
             Self::Paid { .. } => "order.paid",
             Self::PaymentDeclined { .. } => "payment.declined",
+            Self::PaymentLate { .. } => "payment.late",
+            Self::PaymentReturned { .. } => "payment.returned",
         }
     }
 

@@ -15,3 +15,4 @@ pub mod skus;
 pub mod views;
 pub mod wallets;
 pub mod watch;
+pub mod webhooks;

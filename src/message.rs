@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
+use crate::domain::money::Won;
 
 /// The largest body a worker reads, in bytes; the API takes no larger one either.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -25,12 +27,20 @@ pub enum Queue {
     OrderExtend,
     /// Take payment for a hold.
     PaymentConfirm,
+    /// Bring a card payment to its end.
+    PaymentResolve,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 5] =
-        [Queue::OrderHold, Queue::OrderExpire, Queue::OrderCancel, Queue::OrderExtend, Queue::PaymentConfirm];
+    pub const ALL: [Queue; 6] = [
+        Queue::OrderHold,
+        Queue::OrderExpire,
+        Queue::OrderCancel,
+        Queue::OrderExtend,
+        Queue::PaymentConfirm,
+        Queue::PaymentResolve,
+    ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
     pub fn name(self) -> &'static str {
@@ -40,6 +50,7 @@ impl Queue {
             Queue::OrderCancel => "order.cancel",
             Queue::OrderExtend => "order.extend",
             Queue::PaymentConfirm => "payment.confirm",
+            Queue::PaymentResolve => "payment.resolve",
         }
     }
 
@@ -172,7 +183,22 @@ impl Command for ExtendHold {
     }
 }
 
-/// `payment.confirm`: pay an order from its customer's wallet.
+/// How an order is to be paid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case")]
+pub enum PayBy {
+    /// From the customer's wallet.
+    Wallet,
+    /// By a payment that the buyer has authenticated at the gateway.
+    Card {
+        /// Its name there.
+        payment_key: PaymentKey,
+        /// What the buyer agreed to.
+        amount_won: Won,
+    },
+}
+
+/// `payment.confirm`: pay an order, from its customer's wallet or by card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConfirmPayment {
     /// See [`Version`].
@@ -181,10 +207,30 @@ pub struct ConfirmPayment {
     pub command_id: CommandId,
     /// Which order.
     pub order_id: OrderId,
+    /// How.
+    pub pay_by: PayBy,
 }
 
 impl Command for ConfirmPayment {
     const QUEUE: Queue = Queue::PaymentConfirm;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `payment.resolve`: ask the gateway what a card payment needs to come to its end. What that is, its row says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResolvePayment {
+    /// See [`Version`].
+    pub version: Version,
+    /// Which payment.
+    pub payment_id: CommandId,
+    /// Its order.
+    pub order_id: OrderId,
+}
+
+impl Command for ResolvePayment {
+    const QUEUE: Queue = Queue::PaymentResolve;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
     }

@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
 
 pub mod audit;
+pub mod card_payments;
 pub mod dead_letters;
 pub mod events;
 pub mod orders;
@@ -17,6 +18,7 @@ pub mod stock;
 pub mod tokens;
 pub mod usage;
 pub mod wallets;
+pub mod webhooks;
 
 /// Waiting for a connection longer than this is an outage for whoever asks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # (SC2034 off: the variables set here are read by the files that source this one.)
-# The API and the workers of "make run": finding, stopping and judging them. Their files are in .run.
+# The API, the workers and the payment simulator of "make run": finding, stopping and judging them. Their files are in .run.
 
 RUN_DIR=$ROOT/.run
 BIN=$(realpath -m "${CARGO_TARGET_DIR:-$ROOT/target}")/release
@@ -20,6 +20,7 @@ local_pid() {
 
 api_pid() { local_pid "$RUN_DIR/api.pid" '*/holdfast serve *'; }
 workers_pid() { local_pid "$RUN_DIR/workers.pid" '*/holdfast-workers *'; }
+simulator_pid() { local_pid "$RUN_DIR/simulator.pid" '*/holdfast-simulator *'; }
 run_pid() { local_pid "$RUN_DIR/run.pid" '*run.sh *'; }
 
 # end_process NAME PID SECONDS asks a process to finish, and ends it if it does not.
@@ -44,7 +45,8 @@ stop_app() {
   local pid
   if pid=$(api_pid); then end_process "the API" "$pid" 20; fi
   if pid=$(workers_pid); then end_process "the workers" "$pid" 40; fi
-  rm -f "$RUN_DIR/api.pid" "$RUN_DIR/workers.pid" "$RUN_DIR/env"
+  if pid=$(simulator_pid); then end_process "the payment simulator" "$pid" 10; fi
+  rm -f "$RUN_DIR/api.pid" "$RUN_DIR/workers.pid" "$RUN_DIR/simulator.pid" "$RUN_DIR/env"
 }
 
 stop_servers() {
@@ -70,5 +72,6 @@ is_up() {
 build_release() {
   say "Building Holdfast (the first time takes some minutes) ..."
   # The lock that run.sh holds must not live on in a daemon that a build starts.
-  (cd "$ROOT" && SQLX_OFFLINE=true cargo build --release --locked -p holdfast -p holdfast-workers 9>&-)
+  (cd "$ROOT" && SQLX_OFFLINE=true cargo build --release --locked \
+    -p holdfast -p holdfast-workers -p holdfast-simulator 9>&-)
 }

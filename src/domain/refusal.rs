@@ -69,4 +69,28 @@ pub enum ExtensionRefusal {
 pub enum DeclineReason {
     /// The wallet's balance is below the order's amount.
     InsufficientBalance,
+    /// The buyer agreed to another amount than the order's.
+    AmountDiffers,
+    /// The payment key pays for something else already.
+    KeyInUse,
+    /// The card company or the gateway said no.
+    CardDeclined,
+    /// The gateway knows no such payment.
+    UnknownPayment,
+    /// The money was given back at the gateway, not by us.
+    GivenBack,
+}
+
+impl DeclineReason {
+    /// Its name in tables, the same as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InsufficientBalance => "insufficient_balance",
+            Self::AmountDiffers => "amount_differs",
+            Self::KeyInUse => "key_in_use",
+            Self::CardDeclined => "card_declined",
+            Self::UnknownPayment => "unknown_payment",
+            Self::GivenBack => "given_back",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What every handler shares, and its two ways to the database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -11,6 +12,7 @@ use super::error::ApiError;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::domain::ids::{Fingerprint, OrderId};
+use crate::gateway::port::Gateway;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -29,6 +31,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Who waits for an order.
     pub watch: Watch,
+    /// Whose webhooks are taken, and whether orders can be paid by card.
+    pub gateway: Option<Arc<dyn Gateway>>,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<OrderId, Fingerprint>,
@@ -36,9 +40,15 @@ pub struct App {
 
 impl App {
     /// An API over these servers.
-    pub fn new(pool: PgPool, publisher: Publisher, watch: Watch, stop: CancellationToken) -> Self {
+    pub fn new(
+        pool: PgPool,
+        publisher: Publisher,
+        watch: Watch,
+        gateway: Option<Arc<dyn Gateway>>,
+        stop: CancellationToken,
+    ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
-        Self { pool, publisher, tokens: Tokens::default(), watch, stop, requested }
+        Self { pool, publisher, tokens: Tokens::default(), watch, gateway, stop, requested }
     }
 
     /// Reads from the database, in time or not at all.

@@ -31,15 +31,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !content_type.is_some_and(is_json) {
             return Err(ApiError::NotJson);
         }
-        // A body announced as too large is not waited for.
-        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-            return Err(ApiError::TooLarge);
-        }
-        let bytes = match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(rejection)) => return Err(unread(rejection)),
-            Err(_) => return Err(ApiError::TooSlow),
-        };
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         if depth(&bytes) > MAX_DEPTH {
             return Err(ApiError::Malformed(format!("the JSON is nested more than {MAX_DEPTH} deep")));
         }
@@ -55,6 +47,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(ApiError::Unprocessable("the body must be an object".to_owned()));
         }
         Ok(Json(value))
+    }
+}
+
+/// A body as it came, not too large and not too slow.
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        // A body announced as too large is not waited for.
+        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(ApiError::TooLarge);
+        }
+        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => Ok(Raw(bytes)),
+            Ok(Err(rejection)) => Err(unread(rejection)),
+            Err(_) => Err(ApiError::TooSlow),
+        }
     }
 }
 

@@ -73,7 +73,8 @@ async fn look(
     timeout_at(limit, outcome::find(app, order, awaited)).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
 }
 
-async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
+/// Gives a command to the broker, in time or not at all.
+pub async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
     let message = Outgoing::command(command, clock::now(), trace);
     match timeout(PUBLISH_LIMIT, app.publisher.publish(message)).await {
         Ok(published) => published?,

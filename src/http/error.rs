@@ -21,6 +21,8 @@ pub enum ApiError {
     BadHeader(String),
     /// No token, or none that is known.
     Unauthenticated,
+    /// A webhook that its gateway has not signed, or long ago.
+    NotSigned,
     /// The token may not do this.
     Forbidden(&'static str),
     /// No such thing, or not the caller's.
@@ -160,6 +162,12 @@ impl ApiError {
                 "unauthenticated",
                 "No valid token",
                 "send Authorization: Bearer with a token that is known and not revoked",
+            ),
+            Self::NotSigned => bare(
+                StatusCode::UNAUTHORIZED,
+                "not-signed",
+                "The webhook is not the gateway's",
+                "its signature is missing, wrong or too old",
             ),
             Self::Forbidden(detail) => bare(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail),
             Self::NotFound => {

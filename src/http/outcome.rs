@@ -103,6 +103,9 @@ fn judge(row: &OrderRow, answer: Option<(String, Value)>, awaited: Awaited) -> J
 
         (Awaited::Payment(_), OrderState::Paid { .. }, _) => Judgement::Yes(StatusCode::OK),
         (Awaited::Payment(_), OrderState::Expired { .. }, _) => Judgement::No(ApiError::Expired(order)),
+        (Awaited::Payment(_), _, Some(("payment.declined", data))) if data["reason"] == "amount_differs" => {
+            Judgement::No(ApiError::Unprocessable("amount_won is not the order's amount".to_owned()))
+        }
         (Awaited::Payment(_), _, Some(("payment.declined", data))) => {
             Judgement::No(ApiError::Declined { order, reason: reason(data) })
         }

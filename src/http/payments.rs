@@ -14,7 +14,9 @@ use super::headers::{OptionalKey, Trace, Wait};
 use super::orders::{OwnOrder, command_id};
 use super::outcome::Awaited;
 use super::views::{OrderView, Problem};
-use crate::message::{ConfirmPayment, Version};
+use crate::domain::gateway::PaymentKey;
+use crate::domain::money::Won;
+use crate::message::{ConfirmPayment, PayBy, Version};
 
 /// How to pay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -22,6 +24,15 @@ use crate::message::{ConfirmPayment, Version};
 pub enum Pay {
     /// From the customer's wallet.
     Wallet {},
+    /// By a payment that the buyer has authenticated at the gateway.
+    Card {
+        /// The gateway's name of it, as its success page brought it.
+        #[schema(value_type = String)]
+        payment_key: PaymentKey,
+        /// What the buyer agreed to: the order's amount, in whole won.
+        #[schema(value_type = i64, minimum = 1)]
+        amount_won: Won,
+    },
 }
 
 /// Pay for an order
@@ -34,6 +45,7 @@ pub enum Pay {
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not on hold", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
+        (status = 422, description = "A rule is broken, or the amount is not the order's", body = Problem),
     )
 )]
 pub async fn pay(
@@ -43,10 +55,17 @@ pub async fn pay(
     OptionalKey(key): OptionalKey,
     wait: Wait,
     Trace(trace): Trace,
-    body::Json(Pay::Wallet {}): body::Json<Pay>,
+    body::Json(pay): body::Json<Pay>,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
     let command_id = command_id("pay", &customer, order_id, key);
-    let command = ConfirmPayment { version: Version, command_id, order_id };
+    let pay_by = match pay {
+        Pay::Wallet {} => PayBy::Wallet,
+        Pay::Card { .. } if app.gateway.is_none() => {
+            return Err(ApiError::Unprocessable("card payments are not set up here".to_owned()));
+        }
+        Pay::Card { payment_key, amount_won } => PayBy::Card { payment_key, amount_won },
+    };
+    let command = ConfirmPayment { version: Version, command_id, order_id, pay_by };
     give(&app, command, order_id, wait, Awaited::Payment(command_id), trace.as_deref()).await
 }

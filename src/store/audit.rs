@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 12] = [
+pub const TRUTHS: [Truth; 14] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -109,11 +109,31 @@ pub const TRUTHS: [Truth; 12] = [
                FROM orders o FULL JOIN (
                     SELECT order_id,
                            count(*) FILTER (WHERE type IN ('order.held', 'order.refused')) AS decided,
-                           count(*) FILTER (WHERE type IN ('order.paid', 'order.expired', 'order.cancelled'))
-                             AS closed
+                           count(*) FILTER (WHERE type = 'order.paid') AS paid,
+                           count(*) FILTER (WHERE type = 'order.expired') AS expired,
+                           count(*) FILTER (WHERE type = 'order.cancelled') AS cancelled,
+                           -- Late money may pay for an order that expired before.
+                           bool_or(type = 'payment.late' AND data ->> 'paid' = 'true') AS late
                       FROM order_events GROUP BY order_id) e ON e.order_id = o.id
               WHERE o.id IS NULL OR e.order_id IS NULL OR e.decided <> 1
-                 OR e.closed <> CASE WHEN o.status IN ('held', 'paying', 'refused') THEN 0 ELSE 1 END",
+                 OR e.paid <> (o.status IN ('paid', 'partly_refunded', 'refunded'))::int
+                 OR e.cancelled <> (o.status = 'cancelled')::int
+                 OR (e.expired <> (o.status = 'expired')::int AND NOT (e.late AND e.expired = 1))",
+    },
+    Truth {
+        name: "an_order_is_paying_while_a_payment_asks",
+        broken_by: "SELECT 'order ' || coalesce(o.id, p.order_id) AS row
+               FROM (SELECT id FROM orders WHERE status = 'paying') o
+               FULL JOIN (SELECT order_id FROM payments WHERE status IN ('requesting', 'unknown')) p
+                    ON p.order_id = o.id
+              WHERE o.id IS NULL OR p.order_id IS NULL",
+    },
+    Truth {
+        name: "no_open_payment_is_forgotten",
+        broken_by: "SELECT 'payment ' || id AS row FROM payments
+              WHERE status IN ('requesting', 'unknown', 'returning')
+                AND created_at < now() - interval '10 minutes'
+                AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'",
     },
 ];
 

@@ -460,12 +460,20 @@ pub async fn overdue(conn: &mut PgConnection, grace_seconds: i32, limit: i64) ->
     Ok(rows.into_iter().map(OrderId::from).collect())
 }
 
-/// Moves locked, distinct orders from `held` to a final state: all of them, or it is an error.
-pub async fn close(conn: &mut PgConnection, orders: &[OrderId], to: OrderStatus) -> sqlx::Result<()> {
+/// Moves locked, distinct orders from one state to another: all of them, or it is an error. Whether that closes or
+/// opens them follows from the state.
+pub async fn advance(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+    from: OrderStatus,
+    to: OrderStatus,
+) -> sqlx::Result<()> {
     let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let done = sqlx::query!(
-        "UPDATE orders SET status = $2, closed_at = now() WHERE id = ANY($1) AND status = 'held'",
+        "UPDATE orders SET status = $3, closed_at = CASE WHEN $3 IN ('held', 'paying') THEN NULL ELSE now() END
+          WHERE id = ANY($1) AND status = $2",
         &orders,
+        from as OrderStatus,
         to as OrderStatus,
     )
     .execute(conn)

@@ -1,6 +1,6 @@
 //! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -105,6 +105,19 @@ async fn lock(conn: &mut PgConnection, skus: &[i64]) -> sqlx::Result<()> {
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// Units of these SKUs that nobody holds, locked until the transaction ends. Name each SKU once.
+pub async fn lock_available(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<HashMap<SkuId, i32>> {
+    let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT sku_id, on_hand - reserved AS "available!" FROM stock
+            WHERE sku_id = ANY($1) ORDER BY sku_id FOR NO KEY UPDATE"#,
+        &skus,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (SkuId(row.sku_id), row.available)).collect())
 }
 
 /// The units these orders hold, summed per SKU.

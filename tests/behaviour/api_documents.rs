@@ -50,6 +50,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "POST /v1/orders/{id}/extend",
             "POST /v1/orders/{id}/payments",
             "POST /v1/wallet/charges",
+            "POST /v1/webhooks/{provider}",
             "PUT /v1/skus/{sku}"
         ]
     );

@@ -6,7 +6,7 @@ use holdfast::clock;
 use holdfast::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
 use holdfast::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
 use holdfast::domain::money::Won;
-use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, Version, encode};
+use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, PayBy, Version, encode};
 use holdfast::store::wallets;
 use holdfast_workers::worker::{Applied, Delivered, Worker};
 use lapin::BasicProperties;
@@ -38,7 +38,7 @@ pub fn hold(customer: &str, items: &[(&str, i64)], seconds: i64) -> HoldOrder {
 
 /// The command to pay an order, given once.
 pub fn confirm(order_id: OrderId) -> ConfirmPayment {
-    ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id }
+    ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id, pay_by: PayBy::Wallet }
 }
 
 /// The wake-up call for orders that are due now.

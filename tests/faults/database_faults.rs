@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::buyers::Buyers;
-use crate::processes::{Process, signal};
+use crate::support::processes::{Process, signal};
 use crate::support::client::{Answer, Client};
 use crate::support::eventually_within;
 use crate::support::servers::OwnServers;

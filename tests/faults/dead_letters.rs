@@ -8,7 +8,7 @@ use holdfast_workers::pools::Pool;
 use serde_json::Value;
 
 use crate::commands::{hold, named, publish, publish_strange};
-use crate::processes::{HOLDFAST, of};
+use crate::support::processes::{HOLDFAST, of};
 use crate::support::eventually;
 use crate::support::world::World;
 

@@ -12,7 +12,6 @@ mod support;
 
 mod buyers;
 mod commands;
-mod processes;
 
 mod broker_faults;
 mod database_faults;

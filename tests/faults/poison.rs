@@ -107,7 +107,7 @@ async fn a_message_that_makes_its_worker_panic_is_set_aside_and_its_neighbours_a
     publish(&world, &guilty).await;
     good_orders(&world).await;
     let worker = PanicsFor(guilty.order_id);
-    world.tasks.spawn(runner::run(worker, world.context(), runner::turns()));
+    world.tasks.spawn(runner::run(worker, world.context(), runner::turns(1)));
     world.start_workers(Pool::DeadLetters);
 
     until_neighbours_are_held(&world).await;

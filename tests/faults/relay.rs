@@ -13,7 +13,7 @@ use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use serde_json::Value;
 
 use crate::commands::{apply, charge, confirm, hold, publish};
-use crate::processes::Process;
+use crate::support::processes::Process;
 use crate::support::eventually;
 use crate::support::world::World;
 

@@ -6,7 +6,7 @@ use holdfast::message::Queue;
 
 use crate::buyers::Buyers;
 use crate::commands::{hold, publish};
-use crate::processes::Process;
+use crate::support::processes::Process;
 use crate::support::eventually;
 use crate::support::world::World;
 

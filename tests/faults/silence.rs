@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::buyers::Buyers;
-use crate::processes::Process;
+use crate::support::processes::Process;
 use crate::proxy::{Proxy, address_of, through};
 use crate::support::client::Client;
 use crate::support::world::World;

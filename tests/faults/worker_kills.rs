@@ -6,7 +6,7 @@ use holdfast_workers::pools::Pool;
 use uuid::Uuid;
 
 use crate::commands::{charge, confirm, hold, publish};
-use crate::processes::Process;
+use crate::support::processes::Process;
 use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::world::World;

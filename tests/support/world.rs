@@ -1,5 +1,6 @@
 //! A world of a test's own: a database, a vhost, an API and workers in this process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast::broker::connection::Connector;
@@ -8,6 +9,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
 use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
+use holdfast::gateway::port::Gateway;
 use holdfast::http::app::App;
 use holdfast::http::auth;
 use holdfast::http::watch::{self, Watch};
@@ -42,6 +44,10 @@ pub struct World {
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
     pub limits: Limits,
+    /// Whom card payments are asked of, if anybody.
+    pub gateway: Option<Arc<dyn Gateway>>,
+    /// What programs started for this world are told beside its servers.
+    pub environment: Vec<(String, String)>,
 }
 
 impl World {
@@ -90,6 +96,8 @@ impl World {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             limits: Limits::default(),
+            gateway: None,
+            environment: vec![],
         }
     }
 
@@ -107,8 +115,9 @@ impl World {
 
     /// Starts one runner of a pool in this process.
     pub fn start_workers(&self, pool: Pool) {
-        let settings = Settings { limits: self.limits, hold_batch_size: 250 };
-        pools::start(PoolSize { pool, runners: 1 }, settings, &self.context(), &self.tasks);
+        let settings =
+            Settings { gateway: self.gateway.clone(), limits: self.limits, hold_batch_size: 250 };
+        pools::start(PoolSize { pool, runners: 1 }, &settings, &self.context(), &self.tasks);
     }
 
     /// Starts one runner of the pool of each of these queues in this process.
@@ -131,7 +140,7 @@ impl World {
             self.stop.clone(),
         );
         self.tasks.spawn(listening);
-        let app = App::new(self.pool.clone(), self.publisher.clone(), watch, self.stop.clone());
+        let app = App::new(self.pool.clone(), self.publisher.clone(), watch, self.gateway.clone(), self.stop.clone());
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         self.tasks.spawn(serving::serve(listener, router::router(app), self.stop.clone()));

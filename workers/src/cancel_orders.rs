@@ -63,13 +63,13 @@ impl Worker for CancelOrders {
         }
         if !cancelled.is_empty() {
             let cancelled: Vec<OrderId> = cancelled.into_iter().collect();
-            orders::close(tx, &cancelled, OrderStatus::Cancelled).await?;
+            orders::advance(tx, &cancelled, OrderStatus::Held, OrderStatus::Cancelled).await?;
             events::append(tx, &told).await?;
             let changes = release::units_back(tx, &cancelled).await?;
             stock::change(tx, &changes).await?;
             counter!("holdfast_holds_released_total", "reason" => "cancelled")
                 .increment(cancelled.len() as u64);
         }
-        Ok(Applied { verdicts, wake_ups: vec![] })
+        Ok(Applied { verdicts, ..Applied::default() })
     }
 }

@@ -71,7 +71,7 @@ impl Worker for CollectDeadLetters {
         for letter in &letters {
             counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()).increment(1);
         }
-        Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], wake_ups: vec![] })
+        Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], ..Applied::default() })
     }
 }
 

@@ -55,6 +55,6 @@ impl Worker for ExpireDue {
             wake_ups
                 .extend(WakeUp::group(later.into_iter().map(|(order, due_at)| (due_at, order)).collect()));
         }
-        Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], wake_ups })
+        Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], wake_ups, ..Applied::default() })
     }
 }

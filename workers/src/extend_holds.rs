@@ -80,6 +80,6 @@ impl Worker for ExtendHolds {
             orders::extend(tx, &extended).await?;
         }
         events::append(tx, &told).await?;
-        Ok(Applied { verdicts, wake_ups: vec![] })
+        Ok(Applied { verdicts, ..Applied::default() })
     }
 }

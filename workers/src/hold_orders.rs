@@ -70,7 +70,7 @@ impl Worker for HoldOrders {
                 Outcome::Refused(_) => None,
             }));
         }
-        Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due) })
+        Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due), ..Applied::default() })
     }
 }
 

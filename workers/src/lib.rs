@@ -13,6 +13,7 @@ pub mod pause;
 pub mod pools;
 pub mod relay_events;
 pub mod release;
+pub mod resolve_payment;
 pub mod runner;
 pub mod settle;
 pub mod sweep;

@@ -1,6 +1,7 @@
 //! `holdfast-workers`: which pools run in this process, and its signals.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,6 +10,8 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
+use holdfast::gateway::port::Gateway;
+use holdfast::gateway::settings::GatewaySettings;
 use holdfast::{serving, store, telemetry};
 use holdfast_workers::bell::Bell;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
@@ -34,6 +37,8 @@ struct Arguments {
     broker: BrokerConfig,
     #[command(flatten)]
     limits: LimitConfig,
+    #[command(flatten)]
+    gateway: GatewaySettings,
     #[command(flatten)]
     log: LogConfig,
     /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two runners and the others with one
@@ -74,11 +79,15 @@ async fn main() -> anyhow::Result<()> {
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
-    let settings =
-        Settings { limits: arguments.limits.limits(), hold_batch_size: arguments.hold_batch_size.into() };
+    let gateway = arguments.gateway.open()?;
+    let settings = Settings {
+        gateway: gateway.map(|gateway| -> Arc<dyn Gateway> { gateway }),
+        limits: arguments.limits.limits(),
+        hold_batch_size: arguments.hold_batch_size.into(),
+    };
     let tasks = TaskTracker::new();
     for size in sizes {
-        pools::start(size, settings, &context, &tasks);
+        pools::start(size, &settings, &context, &tasks);
     }
     tasks.close();
     let server = tokio::spawn(serving::serve(listener, telemetry::routes(), stop.clone()));

@@ -1,10 +1,12 @@
 //! The list of workers: what runs in this process, and how many of each.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast::broker::topology::dead_queues;
 use holdfast::domain::limits::Limits;
+use holdfast::gateway::port::Gateway;
 use holdfast::message::Queue;
 use holdfast::store::{self, audit};
 use metrics::gauge;
@@ -19,6 +21,7 @@ use crate::confirm_payment::ConfirmPayments;
 use crate::expire_orders::ExpireDue;
 use crate::extend_holds::ExtendHolds;
 use crate::hold_orders::HoldOrders;
+use crate::resolve_payment::ResolvePayments;
 use crate::runner::{self, Context};
 use crate::{relay_events, sweep};
 
@@ -54,6 +57,8 @@ impl Pool {
     pub fn usual_runners(self) -> usize {
         match self {
             Pool::Commands(Queue::OrderHold) => 2,
+            // A gateway that hangs keeps a whole batch waiting; others go on meanwhile.
+            Pool::Commands(Queue::PaymentResolve) => 4,
             _ => 1,
         }
     }
@@ -94,8 +99,10 @@ impl FromStr for PoolSize {
 }
 
 /// What the workers are told by configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Settings {
+    /// Whom card payments are asked of; without it their messages wait.
+    pub gateway: Option<Arc<dyn Gateway>>,
     /// What one customer may hold.
     pub limits: Limits,
     /// Messages in one batch of `order.hold`.
@@ -103,8 +110,12 @@ pub struct Settings {
 }
 
 /// Starts the runners of a pool.
-pub fn start(size: PoolSize, settings: Settings, context: &Context, tasks: &TaskTracker) {
-    let turns = runner::turns();
+pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
+    // Runners that wait for a gateway are in nobody's way.
+    let turns = match size.pool {
+        Pool::Commands(Queue::PaymentResolve) => runner::turns(size.runners),
+        _ => runner::turns(1),
+    };
     for _ in 0..size.runners {
         let context = context.clone();
         match size.pool {
@@ -124,13 +135,20 @@ pub fn start(size: PoolSize, settings: Settings, context: &Context, tasks: &Task
             Pool::Commands(Queue::PaymentConfirm) => {
                 tasks.spawn(runner::run(ConfirmPayments, context, turns.clone()));
             }
+            Pool::Commands(Queue::PaymentResolve) => match &settings.gateway {
+                Some(gateway) => {
+                    let worker = ResolvePayments { gateway: gateway.clone() };
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => warn!("no payment gateway is configured: payment.resolve is not consumed here"),
+            },
             Pool::DeadLetters => {
                 for queue in dead_queues() {
-                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns()));
+                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
                 }
             }
             Pool::Sweep => {
-                tasks.spawn(sweep::run(context.pool, context.bell, context.stop));
+                tasks.spawn(sweep::run(context));
             }
             Pool::Relay => {
                 tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));

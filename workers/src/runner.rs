@@ -54,9 +54,9 @@ pub struct Context {
 pub type Turns = Arc<Semaphore>;
 type Turn = OwnedSemaphorePermit;
 
-/// One turn at a time.
-pub fn turns() -> Turns {
-    Arc::new(Semaphore::new(1))
+/// So many turns at a time.
+pub fn turns(count: usize) -> Turns {
+    Arc::new(Semaphore::new(count))
 }
 
 /// Why a channel is given up. What it delivered and was not acknowledged comes again.
@@ -197,13 +197,13 @@ impl<W: Worker> Runner<W> {
         }
     }
 
-    async fn settle(&self, batch: Batch<W::Message>) -> Result<Settled, Stopped> {
+    async fn settle(&self, mut batch: Batch<W::Message>) -> Result<Settled, Stopped> {
         let Context { pool, stop, bell, .. } = &self.context;
-        let (verdicts, wake_ups) = settle(&self.worker, pool, &batch.readable, stop).await?;
+        let applied = settle(&self.worker, pool, &mut batch.readable, stop).await?;
         bell.ring();
-        let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(verdicts);
+        let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled { judged, wake_ups, last_tag: batch.last_tag })
+        Ok(Settled { judged, wake_ups: applied.wake_ups, payments: applied.payments, last_tag: batch.last_tag })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,

@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use crate::pause;
 use crate::release;
-use crate::worker::{Applied, ApplyError, Delivered, Verdict, WakeUp, Worker};
+use crate::worker::{Applied, ApplyError, Delivered, Verdict, Worker};
 
 /// The longest wait between two looks at a database that is away.
 const DATABASE_CEILING: Duration = Duration::from_secs(2);
@@ -46,11 +46,11 @@ impl From<sqlx::Error> for Trouble {
 pub async fn settle<W: Worker>(
     worker: &W,
     pool: &PgPool,
-    batch: &[Delivered<W::Message>],
+    batch: &mut [Delivered<W::Message>],
     stop: &CancellationToken,
-) -> Result<(Vec<Verdict>, Vec<WakeUp>), Stopped> {
-    let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
-    let mut wake_ups = Vec::new();
+) -> Result<Applied, Stopped> {
+    prepare(worker, pool, batch, stop).await?;
+    let mut whole = Applied::default();
     let mut backoff = Backoff::with_ceiling(DATABASE_CEILING);
     // A stack whose top is the foremost part, so that verdicts come in the order of the messages.
     let mut parts: Vec<Range<usize>> = Vec::from([Range { start: 0, end: batch.len() }]);
@@ -60,22 +60,18 @@ pub async fn settle<W: Worker>(
         }
         match try_once(worker, pool, &batch[part.clone()]).await {
             Ok(applied) => {
-                verdicts.extend(applied.verdicts);
-                wake_ups.extend(applied.wake_ups);
+                whole.verdicts.extend(applied.verdicts);
+                whole.wake_ups.extend(applied.wake_ups);
+                whole.payments.extend(applied.payments);
                 backoff.reset();
             }
             Err(Trouble::TryAgain) => parts.push(part),
             Err(Trouble::Outage(error)) => {
-                counter!("holdfast_database_outages_total", "queue" => worker.queue()).increment(1);
-                warn!(queue = worker.queue(), %error, "the database cannot be used, waiting");
-                tokio::select! {
-                    () = backoff.wait() => {}
-                    () = stop.cancelled() => return Err(Stopped),
-                }
+                wait_out(&worker.queue(), &error, &mut backoff, stop).await?;
                 parts.push(part);
             }
             Err(Trouble::Fault { class, reason }) if part.len() == 1 => {
-                verdicts.push(Verdict::Dead { class, reason });
+                whole.verdicts.push(Verdict::Dead { class, reason });
             }
             Err(Trouble::Fault { class, reason }) => {
                 warn!(queue = worker.queue(), messages = part.len(), class, reason, "halving a failed batch");
@@ -85,7 +81,41 @@ pub async fn settle<W: Worker>(
             }
         }
     }
-    Ok((verdicts, wake_ups))
+    Ok(whole)
+}
+
+/// Lets the worker ask what it has to know. If it panics there, it has asked nothing, and says so when it applies.
+async fn prepare<W: Worker>(
+    worker: &W,
+    pool: &PgPool,
+    batch: &mut [Delivered<W::Message>],
+    stop: &CancellationToken,
+) -> Result<(), Stopped> {
+    let mut backoff = Backoff::with_ceiling(DATABASE_CEILING);
+    loop {
+        match AssertUnwindSafe(worker.prepare(pool, batch)).catch_unwind().await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => wait_out(&worker.queue(), &error, &mut backoff, stop).await?,
+            Err(_) => {
+                error!(queue = worker.queue(), "a worker panicked before its transaction");
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn wait_out(
+    queue: &str,
+    error: &sqlx::Error,
+    backoff: &mut Backoff,
+    stop: &CancellationToken,
+) -> Result<(), Stopped> {
+    counter!("holdfast_database_outages_total", "queue" => queue.to_owned()).increment(1);
+    warn!(queue, %error, "the database cannot be used, waiting");
+    tokio::select! {
+        () = backoff.wait() => Ok(()),
+        () = stop.cancelled() => Err(Stopped),
+    }
 }
 
 /// One transaction over some messages.

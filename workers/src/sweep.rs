@@ -1,17 +1,19 @@
-//! The sweeper: releases holds that are overdue by more than a grace, with or without a broker. In health it finds
-//! nothing: the timers were there first.
+//! The sweeper: releases holds that are overdue by more than a grace, with or without a broker, and wakes card payments
+//! that nobody has asked about for a while. In health it finds nothing: the timers and messages were there first.
 
 use std::time::Duration;
 
-use holdfast::store::{self, orders};
+use holdfast::broker::publisher::Publisher;
+use holdfast::clock;
+use holdfast::store::{self, card_payments, orders};
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::bell::Bell;
 use crate::release;
+use crate::runner::Context;
+use crate::worker::resolve;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
@@ -20,11 +22,18 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(30);
 /// Orders released in one transaction.
 const AT_ONCE: i64 = 1_000;
+/// How long nobody may have asked about an open card payment before its message counts as lost, in seconds. Retries
+/// come at least every 64 seconds.
+const QUIET_SECONDS: i32 = 90;
+/// Sweeps between two looks for such payments.
+const PAYMENTS_EVERY: u64 = 10;
 
 /// Sweeps once a second until told to stop.
-pub async fn run(pool: PgPool, bell: Bell, stop: CancellationToken) {
+pub async fn run(context: Context) {
+    let Context { pool, publisher, bell, stop, .. } = context;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = 0_u64;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         match sweep(&pool, GRACE_SECONDS).await {
             Ok(0) => {}
@@ -35,7 +44,27 @@ pub async fn run(pool: PgPool, bell: Bell, stop: CancellationToken) {
             }
             Err(error) => warn!(%error, "cannot sweep now"),
         }
+        if round.is_multiple_of(PAYMENTS_EVERY) {
+            match wake_payments(&pool, &publisher, QUIET_SECONDS).await {
+                Ok(0) => {}
+                Ok(woken) => info!(woken, "woke card payments whose message was lost"),
+                Err(error) => warn!(%error, "cannot look for forgotten payments now"),
+            }
+        }
+        round += 1;
     }
+}
+
+/// Publishes `payment.resolve` for open card payments that nobody has asked about for `quiet_seconds`. Returns how many.
+pub async fn wake_payments(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
+    let forgotten = store::within(pool, LIMIT, async |conn| {
+        card_payments::forgotten(conn, quiet_seconds, AT_ONCE).await
+    })
+    .await?;
+    let count = forgotten.len();
+    let now = clock::now();
+    publisher.publish_all(forgotten.into_iter().map(|payment| resolve(payment, now)).collect()).await?;
+    Ok(count)
 }
 
 /// Releases every hold overdue by more than `grace_seconds`. Returns how many it looked at.

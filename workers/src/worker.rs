@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
-use holdfast::domain::ids::OrderId;
-use holdfast::message::{Command, DecodeError, ExpireOrders, Version, decode};
-use sqlx::PgConnection;
+use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::message::{Command, DecodeError, ExpireOrders, ResolvePayment, Version, decode};
+use sqlx::{PgConnection, PgPool};
 
 /// How often a message of a newer version is offered before it becomes a dead letter.
 const NEWER_VERSION_ATTEMPTS: u32 = 3;
@@ -86,6 +86,11 @@ impl WakeUp {
     }
 }
 
+/// The command to bring a card payment to its end.
+pub fn resolve((payment_id, order_id): (CommandId, OrderId), now: DateTime<Utc>) -> Outgoing {
+    Outgoing::command(&ResolvePayment { version: Version, payment_id, order_id }, now, None)
+}
+
 /// What a worker made of a batch.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -93,6 +98,8 @@ pub struct Applied {
     pub verdicts: Vec<Verdict>,
     /// What to come back to.
     pub wake_ups: Vec<WakeUp>,
+    /// Card payments to bring to their end.
+    pub payments: Vec<(CommandId, OrderId)>,
 }
 
 /// Why a batch could not be applied. Its transaction is rolled back.
@@ -126,6 +133,16 @@ pub trait Worker: Send + Sync + 'static {
     /// How many orders a message touches.
     fn weight(&self, _message: &Self::Message) -> usize {
         1
+    }
+
+    /// Asks others what [`apply`](Self::apply) has to know, before and outside its transaction. An error is an outage
+    /// of the database: the batch waits, and this is called again.
+    fn prepare(
+        &self,
+        _pool: &PgPool,
+        _batch: &mut [Delivered<Self::Message>],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send {
+        async { Ok(()) }
     }
 
     /// Applies a batch in the given transaction. It may be called again for the same messages at any time, so it

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast::clock;
 use holdfast::domain::ids::CommandId;
-use holdfast::message::{ConfirmPayment, Version};
+use holdfast::message::{ConfirmPayment, PayBy, Version};
 use tokio::time::{Instant, sleep};
 
 use crate::feed::Feed;
@@ -112,7 +112,12 @@ async fn live(servers: &Servers, rate: f64, time: Duration, progress: &mut Progr
     let holding = feed.pace(start, rate, count, |number| wish(number)?.command());
     let paying = feed.pace(start + PAID_AFTER, rate / 2.0, count / 2, |number| {
         let order_id = wish(number * 2)?.order_id();
-        Ok(ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id })
+        Ok(ConfirmPayment {
+            version: Version,
+            command_id: CommandId::fresh(),
+            order_id,
+            pay_by: PayBy::Wallet,
+        })
     });
     let work = async {
         tokio::try_join!(holding, paying)?;

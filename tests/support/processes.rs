@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use holdfast::store::tokens::Role;
 
-use crate::support::client::Client;
-use crate::support::world::World;
-use crate::support::{eventually, eventually_within};
+use super::client::Client;
+use super::world::World;
+use super::{eventually, eventually_within};
 
 /// The API and the command line.
 pub const HOLDFAST: &str = env!("CARGO_BIN_EXE_holdfast");
@@ -125,6 +125,7 @@ pub fn signal(pid: u32, name: &str) {
 
 /// Tells a program where its servers are.
 pub fn of<'a>(world: &World, command: &'a mut Command) -> &'a mut Command {
+    command.envs(world.environment.iter().map(|(name, value)| (name, value)));
     command.env("DATABASE_URL", &world.database_url).env("AMQP_URL", &world.amqp_url)
 }
 

@@ -1,0 +1,196 @@
+//! The decisions of a card payment: whether to ask for the money, and what the gateway's answers come to.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::money::Won;
+use super::order::OrderState;
+use super::refusal::DeclineReason;
+
+/// Inquiries that must have found nothing before a payment counts as never made …
+pub const NOT_FOUND_ENOUGH: i32 = 3;
+/// … and the seconds since it was asked for: longer than a call to the gateway can be on its way.
+pub const NOT_FOUND_SECONDS: i64 = 15;
+
+/// What becomes of a request to pay by card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardStart {
+    /// Fence the hold and ask the gateway for the money.
+    Ask,
+    /// Ask for nothing; the hold stays until its time.
+    Decline(DeclineReason),
+    /// The hold's time is up: release it now, ask for nothing.
+    Expire,
+    /// The order is being paid, is paid or can no longer be: nothing to do.
+    Ignore,
+}
+
+/// Decides whether to ask for money; `offered` is what the buyer agreed to at the gateway.
+pub fn start(order: &OrderState, amount: Won, offered: Won, now: DateTime<Utc>) -> CardStart {
+    match order {
+        OrderState::Held(hold) if hold.is_overdue(now) => CardStart::Expire,
+        OrderState::Held(_) if offered != amount => CardStart::Decline(DeclineReason::AmountDiffers),
+        OrderState::Held(_) => CardStart::Ask,
+        _ => CardStart::Ignore,
+    }
+}
+
+/// Where a card payment stands whose gateway may have to be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// The gateway is to be asked for the money.
+    Requesting,
+    /// It was asked, and may or may not have taken it.
+    Unknown,
+    /// It took money for an order that is no longer ours, which is to go back.
+    Returning,
+    /// It counts as declined; but somebody says otherwise.
+    Declined,
+}
+
+/// What the gateway's answer comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The whole amount was taken.
+    Captured,
+    /// Nothing was taken, and nothing will be.
+    NotTaken {
+        /// The gateway's code.
+        code: String,
+    },
+    /// Nothing is taken yet, and may still be.
+    Pending,
+    /// The gateway knows no such payment.
+    NotFound,
+    /// The whole amount went back.
+    Returned,
+    /// It did not say.
+    Unsure,
+}
+
+/// What to do about a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The order is paid: its units are sold.
+    Pay,
+    /// Money came for an order that is no longer waiting for it: hold again and pay, or give it back.
+    Late,
+    /// Nothing was taken: the hold goes on until its time.
+    Decline(DeclineReason, Option<String>),
+    /// The money is back where it came from.
+    Returned,
+    /// Not at its end: ask again later.
+    AskAgain(Open),
+    /// It is as it was.
+    Leave,
+}
+
+/// What is known of a payment when it is decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Where it stands.
+    pub status: Open,
+    /// Its order.
+    pub order: &'a OrderState,
+    /// Inquiries that found nothing, this one included.
+    pub not_found_count: i32,
+    /// How long ago the money was asked for first.
+    pub age: TimeDelta,
+    /// PostgreSQL's clock.
+    pub now: DateTime<Utc>,
+}
+
+/// Decides the next step. Unknown is not failed: only a definite answer ends a payment.
+pub fn next(case: Case<'_>, finding: &Finding) -> Step {
+    match (case.status, finding) {
+        (Open::Returning, Finding::Returned) => Step::Returned,
+        (Open::Returning, _) => Step::AskAgain(Open::Returning),
+        (Open::Declined, Finding::Captured) => Step::Late,
+        (Open::Declined, _) => Step::Leave,
+        (_, Finding::Captured) => match case.order {
+            OrderState::Paying(_) => Step::Pay,
+            _ => Step::Late,
+        },
+        // Whoever gave it back was not us; nothing is left of it.
+        (_, Finding::Returned) => Step::Decline(DeclineReason::GivenBack, None),
+        (_, Finding::NotTaken { code }) => Step::Decline(DeclineReason::CardDeclined, Some(code.clone())),
+        (Open::Unknown, Finding::Pending) => match case.order {
+            // Money is asked for only while the hold is ours.
+            OrderState::Paying(hold) if !hold.is_overdue(case.now) => Step::AskAgain(Open::Requesting),
+            _ => Step::AskAgain(Open::Unknown),
+        },
+        (Open::Unknown, Finding::NotFound)
+            if case.not_found_count >= NOT_FOUND_ENOUGH
+                && case.age >= TimeDelta::seconds(NOT_FOUND_SECONDS) =>
+        {
+            Step::Decline(DeclineReason::UnknownPayment, None)
+        }
+        _ => Step::AskAgain(Open::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::Hold;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    }
+
+    fn hold(expires: i64) -> Hold {
+        Hold { began_at: at(0), expires_at: at(expires), extension_count: 0 }
+    }
+
+    fn finding(number: u8) -> Finding {
+        match number {
+            0 => Finding::Captured,
+            1 => Finding::NotTaken { code: "NO".to_owned() },
+            2 => Finding::Pending,
+            3 => Finding::NotFound,
+            4 => Finding::Returned,
+            _ => Finding::Unsure,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn money_is_asked_for_only_in_time_and_only_the_right_amount(
+            expires in 1i64..100, now in 0i64..100, amount in 1i64..5, offered in 1i64..5,
+        ) {
+            let asks = start(&OrderState::Held(hold(expires)), Won(amount), Won(offered), at(now)) == CardStart::Ask;
+            prop_assert_eq!(asks, now < expires && amount == offered);
+        }
+
+        #[test]
+        fn only_a_definite_answer_ends_a_payment(
+            status in 0u8..4, answer in 0u8..6, paying in any::<bool>(), not_found in 0i32..6, age in 0i64..60,
+        ) {
+            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][usize::from(status)];
+            let order = if paying {
+                OrderState::Paying(hold(50))
+            } else {
+                OrderState::Expired { expires_at: at(1), released_at: at(2) }
+            };
+            let case = Case {
+                status, order: &order, not_found_count: not_found, age: TimeDelta::seconds(age), now: at(age),
+            };
+            let finding = finding(answer);
+            match next(case, &finding) {
+                Step::Pay => prop_assert!(finding == Finding::Captured && paying),
+                Step::Late => {
+                    prop_assert!(finding == Finding::Captured && (!paying || status == Open::Declined));
+                }
+                Step::Leave => prop_assert!(status == Open::Declined && finding != Finding::Captured),
+                Step::Returned => prop_assert!(finding == Finding::Returned && status == Open::Returning),
+                Step::Decline(DeclineReason::UnknownPayment, _) => {
+                    prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= NOT_FOUND_SECONDS);
+                }
+                Step::Decline(..) => prop_assert!(
+                    matches!(finding, Finding::NotTaken { .. } | Finding::Returned) && !matches!(status, Open::Returning | Open::Declined)
+                ),
+                Step::AskAgain(again) => prop_assert_eq!(again == Open::Returning, status == Open::Returning),
+            }
+        }
+    }
+}

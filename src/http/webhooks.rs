@@ -1,0 +1,69 @@
+//! `/v1/webhooks/{provider}`: what payment gateways tell us by themselves.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use futures_util::FutureExt as _;
+use metrics::counter;
+use tracing::warn;
+
+use super::app::App;
+use super::body;
+use super::command::publish;
+use super::error::ApiError;
+use super::views::Problem;
+use crate::clock;
+use crate::gateway::webhook::WebhookError;
+use crate::message::{ResolvePayment, Version};
+use crate::store::webhooks::{self, NewWebhook};
+
+/// Take a webhook
+///
+/// It is a hint: it is stored once, and the gateway is asked what is true.
+#[utoipa::path(
+    post, path = "/v1/webhooks/{provider}", tag = "payments", params(("provider" = String, Path)), security(()),
+    request_body(content = String, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Stored, now or before"),
+        (status = 401, description = "Not signed by the gateway, or too old", body = Problem),
+    )
+)]
+pub async fn receive(
+    State(app): State<App>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    body::Raw(bytes): body::Raw,
+) -> Result<StatusCode, ApiError> {
+    let gateway =
+        app.gateway.as_ref().filter(|gateway| gateway.name() == provider).ok_or(ApiError::NotFound)?;
+    let event = gateway.verify_webhook(&headers, &bytes, clock::now()).map_err(|error| {
+        warn!(provider, %error, "a webhook was not taken");
+        match error {
+            WebhookError::Malformed => ApiError::Malformed(error.to_string()),
+            _ => ApiError::NotSigned,
+        }
+    })?;
+    let provider = gateway.name();
+    let payment = app
+        .write(move |tx| {
+            async move {
+                let webhook = NewWebhook {
+                    provider,
+                    event_id: &event.id,
+                    kind: &event.kind,
+                    payment_key: event.payment.as_ref(),
+                    gateway_order_id: event.order.as_ref(),
+                    signed: event.signed,
+                };
+                Ok(webhooks::store(tx, &webhook).await?)
+            }
+            .boxed()
+        })
+        .await?;
+    let outcome = if payment.is_some() { "matched" } else { "unmatched" };
+    counter!("holdfast_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
+    // A gateway that hears 503 sends it again, and finds it stored.
+    if let Some((payment_id, order_id)) = payment {
+        publish(&app, &ResolvePayment { version: Version, payment_id, order_id }, None).await?;
+    }
+    Ok(StatusCode::OK)
+}

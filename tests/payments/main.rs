@@ -1,0 +1,18 @@
+//! Card payments against the simulator over HTTP: whatever the gateway does, money and order agree in the end.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
+#![allow(dead_code, reason = "the shared support has more than each target needs")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cards;
+mod crashes;
+mod late_money;
+mod mishaps;
+mod stage;
+mod webhooks;

@@ -1,0 +1,156 @@
+//! A world with a simulator as its gateway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast::gateway::guard::{GuardRules, Guarded};
+use holdfast::gateway::port::Gateway;
+use holdfast::gateway::secret::Secret;
+use holdfast::gateway::toss::{Toss, TossSettings};
+use holdfast::gateway::webhook::WebhookSecrets;
+use holdfast::message::Queue;
+use holdfast_simulator::{Settings, Simulator};
+use holdfast_workers::pools::Pool;
+use serde_json::{Value, json};
+
+use crate::support::client::{Answer, Client};
+use crate::support::{eventually, eventually_within};
+use crate::support::world::World;
+
+/// A gateway that hangs is given up after this long.
+const TIMEOUT: Duration = Duration::from_millis(1_500);
+
+pub struct Stage {
+    pub world: World,
+    pub shop: Client,
+    pub simulator: Simulator,
+    http: reqwest::Client,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::with_secrets(&[]).await
+    }
+
+    /// Nobody brings card payments to their end: the test starts a program that does.
+    pub async fn without_resolvers() -> Self {
+        let but = Pool::Commands(Queue::PaymentResolve);
+        Self::open(&[], |pool| pool != but).await
+    }
+
+    /// With webhooks signed by these secrets.
+    pub async fn with_secrets(secrets: &[&str]) -> Self {
+        Self::open(secrets, |_| true).await
+    }
+
+    async fn open(secrets: &[&str], runs: impl Fn(Pool) -> bool) -> Self {
+        let settings = Settings::default();
+        let secrets: Vec<Secret> = secrets.iter().map(|secret| secret.parse().unwrap()).collect();
+        let secret_key = settings.secret_key.clone();
+        let simulator = Simulator::start(settings).await.unwrap();
+        let toss = Toss::new(&TossSettings {
+            url: simulator.url(),
+            secret_key: secret_key.parse().unwrap(),
+            timeout: TIMEOUT,
+            webhook_secrets: WebhookSecrets::parse(&secrets).unwrap(),
+        })
+        .unwrap();
+        let rules = GuardRules { concurrency: 64, patience: TIMEOUT, breaker: Default::default() };
+        let gateway: Arc<dyn Gateway> = Arc::new(Guarded::new(Arc::new(toss), rules));
+        let mut world = World::idle().await;
+        world.gateway = Some(gateway);
+        world.environment = vec![
+            ("HOLDFAST_TOSS_URL".to_owned(), simulator.url()),
+            ("HOLDFAST_TOSS_SECRET_KEY".to_owned(), secret_key),
+            ("HOLDFAST_GATEWAY_TIMEOUT_SECONDS".to_owned(), TIMEOUT.as_secs_f64().to_string()),
+        ];
+        Pool::all().filter(|pool| runs(*pool)).for_each(|pool| world.start_workers(pool));
+        let shop = world.start_api().await;
+        shop.stock("mug", 1_000).await;
+        let stage = Self { world, shop, simulator, http: reqwest::Client::new() };
+        let webhooks = json!({"webhook_url": format!("{}/v1/webhooks/toss", stage.shop.base)});
+        stage.control("PUT", "settings", &webhooks).await;
+        stage
+    }
+
+    /// A control call to the simulator; the body of its answer.
+    pub async fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("{}/control/{path}", self.simulator.url());
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = self.http.request(method, url).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}: {:?}", answer.status(), answer.text().await);
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null)
+    }
+
+    /// From now on these calls go wrong, and nothing else.
+    pub async fn faults(&self, calls: Value) {
+        self.control("PUT", "faults", &json!({"calls": calls})).await;
+    }
+
+    /// No webhook is sent from now on.
+    pub async fn without_webhooks(&self) {
+        self.control("PUT", "faults", &json!({"webhooks": [{"kind": "never"}]})).await;
+    }
+
+    /// An order on hold that costs 1,000 won a mug, and the key of its payment.
+    pub async fn held(&self, mugs: i64, hold_seconds: i64) -> (String, String) {
+        let order = self.shop.place("mug", mugs, hold_seconds).await;
+        assert_eq!(order.status, 201, "{order:?}");
+        let id = order.text("id").to_owned();
+        let key = self.authenticate(&id, mugs * 1_000).await;
+        (id, key)
+    }
+
+    /// The buyer agrees to pay for an order at the gateway.
+    pub async fn authenticate(&self, order: &str, amount: i64) -> String {
+        let payment = self.control("POST", "payments", &json!({"orderId": order, "amount": amount})).await;
+        payment["paymentKey"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn pay(&self, order: &str, payment_key: &str, amount_won: i64) -> Answer {
+        let body = json!({"method": "card", "payment_key": payment_key, "amount_won": amount_won});
+        self.shop.post(&format!("/v1/orders/{order}/payments"), &body).await
+    }
+
+    /// Asks for a payment by card without waiting for what comes of it.
+    pub async fn ask_to_pay(&self, order: &str, payment_key: &str, amount_won: i64) {
+        let body = json!({"method": "card", "payment_key": payment_key, "amount_won": amount_won});
+        let path = format!("/v1/orders/{order}/payments");
+        let answer = self.shop.send(self.shop.request(reqwest::Method::POST, &path).json(&body)).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// Waits until no card payment is open any more.
+    pub async fn until_all_is_definite(&self) {
+        let open = "SELECT count(*) FROM payments WHERE status IN ('requesting', 'unknown', 'returning')";
+        eventually_within(Duration::from_secs(120), "every payment is at its end", async || {
+            (self.world.count(open).await == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// What the gateway took for an order and did not give back.
+    pub async fn balance(&self, order: &str) -> i64 {
+        let books = self.control("GET", "books", &Value::Null).await;
+        let payments = books["payments"].as_array().unwrap();
+        let of_order = payments.iter().filter(|payment| payment["orderId"] == order);
+        of_order.map(|payment| payment["balance"].as_i64().unwrap()).sum()
+    }
+
+    /// Waits until an order's newest card payment has this status.
+    pub async fn until_payment_is(&self, order: &str, status: &str) {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT status::text FROM payments WHERE order_id = '{order}'
+              ORDER BY created_at DESC LIMIT 1) AS p WHERE status = '{status}'"
+        );
+        eventually(&format!("the payment of {order} is {status}"), async || {
+            (self.world.count(&sql).await == 1).then_some(())
+        })
+        .await;
+    }
+
+    /// Stops everything and checks the truths.
+    pub async fn finish(self) {
+        self.world.finish().await;
+    }
+}

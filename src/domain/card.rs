@@ -186,9 +186,10 @@ mod tests {
                 Step::Decline(DeclineReason::UnknownPayment, _) => {
                     prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= NOT_FOUND_SECONDS);
                 }
-                Step::Decline(..) => prop_assert!(
-                    matches!(finding, Finding::NotTaken { .. } | Finding::Returned) && !matches!(status, Open::Returning | Open::Declined)
-                ),
+                Step::Decline(..) => {
+                    let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);
+                    prop_assert!(definite && !matches!(status, Open::Returning | Open::Declined));
+                }
                 Step::AskAgain(again) => prop_assert_eq!(again == Open::Returning, status == Open::Returning),
             }
         }

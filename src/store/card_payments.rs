@@ -171,10 +171,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
 }
 
 /// Writes both sides of captured card payments down.
-pub async fn record_captures(
-    conn: &mut PgConnection,
-    captures: &[(CommandId, Won)],
-) -> sqlx::Result<()> {
+pub async fn record_captures(conn: &mut PgConnection, captures: &[(CommandId, Won)]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = captures.iter().map(|(id, _)| id.0).collect();
     let amounts: Vec<i64> = captures.iter().map(|(_, amount)| amount.0).collect();
     sqlx::query!(

@@ -470,7 +470,9 @@ pub async fn advance(
 ) -> sqlx::Result<()> {
     let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let done = sqlx::query!(
-        "UPDATE orders SET status = $3, closed_at = CASE WHEN $3 IN ('held', 'paying') THEN NULL ELSE now() END
+        "UPDATE orders
+            SET status = $3::order_status,
+                closed_at = CASE WHEN $3::order_status IN ('held', 'paying') THEN NULL ELSE now() END
           WHERE id = ANY($1) AND status = $2",
         &orders,
         from as OrderStatus,

@@ -7,8 +7,8 @@ use holdfast::broker::topology::DEFAULT_MAX_LENGTH;
 use serde_json::Value;
 
 use crate::buyers::Buyers;
-use crate::support::processes::Process;
 use crate::support::client::Client;
+use crate::support::processes::Process;
 use crate::support::servers::OwnServers;
 use crate::support::world::{World, make_vhost};
 use crate::support::{eventually, eventually_within};

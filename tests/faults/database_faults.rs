@@ -9,9 +9,9 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::buyers::Buyers;
-use crate::support::processes::{Process, signal};
 use crate::support::client::{Answer, Client};
 use crate::support::eventually_within;
+use crate::support::processes::{Process, signal};
 use crate::support::servers::OwnServers;
 use crate::support::world::World;
 

@@ -8,8 +8,8 @@ use holdfast_workers::pools::Pool;
 use serde_json::Value;
 
 use crate::commands::{hold, named, publish, publish_strange};
-use crate::support::processes::{HOLDFAST, of};
 use crate::support::eventually;
+use crate::support::processes::{HOLDFAST, of};
 use crate::support::world::World;
 
 #[tokio::test]

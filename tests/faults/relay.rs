@@ -13,8 +13,8 @@ use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use serde_json::Value;
 
 use crate::commands::{apply, charge, confirm, hold, publish};
-use crate::support::processes::Process;
 use crate::support::eventually;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 const LEADING: &str = "leading the relay of events";

@@ -6,8 +6,8 @@ use holdfast::message::Queue;
 
 use crate::buyers::Buyers;
 use crate::commands::{hold, publish};
-use crate::support::processes::Process;
 use crate::support::eventually;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 /// What an orchestrator gives a process to leave before it kills it.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::buyers::Buyers;
-use crate::support::processes::Process;
 use crate::proxy::{Proxy, address_of, through};
 use crate::support::client::Client;
+use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{eventually, eventually_within};
 

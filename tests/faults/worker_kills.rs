@@ -6,9 +6,9 @@ use holdfast_workers::pools::Pool;
 use uuid::Uuid;
 
 use crate::commands::{charge, confirm, hold, publish};
-use crate::support::processes::Process;
 use crate::support::client::Client;
 use crate::support::eventually;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 /// How many commands the killed worker had in its hands.

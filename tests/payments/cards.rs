@@ -34,7 +34,9 @@ async fn repeated_clicks_take_the_money_once_and_all_hear_paid() {
 async fn a_declined_card_leaves_the_hold_and_another_card_may_pay() {
     let stage = Stage::new().await;
     let (order, key) = stage.held(1, 600).await;
-    stage.faults(json!([{"on": "confirm", "kind": "decline", "code": "REJECT_CARD_PAYMENT", "count": 1}])).await;
+    stage
+        .faults(json!([{"on": "confirm", "kind": "decline", "code": "REJECT_CARD_PAYMENT", "count": 1}]))
+        .await;
     let declined = stage.pay(&order, &key, 1_000).await;
     assert_eq!((declined.status, declined.problem()), (402, "payment-declined"));
     assert_eq!(declined.text("reason"), "card_declined");

@@ -7,7 +7,7 @@ use crate::support::processes::Process;
 
 const RESOLVERS: &str = "payment.resolve=1";
 /// Orders of the storm.
-const ORDERS: usize = 200;
+const ORDERS: usize = 100;
 
 async fn is_paid_once_though_killed_at(point: &str) {
     let stage = Stage::without_resolvers().await;
@@ -82,7 +82,7 @@ async fn after_a_storm_of_faults_and_kills_the_gateways_books_are_ours() {
             confirm("error", json!({"status": 500, "done": true})),
             confirm("error", json!({"status": 500})),
             confirm("late", json!({"ms": 200})),
-            {"on": "find", "kind": "reset_before", "probability": 0.3},
+            {"on": "find", "kind": "reset_before", "probability": 0.15},
         ]))
         .await;
     for (shop, id, key) in &orders {

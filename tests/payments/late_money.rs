@@ -7,7 +7,8 @@ use crate::stage::Stage;
 /// The gateway says no and takes the money all the same; it tells the truth later, by a webhook.
 async fn order_with_money_to_come(stage: &Stage, mugs: i64) -> String {
     let (order, key) = stage.held(mugs, 3).await;
-    let lie = json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});
+    let lie =
+        json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});
     let later = json!([{"kind": "delayed", "ms": 6_000}]);
     stage.control("PUT", "faults", &json!({"calls": [lie], "webhooks": later})).await;
     assert_eq!(stage.pay(&order, &key, mugs * 1_000).await.status, 402);

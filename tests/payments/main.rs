@@ -5,7 +5,7 @@
     clippy::unwrap_used,
     reason = "test names are sentences, and a test fails by panicking"
 )]
-#![allow(dead_code, reason = "the shared support has more than each target needs")]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -38,7 +38,8 @@ async fn a_confirm_that_hangs_undone_is_repeated() {
 
 #[tokio::test]
 async fn a_500_that_was_done_is_found() {
-    is_paid_in_spite_of(json!([{"on": "confirm", "kind": "error", "status": 500, "done": true, "count": 1}])).await;
+    is_paid_in_spite_of(json!([{"on": "confirm", "kind": "error", "status": 500, "done": true, "count": 1}]))
+        .await;
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::{eventually, eventually_within};
 use crate::support::world::World;
+use crate::support::{eventually, eventually_within};
 
 /// A gateway that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -87,11 +87,6 @@ impl Stage {
         self.control("PUT", "faults", &json!({"calls": calls})).await;
     }
 
-    /// No webhook is sent from now on.
-    pub async fn without_webhooks(&self) {
-        self.control("PUT", "faults", &json!({"webhooks": [{"kind": "never"}]})).await;
-    }
-
     /// An order on hold that costs 1,000 won a mug, and the key of its payment.
     pub async fn held(&self, mugs: i64, hold_seconds: i64) -> (String, String) {
         let order = self.shop.place("mug", mugs, hold_seconds).await;
@@ -139,12 +134,12 @@ impl Stage {
 
     /// Waits until an order's newest card payment has this status.
     pub async fn until_payment_is(&self, order: &str, status: &str) {
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT status::text FROM payments WHERE order_id = '{order}'
-              ORDER BY created_at DESC LIMIT 1) AS p WHERE status = '{status}'"
-        );
+        let sql = "SELECT status::text FROM payments WHERE order_id = $1::text::uuid
+                    ORDER BY created_at DESC LIMIT 1";
         eventually(&format!("the payment of {order} is {status}"), async || {
-            (self.world.count(&sql).await == 1).then_some(())
+            let found: Option<String> =
+                sqlx::query_scalar(sql).bind(order).fetch_optional(&self.world.pool).await.unwrap();
+            (found.as_deref() == Some(status)).then_some(())
         })
         .await;
     }

@@ -14,7 +14,8 @@ async fn the_webhook_of_a_payment_that_nobody_answered_for_brings_it_to_its_end(
     stage.faults(json!([{"on": "confirm", "kind": "done_then_reset"}])).await;
     assert_eq!(stage.pay(&order, &key, 1_000).await.status, 200);
     eventually("the webhook is stored", async || {
-        (stage.world.count("SELECT count(*) FROM webhooks WHERE payment_id IS NOT NULL").await == 1).then_some(())
+        (stage.world.count("SELECT count(*) FROM webhooks WHERE payment_id IS NOT NULL").await == 1)
+            .then_some(())
     })
     .await;
     stage.finish().await;

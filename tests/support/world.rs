@@ -115,8 +115,7 @@ impl World {
 
     /// Starts one runner of a pool in this process.
     pub fn start_workers(&self, pool: Pool) {
-        let settings =
-            Settings { gateway: self.gateway.clone(), limits: self.limits, hold_batch_size: 250 };
+        let settings = Settings { gateway: self.gateway.clone(), limits: self.limits, hold_batch_size: 250 };
         pools::start(PoolSize { pool, runners: 1 }, &settings, &self.context(), &self.tasks);
     }
 
@@ -140,7 +139,13 @@ impl World {
             self.stop.clone(),
         );
         self.tasks.spawn(listening);
-        let app = App::new(self.pool.clone(), self.publisher.clone(), watch, self.gateway.clone(), self.stop.clone());
+        let app = App::new(
+            self.pool.clone(),
+            self.publisher.clone(),
+            watch,
+            self.gateway.clone(),
+            self.stop.clone(),
+        );
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         self.tasks.spawn(serving::serve(listener, router::router(app), self.stop.clone()));
@@ -169,6 +174,13 @@ impl World {
         });
         let sent = reqwest::Client::new().post(url).json(&message).send().await.unwrap();
         assert!(sent.status().is_success());
+    }
+
+    /// Throws away what waits in a queue.
+    pub async fn purge(&self, queue: &str) {
+        let url = format!("{}/queues/{}/{queue}/contents", self.servers.rabbitmq_api, self.vhost);
+        let purged = reqwest::Client::new().delete(url).send().await.unwrap();
+        assert!(purged.status().is_success());
     }
 
     /// Publishes a message of ours.

@@ -156,7 +156,8 @@ impl Plan {
         now: DateTime<Utc>,
     ) {
         let (payment_id, amount) = (message.command_id, order.amount);
-        let payment = DecidedPayment { id: payment_id, order_id: order.id, amount, card: None, declined: None };
+        let payment =
+            DecidedPayment { id: payment_id, order_id: order.id, amount, card: None, declined: None };
         match decide(order.state.clone(), amount, *balance, now) {
             PaymentDecision::Capture { balance_after } => {
                 *balance = balance_after;

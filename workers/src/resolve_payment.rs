@@ -66,7 +66,8 @@ impl Worker for ResolvePayments {
     }
 
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
-        let ids: Vec<CommandId> = batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
+        let ids: Vec<CommandId> =
+            batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
         let found = store::within(pool, LIMIT, async |conn| card_payments::find(conn, &ids).await).await?;
         let mut open: HashMap<CommandId, CardPayment> =
             found.into_iter().map(|payment| (payment.id, payment)).collect();
@@ -93,13 +94,19 @@ impl Worker for ResolvePayments {
         tx: &mut PgConnection,
         batch: &[Delivered<Resolving>],
     ) -> Result<Applied, ApplyError> {
-        let (orders, payments): (Vec<OrderId>, Vec<CommandId>) =
-            batch.iter().map(|delivered| &delivered.message.command).map(|command| (command.order_id, command.payment_id)).unzip();
+        let (orders, payments): (Vec<OrderId>, Vec<CommandId>) = batch
+            .iter()
+            .map(|delivered| &delivered.message.command)
+            .map(|command| (command.order_id, command.payment_id))
+            .unzip();
         let orders: HashMap<OrderId, _> =
             orders::lock(tx, &orders).await?.into_iter().map(|order| (order.id, order)).collect();
         let now = orders::transaction_time(tx).await?;
-        let payments: HashMap<CommandId, CardPayment> =
-            card_payments::lock(tx, &payments).await?.into_iter().map(|payment| (payment.id, payment)).collect();
+        let payments: HashMap<CommandId, CardPayment> = card_payments::lock(tx, &payments)
+            .await?
+            .into_iter()
+            .map(|payment| (payment.id, payment))
+            .collect();
 
         let mut plan = Plan::new(orders, now);
         let mut seen = HashSet::new();

@@ -203,7 +203,12 @@ impl<W: Worker> Runner<W> {
         bell.ring();
         let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled { judged, wake_ups: applied.wake_ups, payments: applied.payments, last_tag: batch.last_tag })
+        Ok(Settled {
+            judged,
+            wake_ups: applied.wake_ups,
+            payments: applied.payments,
+            last_tag: batch.last_tag,
+        })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,

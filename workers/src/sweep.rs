@@ -56,11 +56,14 @@ pub async fn run(context: Context) {
 }
 
 /// Publishes `payment.resolve` for open card payments that nobody has asked about for `quiet_seconds`. Returns how many.
-pub async fn wake_payments(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
-    let forgotten = store::within(pool, LIMIT, async |conn| {
-        card_payments::forgotten(conn, quiet_seconds, AT_ONCE).await
-    })
-    .await?;
+pub async fn wake_payments(
+    pool: &PgPool,
+    publisher: &Publisher,
+    quiet_seconds: i32,
+) -> anyhow::Result<usize> {
+    let forgotten =
+        store::within(pool, LIMIT, async |conn| card_payments::forgotten(conn, quiet_seconds, AT_ONCE).await)
+            .await?;
     let count = forgotten.len();
     let now = clock::now();
     publisher.publish_all(forgotten.into_iter().map(|payment| resolve(payment, now)).collect()).await?;

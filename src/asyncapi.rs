@@ -113,7 +113,9 @@ pub fn payload(queue: Queue) -> Value {
                 }},
             ]},
         }),
-        Queue::PaymentResolve => json!({"version": version, "payment_id": uuid, "order_id": uuid}),
+        Queue::PaymentResolve => {
+            json!({"version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"}})
+        }
         Queue::OrderExtend => json!({
             "version": version, "command_id": uuid, "order_id": uuid,
             "extend_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
@@ -182,7 +184,12 @@ mod tests {
         assert_described(&ExpireOrders { version: Version, due_at, order_ids: vec![order_id] });
         assert_described(&CancelOrder { version: Version, command_id, order_id });
         assert_described(&ConfirmPayment { version: Version, command_id, order_id, pay_by: PayBy::Wallet });
-        assert_described(&ResolvePayment { version: Version, payment_id: command_id, order_id });
+        assert_described(&ResolvePayment {
+            version: Version,
+            payment_id: command_id,
+            order_id,
+            is_hint: false,
+        });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

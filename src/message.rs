@@ -184,10 +184,11 @@ impl Command for ExtendHold {
 }
 
 /// How an order is to be paid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum PayBy {
     /// From the customer's wallet.
+    #[default]
     Wallet,
     /// By a payment that the buyer has authenticated at the gateway.
     Card {
@@ -208,6 +209,7 @@ pub struct ConfirmPayment {
     /// Which order.
     pub order_id: OrderId,
     /// How.
+    #[serde(default)]
     pub pay_by: PayBy,
 }
 
@@ -227,6 +229,9 @@ pub struct ResolvePayment {
     pub payment_id: CommandId,
     /// Its order.
     pub order_id: OrderId,
+    /// Whether this only hurries another message of the same payment, which goes on asking if this one learns nothing.
+    #[serde(default)]
+    pub is_hint: bool,
 }
 
 impl Command for ResolvePayment {

@@ -8,7 +8,7 @@ use super::refusal::DeclineReason;
 
 /// Inquiries that must have found nothing before a payment counts as never made …
 pub const NOT_FOUND_ENOUGH: i32 = 3;
-/// … and the seconds since it was asked for: longer than a call to the gateway can be on its way.
+/// … and the seconds since the gateway was last asked for the money: longer than a call can be on its way.
 pub const NOT_FOUND_SECONDS: i64 = 15;
 
 /// What becomes of a request to pay by card.
@@ -59,7 +59,7 @@ pub enum Finding {
     },
     /// Nothing is taken yet, and may still be.
     Pending,
-    /// The gateway knows no such payment.
+    /// The gateway knows no such payment, or knows it as another order's or of another amount.
     NotFound,
     /// The whole amount went back.
     Returned,
@@ -80,6 +80,8 @@ pub enum Step {
     Returned,
     /// Not at its end: ask again later.
     AskAgain(Open),
+    /// It is as it was, as far as anybody could say: ask some more times.
+    LookAgain,
     /// It is as it was.
     Leave,
 }
@@ -93,7 +95,7 @@ pub struct Case<'a> {
     pub order: &'a OrderState,
     /// Inquiries that found nothing, this one included.
     pub not_found_count: i32,
-    /// How long ago the money was asked for first.
+    /// How long ago the gateway was last asked for the money.
     pub age: TimeDelta,
     /// PostgreSQL's clock.
     pub now: DateTime<Utc>,
@@ -101,10 +103,13 @@ pub struct Case<'a> {
 
 /// Decides the next step. Unknown is not failed: only a definite answer ends a payment.
 pub fn next(case: Case<'_>, finding: &Finding) -> Step {
+    let is_quiet = case.age >= TimeDelta::seconds(NOT_FOUND_SECONDS);
     match (case.status, finding) {
         (Open::Returning, Finding::Returned) => Step::Returned,
         (Open::Returning, _) => Step::AskAgain(Open::Returning),
         (Open::Declined, Finding::Captured) => Step::Late,
+        // Somebody says otherwise, and money is not given up for one call that failed.
+        (Open::Declined, Finding::Unsure) => Step::LookAgain,
         (Open::Declined, _) => Step::Leave,
         (_, Finding::Captured) => match case.order {
             OrderState::Paying(_) => Step::Pay,
@@ -116,12 +121,11 @@ pub fn next(case: Case<'_>, finding: &Finding) -> Step {
         (Open::Unknown, Finding::Pending) => match case.order {
             // Money is asked for only while the hold is ours.
             OrderState::Paying(hold) if !hold.is_overdue(case.now) => Step::AskAgain(Open::Requesting),
+            // Only a confirm of ours takes the money, and none is on its way any more.
+            _ if is_quiet => Step::Decline(DeclineReason::NotApproved, None),
             _ => Step::AskAgain(Open::Unknown),
         },
-        (Open::Unknown, Finding::NotFound)
-            if case.not_found_count >= NOT_FOUND_ENOUGH
-                && case.age >= TimeDelta::seconds(NOT_FOUND_SECONDS) =>
-        {
+        (Open::Unknown, Finding::NotFound) if case.not_found_count >= NOT_FOUND_ENOUGH && is_quiet => {
             Step::Decline(DeclineReason::UnknownPayment, None)
         }
         _ => Step::AskAgain(Open::Unknown),
@@ -181,11 +185,15 @@ mod tests {
                 Step::Late => {
                     prop_assert!(finding == Finding::Captured && (!paying || status == Open::Declined));
                 }
+                Step::LookAgain => prop_assert!(status == Open::Declined && finding == Finding::Unsure),
                 Step::Leave => prop_assert!(status == Open::Declined && finding != Finding::Captured),
                 Step::Returned => prop_assert!(finding == Finding::Returned && status == Open::Returning),
                 Step::Decline(DeclineReason::UnknownPayment, _) => {
                     prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= NOT_FOUND_SECONDS);
                 }
+                Step::Decline(DeclineReason::NotApproved, _) => prop_assert!(
+                    finding == Finding::Pending && age >= NOT_FOUND_SECONDS && (!paying || age >= 50)
+                ),
                 Step::Decline(..) => {
                     let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);
                     prop_assert!(definite && !matches!(status, Open::Returning | Open::Declined));

@@ -77,6 +77,8 @@ pub enum DeclineReason {
     CardDeclined,
     /// The gateway knows no such payment.
     UnknownPayment,
+    /// The buyer did not finish at the gateway before the hold's time was up.
+    NotApproved,
     /// The money was given back at the gateway, not by us.
     GivenBack,
 }
@@ -90,6 +92,7 @@ impl DeclineReason {
             Self::KeyInUse => "key_in_use",
             Self::CardDeclined => "card_declined",
             Self::UnknownPayment => "unknown_payment",
+            Self::NotApproved => "not_approved",
             Self::GivenBack => "given_back",
         }
     }

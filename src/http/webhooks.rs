@@ -63,7 +63,8 @@ pub async fn receive(
     counter!("holdfast_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
     // A gateway that hears 503 sends it again, and finds it stored.
     if let Some((payment_id, order_id)) = payment {
-        publish(&app, &ResolvePayment { version: Version, payment_id, order_id }, None).await?;
+        publish(&app, &ResolvePayment { version: Version, payment_id, order_id, is_hint: true }, None)
+            .await?;
     }
     Ok(StatusCode::OK)
 }

@@ -39,8 +39,8 @@ pub struct CardPayment {
     pub status: Open,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
-    /// When it was asked for first.
-    pub created_at: DateTime<Utc>,
+    /// When the gateway was last asked for the money; when the row was written if it never was.
+    pub asked_at: DateTime<Utc>,
 }
 
 struct Row {
@@ -50,7 +50,7 @@ struct Row {
     payment_key: String,
     status: PaymentStatus,
     not_found_count: i32,
-    created_at: DateTime<Utc>,
+    asked_at: DateTime<Utc>,
 }
 
 impl Row {
@@ -70,7 +70,7 @@ impl Row {
             key,
             status,
             not_found_count: self.not_found_count,
-            created_at: self.created_at,
+            asked_at: self.asked_at,
         }))
     }
 }
@@ -97,14 +97,17 @@ pub async fn request(conn: &mut PgConnection, requests: &[Request]) -> sqlx::Res
     Ok(rows.into_iter().map(CommandId).collect())
 }
 
-/// Those of these payments whose gateway may have to be asked.
+/// Those of these payments whose gateway may have to be asked. A declined one whose key has paid under another try is
+/// not among them: the money is that one's.
 pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Result<Vec<CardPayment>> {
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, order_id, amount_won, payment_key AS "payment_key!", status AS "status: PaymentStatus",
-                  not_found_count, created_at
-             FROM payments WHERE id = ANY($1) AND method = 'card'"#,
+                  not_found_count, asked_at
+             FROM payments WHERE id = ANY($1) AND method = 'card'
+              AND NOT (status = 'declined' AND EXISTS (
+                  SELECT FROM payments o WHERE o.payment_key = payments.payment_key AND o.status <> 'declined'))"#,
         &ids,
     )
     .fetch_all(conn)
@@ -118,8 +121,11 @@ pub async fn lock(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT id, order_id, amount_won, payment_key AS "payment_key!", status AS "status: PaymentStatus",
-                  not_found_count, created_at
-             FROM payments WHERE id = ANY($1) AND method = 'card' ORDER BY id FOR NO KEY UPDATE"#,
+                  not_found_count, asked_at
+             FROM payments WHERE id = ANY($1) AND method = 'card'
+              AND NOT (status = 'declined' AND EXISTS (
+                  SELECT FROM payments o WHERE o.payment_key = payments.payment_key AND o.status <> 'declined'))
+            ORDER BY id FOR NO KEY UPDATE"#,
         &ids,
     )
     .fetch_all(conn)
@@ -155,7 +161,8 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
         "UPDATE payments
             SET status = new.status, not_found_count = payments.not_found_count + new.not_found,
                 decline_reason = new.reason, decline_code = new.code,
-                inquiry_count = inquiry_count + 1, last_inquiry_at = now()
+                inquiry_count = inquiry_count + 1, last_inquiry_at = now(),
+                asked_at = CASE WHEN payments.status = 'requesting' THEN now() ELSE asked_at END
            FROM unnest($1::uuid[], $2::payment_status[], $3::int[], $4::text[], $5::text[])
              AS new (id, status, not_found, reason, code)
           WHERE payments.id = new.id",
@@ -187,17 +194,19 @@ pub async fn record_captures(conn: &mut PgConnection, captures: &[(CommandId, Wo
     Ok(())
 }
 
-/// Open payments that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
-pub async fn forgotten(
+/// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
+pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
     let rows = sqlx::query!(
-        "SELECT id, order_id FROM payments
-          WHERE status IN ('requesting', 'unknown', 'returning')
-            AND coalesce(last_inquiry_at, created_at) < now() - make_interval(secs => $1::int)
-          ORDER BY created_at LIMIT $2",
+        "UPDATE payments SET woken_at = now()
+          WHERE id IN (SELECT id FROM payments
+                        WHERE status IN ('requesting', 'unknown', 'returning')
+                          AND greatest(created_at, last_inquiry_at, woken_at) < now() - make_interval(secs => $1::int)
+                        ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+         RETURNING id, order_id",
         quiet_seconds,
         limit,
     )

@@ -98,6 +98,18 @@ pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::R
     Ok(())
 }
 
+/// Locks the SKUs of these codes until the transaction ends.
+pub async fn lock_codes(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "SELECT FROM stock st JOIN skus s ON s.id = st.sku_id WHERE s.code = ANY($1)
+          ORDER BY st.sku_id FOR NO KEY UPDATE OF st",
+        codes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Locks SKUs until the transaction ends, always in the order of their ids. The lock leaves the key alone, as whoever
 /// only refers to a SKU need not wait.
 async fn lock(conn: &mut PgConnection, skus: &[i64]) -> sqlx::Result<()> {

@@ -27,13 +27,14 @@ pub async fn store(
     conn: &mut PgConnection,
     webhook: &NewWebhook<'_>,
 ) -> sqlx::Result<Option<(CommandId, OrderId)>> {
-    // Of several attempts under one key the one that can still change comes first.
+    // Of several attempts under one key the one of the order it names comes first, then one that can still change.
     let payment = sqlx::query!(
         "SELECT id, order_id FROM payments
           WHERE payment_key = $1 AND method = 'card'
-          ORDER BY status IN ('requesting', 'unknown', 'returning') DESC, status = 'declined', created_at DESC
+          ORDER BY order_id::text = $2 DESC, status IN ('requesting', 'unknown', 'returning') DESC, status = 'declined', created_at DESC
           LIMIT 1",
         webhook.payment_key.map(PaymentKey::as_str),
+        webhook.gateway_order_id.map_or("", GatewayOrderId::as_str),
     )
     .fetch_optional(&mut *conn)
     .await?;

@@ -70,6 +70,11 @@ async fn every_call_needs_a_token() {
                 assert_eq!(answer.status(), 200);
                 continue;
             }
+            // Webhooks prove themselves by their signature, and here is no gateway to send any.
+            if path.starts_with("/v1/webhooks/") {
+                assert_eq!(answer.status(), 404);
+                continue;
+            }
             assert_eq!(answer.status(), 401, "{name} {path}");
             assert_eq!(answer.headers()["www-authenticate"], "Bearer");
             assert_eq!(answer.headers()["content-type"], "application/problem+json");

@@ -108,7 +108,7 @@ async fn held_orders(count: usize) -> (World, Vec<OrderId>) {
     let world = World::idle().await;
     let shop = world.start_api().await;
     shop.stock("mug", count as i64).await;
-    let worker = HoldOrders { limits: Limits::default(), batch_size: 250 };
+    let worker = HoldOrders::new(Limits::default(), 250);
     let mut orders = Vec::with_capacity(count);
     for customer in (0..count.div_ceil(TOGETHER)).map(|n| format!("buyer-{n}")) {
         let wanted = TOGETHER.min(count - orders.len());

@@ -1,8 +1,13 @@
 //! Poison among good messages: it is set aside with its reason, and its neighbours are applied.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use holdfast::broker::envelope::{Incoming, X_ATTEMPT};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::limits::Limits;
+use holdfast::gateway::toss::{Toss, TossSettings};
+use holdfast::gateway::webhook::WebhookSecrets;
 use holdfast::message::{HoldOrder, Queue, encode};
 use holdfast_workers::hold_orders::HoldOrders;
 use holdfast_workers::pools::Pool;
@@ -51,7 +56,15 @@ async fn unreadable_messages_become_dead_letters_with_their_reason_and_their_nei
 
 #[tokio::test]
 async fn every_queue_sets_its_poison_aside() {
-    let world = World::idle().await;
+    let mut world = World::idle().await;
+    // Nobody is asked about what cannot be read, but without a gateway the queue has no consumer.
+    let toss = TossSettings {
+        url: "http://127.0.0.1:9".to_owned(),
+        secret_key: "unused".parse().unwrap(),
+        timeout: Duration::from_secs(1),
+        webhook_secrets: WebhookSecrets::default(),
+    };
+    world.gateway = Some(Arc::new(Toss::new(&toss).unwrap()));
     world.start_all_workers();
     for queue in Queue::ALL {
         publish_strange(&world, queue.name(), named(queue.name()), b"[1, 2").await;
@@ -139,8 +152,8 @@ async fn a_message_that_breaks_a_rule_of_the_database_is_found_by_halving() {
 /// Holds orders, but one of them is too much for it.
 struct PanicsFor(OrderId);
 
-const HOLD_ORDERS: HoldOrders =
-    HoldOrders { limits: Limits { max_live_holds: 1_000, max_units_per_sku: 1_000 }, batch_size: 250 };
+static HOLD_ORDERS: HoldOrders =
+    HoldOrders::new(Limits { max_live_holds: 1_000, max_units_per_sku: 1_000 }, 250);
 
 impl Worker for PanicsFor {
     type Message = HoldOrder;

@@ -40,7 +40,7 @@ async fn of_a_hundred_buyers_at_once_exactly_one_holds_the_last_unit() {
 async fn of_two_batches_that_count_on_the_same_unit_the_slower_one_decides_again() {
     let (world, shop) = World::running().await;
     shop.stock("last", 1).await;
-    let worker = HoldOrders { limits: Limits::default(), batch_size: 250 };
+    let worker = HoldOrders::new(Limits::default(), 250);
     let [faster, slower] = ["alice", "bob"].map(|customer| hold(customer, &[("last", 1)], 600));
 
     // Neither has committed when the other one looks at the stock.
@@ -176,5 +176,5 @@ async fn with_stock(limits: Limits) -> (World, HoldOrders) {
     let shop = world.start_api().await;
     shop.stock("mug", 10).await;
     shop.stock("tee", 10).await;
-    (world, HoldOrders { limits, batch_size: 250 })
+    (world, HoldOrders::new(limits, 250))
 }

@@ -18,8 +18,7 @@ use crate::support::processes::Process;
 use crate::support::world::World;
 
 const LEADING: &str = "leading the relay of events";
-const HOLD_ORDERS: HoldOrders =
-    HoldOrders { limits: Limits { max_live_holds: 100, max_units_per_sku: 100 }, batch_size: 250 };
+static HOLD_ORDERS: HoldOrders = HoldOrders::new(Limits { max_live_holds: 100, max_units_per_sku: 100 }, 250);
 
 #[tokio::test]
 async fn when_the_leading_relay_is_killed_another_publishes_every_event_in_order_per_order() {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
+use crate::support::eventually;
 use crate::support::processes::Process;
 
 const RESOLVERS: &str = "payment.resolve=1";
@@ -47,7 +48,10 @@ async fn a_payment_whose_message_was_lost_is_woken() {
     let stage = Stage::without_resolvers().await;
     let (order, key) = stage.held(1, 600).await;
     stage.ask_to_pay(&order, &key, 1_000).await;
-    stage.until_payment_is(&order, "requesting").await;
+    eventually("it waits in its queue", async || {
+        (stage.world.depth("payment.resolve").await == 1).then_some(())
+    })
+    .await;
     stage.world.purge("payment.resolve").await;
     let woken =
         holdfast_workers::sweep::wake_payments(&stage.world.pool, &stage.world.publisher, 0).await.unwrap();

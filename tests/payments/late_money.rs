@@ -29,6 +29,16 @@ async fn pays_the_order_when_its_units_are_still_there() {
 }
 
 #[tokio::test]
+async fn is_not_given_up_because_the_gateway_cannot_be_asked_at_once() {
+    let stage = Stage::new().await;
+    let order = order_with_money_to_come(&stage, 2).await;
+    let fails = json!({"calls": [{"on": "find", "kind": "reset_before", "count": 3}]});
+    stage.control("POST", "faults", &fails).await;
+    stage.shop.until(&order, "paid").await;
+    stage.finish().await;
+}
+
+#[tokio::test]
 async fn goes_back_when_the_units_are_gone() {
     let stage = Stage::new().await;
     let order = order_with_money_to_come(&stage, 2).await;

@@ -71,6 +71,20 @@ async fn where_webhooks_are_signed_a_forged_or_stale_one_is_refused_and_nothing_
 }
 
 #[tokio::test]
+async fn a_signed_webhook_is_taken_and_stored_as_signed() {
+    let stage = Stage::with_secrets(&[SECRET]).await;
+    let signed = json!({"webhook_format": "standard", "webhook_secrets": [SECRET]});
+    stage.control("PUT", "settings", &signed).await;
+    let (order, key) = stage.held(1, 600).await;
+    assert_eq!(stage.pay(&order, &key, 1_000).await.status, 200);
+    eventually("it is stored", async || {
+        (stage.world.count("SELECT count(*) FROM webhooks WHERE signed").await == 1).then_some(())
+    })
+    .await;
+    stage.finish().await;
+}
+
+#[tokio::test]
 async fn an_unknown_provider_is_not_found() {
     let stage = Stage::new().await;
     assert_eq!(stage.shop.post("/v1/webhooks/somebody", &json!({})).await.status, 404);

@@ -18,6 +18,10 @@ use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command, unknown_order,
 };
 
+/// How often a cancellation comes back to an order that is being paid: for about twenty minutes, longer than a gateway
+/// takes to say no.
+const WHILE_PAYING: u32 = 25;
+
 /// The worker.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelOrders;
@@ -51,7 +55,14 @@ impl Worker for CancelOrders {
         let mut verdicts = Vec::with_capacity(batch.len());
         for Delivered { message, .. } in batch {
             let state = locked.get(&message.order_id);
-            verdicts.push(state.map_or_else(unknown_order, |_| Verdict::Done));
+            verdicts.push(match state {
+                None => unknown_order(),
+                // Money is being asked for: what becomes of the order is not decided yet.
+                Some(OrderState::Paying(_)) => {
+                    Verdict::Retry { why: "the order is being paid".to_owned(), limit: WHILE_PAYING }
+                }
+                Some(_) => Verdict::Done,
+            });
             // Only a hold can be called off; for every other state there is nothing left to do.
             if matches!(state, Some(OrderState::Held(_))) && cancelled.insert(message.order_id) {
                 told.push(NewEvent {

@@ -1,11 +1,12 @@
 //! `order.hold`: sets stock aside for new orders, or refuses them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Incoming;
 use holdfast::domain::allocation::{Decision, Demand, Shelf, Usage, allocate};
-use holdfast::domain::ids::{OrderId, SkuId};
+use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::refusal::Refusal;
 use holdfast::event::OrderEvent;
@@ -23,12 +24,12 @@ use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp
 const OVERDUE_AT_ONCE: i64 = 1_000;
 
 /// The worker.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct HoldOrders {
-    /// What one customer may hold.
-    pub limits: Limits,
-    /// Messages in one batch; the rate hardly grows above 500.
-    pub batch_size: usize,
+    limits: Limits,
+    batch_size: usize,
+    /// Others were faster at the last try: the next one locks the stock before it looks, so that it is the last.
+    overtaken: AtomicBool,
 }
 
 impl Worker for HoldOrders {
@@ -62,8 +63,9 @@ impl Worker for HoldOrders {
             let decided = self.decide(tx, &customers, &sorted.fresh, now).await?;
             store(tx, &decided, now).await?;
             if !stock::take(tx, &units_of(&decided)).await? {
-                return Err(ApplyError::Overtaken);
+                return Err(self.overtaken());
             }
+            self.overtaken.store(false, Ordering::Relaxed);
             count(&decided);
             due.extend(decided.iter().filter_map(|order| match order.outcome {
                 Outcome::Held { expires_at, .. } => Some((expires_at, order.id)),
@@ -75,6 +77,16 @@ impl Worker for HoldOrders {
 }
 
 impl HoldOrders {
+    /// A worker that lets a customer hold so much and takes so many messages at once; the rate hardly grows above 500.
+    pub const fn new(limits: Limits, batch_size: usize) -> Self {
+        Self { limits, batch_size, overtaken: AtomicBool::new(false) }
+    }
+
+    fn overtaken(&self) -> ApplyError {
+        self.overtaken.store(true, Ordering::Relaxed);
+        ApplyError::Overtaken
+    }
+
     /// Decides who gets what, in the order of arrival, on stock as it stands now. Nothing is locked yet, so that
     /// batches work side by side: whether the stock is still there is asked at the very end.
     async fn decide(
@@ -85,7 +97,12 @@ impl HoldOrders {
         now: DateTime<Utc>,
     ) -> Result<Vec<DecidedOrder>, ApplyError> {
         let codes = distinct(fresh.iter().flat_map(|order| order.items.iter().map(|item| item.sku.as_str())));
+        if self.overtaken.load(Ordering::Relaxed) {
+            stock::lock_codes(tx, &codes).await?;
+        }
         let mut shelf = stock::shelf(tx, &codes).await?;
+        let seen: HashMap<SkuCode, i32> =
+            shelf.iter().map(|(code, sku)| (code.clone(), sku.available)).collect();
         let mut usage = usage_of(tx, customers, &shelf).await?;
         let demands: Vec<Demand<'_>> =
             fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
@@ -96,6 +113,11 @@ impl HoldOrders {
             let overdue = stock::overdue_holds(tx, &short, OVERDUE_AT_ONCE).await?;
             if !overdue.is_empty() {
                 return Err(ApplyError::Overdue(overdue));
+            }
+            // Overdue holds that are gone by now were released after the stock was read: their units are there.
+            let now = stock::shelf(tx, &short).await?;
+            if now.iter().any(|(code, sku)| seen.get(code).is_none_or(|before| sku.available > *before)) {
+                return Err(self.overtaken());
             }
         }
         let decided = fresh.iter().zip(decisions).map(|(order, decision)| DecidedOrder {

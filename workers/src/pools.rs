@@ -123,7 +123,7 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
         let context = context.clone();
         match size.pool {
             Pool::Commands(Queue::OrderHold) => {
-                let worker = HoldOrders { limits: settings.limits, batch_size: settings.hold_batch_size };
+                let worker = HoldOrders::new(settings.limits, settings.hold_batch_size);
                 tasks.spawn(runner::run(worker, context, turns.clone()));
             }
             Pool::Commands(Queue::OrderExpire) => {

@@ -14,6 +14,7 @@ use holdfast::broker::envelope::Incoming;
 use holdfast::domain::card::{Finding, Open};
 use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, Standing};
 use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::domain::money::Won;
 use holdfast::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway};
 use holdfast::message::{Queue, ResolvePayment};
 use holdfast::store::card_payments::{self, CardPayment};
@@ -27,6 +28,9 @@ use plan::Plan;
 
 /// Looking the payments up takes no longer, unless the server is gone.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a payment that counts as declined is looked at again after calls that failed: for about ten minutes.
+const SOME_MORE_TIMES: u32 = 16;
 
 /// The worker. Locks orders, then payments, then SKUs, each in order.
 #[derive(Clone)]
@@ -118,7 +122,12 @@ impl Worker for ResolvePayments {
                 Asked::Answered(asked, finding) => match payments.get(&asked.id) {
                     // Whoever moved it on meanwhile goes on with it.
                     Some(locked) if locked.status == asked.status && seen.insert(locked.id) => {
-                        plan.decide(locked, finding)
+                        match plan.decide(locked, finding) {
+                            Verdict::Retry { limit: u32::MAX, .. } if message.command.is_hint => {
+                                Verdict::Done
+                            }
+                            verdict => verdict,
+                        }
                     }
                     _ => Verdict::Done,
                 },
@@ -132,6 +141,11 @@ impl Worker for ResolvePayments {
 /// A retry without end: money that may have been taken is never forgotten.
 fn again(why: &str) -> Verdict {
     Verdict::Retry { why: why.to_owned(), limit: u32::MAX }
+}
+
+/// A retry that ends: nothing says yet that money was taken.
+fn some_more_times(why: &str) -> Verdict {
+    Verdict::Retry { why: why.to_owned(), limit: SOME_MORE_TIMES }
 }
 
 /// Asks what the payment's state requires. All keys are made of its id, so that a repeated call is the same call.
@@ -170,12 +184,17 @@ async fn look(gateway: &dyn Gateway, payment: &CardPayment, order: &GatewayOrder
 fn judge(payment: &CardPayment, found: &GatewayPayment, order: &GatewayOrderId) -> Finding {
     match found.standing(order, payment.amount) {
         Standing::Captured { returned } if returned == payment.amount => Finding::Returned,
-        Standing::Captured { .. } => Finding::Captured,
+        Standing::Captured { returned: Won(0) } => Finding::Captured,
+        Standing::Captured { returned } => {
+            let (payment_id, returned_won) = (payment.id.0, returned.0);
+            warn!(%payment_id, returned_won, "part of a payment was given back elsewhere, a person must look");
+            Finding::Unsure
+        }
         Standing::Pending => Finding::Pending,
         Standing::NotTaken => Finding::NotTaken { code: "NOT_TAKEN".to_owned() },
         Standing::Differs { field } => {
-            warn!(payment_id = %payment.id.0, field, "the gateway's payment is not ours, a person must look");
-            Finding::Unsure
+            warn!(payment_id = %payment.id.0, field, "the gateway knows this payment key as somebody else's");
+            Finding::NotFound
         }
     }
 }

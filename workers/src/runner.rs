@@ -66,18 +66,49 @@ pub(crate) enum Ended {
     Stopped,
     #[error("nothing is redelivered any more")]
     Trusted,
+    #[error("what was redelivered did no harm so far")]
+    SoFarSoGood,
     #[error("the broker ended the consumer")]
     ConsumerGone,
     #[error(transparent)]
     Broker(#[from] BrokerError),
 }
 
-/// How much a consumer takes ahead. After a lost channel it takes one message at a time as long as they are
-/// redelivered ones: if one of them costs the channel or the process again, its neighbours are not counted guilty.
+/// How much a consumer takes ahead. After a lost channel it begins with one message and takes eight times as many each
+/// time that went well, as long as they are redelivered ones: if one of them costs the channel or the process again, few
+/// neighbours are counted guilty with it, and fewer at every try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Full,
-    Cautious,
+    Cautious(u16),
+}
+
+impl Mode {
+    /// A process that was started again may be one that such a message killed.
+    const FIRST: Mode = Mode::Cautious(1);
+    const GROWTH: u16 = 8;
+
+    fn prefetch(self, full: u16) -> u16 {
+        match self {
+            Mode::Full => full,
+            Mode::Cautious(few) => few.min(full),
+        }
+    }
+
+    /// After so many messages without harm.
+    fn bolder(self, full: u16) -> Mode {
+        match self {
+            Mode::Cautious(few) if few.saturating_mul(Self::GROWTH) < full => {
+                Mode::Cautious(few * Self::GROWTH)
+            }
+            _ => Mode::Full,
+        }
+    }
+
+    /// Whether a consumer that took `redelivered` messages of this kind in a row has taken enough of them.
+    fn is_over(self, redelivered: usize) -> bool {
+        matches!(self, Mode::Cautious(few) if redelivered >= usize::from(few))
+    }
 }
 
 impl From<lapin::Error> for Ended {
@@ -93,8 +124,7 @@ pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let runner = Runner { queue, worker, context, turns, connector };
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
-    // A process that was started again may be one that such a message killed.
-    let mut mode = Mode::Cautious;
+    let mut mode = Mode::FIRST;
     loop {
         let ended = match stop.run_until_cancelled(runner.open(mode)).await {
             Some(Ok((channel, consumer))) => {
@@ -113,9 +143,10 @@ pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
                 backoff.reset();
                 mode = Mode::Full;
             }
+            Ended::SoFarSoGood => mode = mode.bolder(runner.worker.limits().prefetch),
             ended => {
                 warn!(queue = runner.queue, error = %ended, "consumer lost, opening a new one");
-                mode = Mode::Cautious;
+                mode = Mode::FIRST;
                 stop.run_until_cancelled(backoff.wait()).await;
             }
         }
@@ -150,10 +181,7 @@ impl<W: Worker> Runner<W> {
     }
 
     async fn subscribe(&self, channel: &Channel, mode: Mode) -> Result<Consumer, BrokerError> {
-        let prefetch = match mode {
-            Mode::Full => self.worker.limits().prefetch,
-            Mode::Cautious => 1,
-        };
+        let prefetch = mode.prefetch(self.worker.limits().prefetch);
         within(BROKER_TIMEOUT, channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let (queue, tag) = (self.queue.as_str().into(), "".into());
         let options = BasicConsumeOptions::default();
@@ -171,6 +199,7 @@ impl<W: Worker> Runner<W> {
 
     /// Applies batch after batch and hands them over to be finished.
     async fn apply(&self, mut consumer: Consumer, hand_over: mpsc::Sender<Settled>, mode: Mode) -> Ended {
+        let mut harmless = 0;
         loop {
             let taken = tokio::select! {
                 biased;
@@ -181,7 +210,7 @@ impl<W: Worker> Runner<W> {
                 Ok(taken) => taken,
                 Err(ended) => return ended,
             };
-            let redelivered = batch.redelivered;
+            let (redelivered, count) = (batch.redelivered, batch.readable.len() + batch.unreadable.len());
             let settled = match self.settle(batch).await {
                 Ok(settled) => settled,
                 Err(Stopped) => return Ended::Stopped,
@@ -191,8 +220,12 @@ impl<W: Worker> Runner<W> {
             if hand_over.send(settled).await.is_err() {
                 return Ended::ConsumerGone;
             }
-            if mode == Mode::Cautious && !redelivered {
+            if mode != Mode::Full && !redelivered {
                 return Ended::Trusted;
+            }
+            harmless += count;
+            if mode.is_over(harmless) {
+                return Ended::SoFarSoGood;
             }
         }
     }

@@ -61,9 +61,10 @@ pub async fn wake_payments(
     publisher: &Publisher,
     quiet_seconds: i32,
 ) -> anyhow::Result<usize> {
-    let forgotten =
-        store::within(pool, LIMIT, async |conn| card_payments::forgotten(conn, quiet_seconds, AT_ONCE).await)
-            .await?;
+    let forgotten = store::within(pool, LIMIT, async |conn| {
+        card_payments::claim_forgotten(conn, quiet_seconds, AT_ONCE).await
+    })
+    .await?;
     let count = forgotten.len();
     let now = clock::now();
     publisher.publish_all(forgotten.into_iter().map(|payment| resolve(payment, now)).collect()).await?;

@@ -88,7 +88,7 @@ impl WakeUp {
 
 /// The command to bring a card payment to its end.
 pub fn resolve((payment_id, order_id): (CommandId, OrderId), now: DateTime<Utc>) -> Outgoing {
-    Outgoing::command(&ResolvePayment { version: Version, payment_id, order_id }, now, None)
+    Outgoing::command(&ResolvePayment { version: Version, payment_id, order_id, is_hint: false }, now, None)
 }
 
 /// What a worker made of a batch.

@@ -25,8 +25,8 @@ const PAYERS: u64 = 200_000;
 const WALLET_WON: i64 = 100_000;
 const QUEUES: [&str; 3] = ["order.hold", "payment.confirm", "order.expire"];
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
-const FIRST_RATE: f64 = 1_000.0;
-const STEP: f64 = 1.25;
+const FIRST_RATE: f64 = 2_000.0;
+const STEP: f64 = 1.4;
 /// The long run takes this share of the highest rate that a short one could hold: tables and their indexes grow.
 const SHARE: f64 = 0.75;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use holdfast::domain::card::{Case, Finding, Open, Step, next};
-use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::domain::ids::{CommandId, OrderId, SkuId};
 use holdfast::domain::money::Won;
 use holdfast::domain::order::OrderState;
 use holdfast::domain::refusal::DeclineReason;
@@ -17,7 +17,7 @@ use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
 use sqlx::PgConnection;
 
-use super::again;
+use super::{again, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
 use crate::worker::Verdict;
@@ -60,7 +60,7 @@ impl Plan {
             status: payment.status,
             order: &order.state,
             not_found_count: payment.not_found_count + i32::from(not_found),
-            age: self.now - payment.created_at,
+            age: self.now - payment.asked_at,
             now: self.now,
         };
         let step = next(case, finding);
@@ -93,6 +93,7 @@ impl Plan {
                 self.changes.push(Change { not_found, ..changed(payment, status(open)) });
                 return again("the gateway has given no definite answer");
             }
+            Step::LookAgain => return some_more_times("the gateway could not be asked"),
             Step::Leave => {}
         }
         Verdict::Done
@@ -137,6 +138,9 @@ impl Plan {
         mut self,
         tx: &mut PgConnection,
     ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
+        // What a payment came to is told before what follows from it.
+        events::append(tx, &std::mem::take(&mut self.told)).await?;
+        let mut available = self.lock_stock(tx).await?;
         let mut stock_changes = Vec::new();
         if !self.freed.is_empty() {
             orders::advance(tx, &self.freed, OrderStatus::Paying, OrderStatus::Held).await?;
@@ -152,7 +156,7 @@ impl Plan {
             stock::record_sales(tx, &paid).await?;
             stock_changes.extend(sold(stock::units_of(tx, &paid).await?));
         }
-        let returning = self.settle_late(tx, &mut stock_changes).await?;
+        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
         stock::change(tx, &stock_changes).await?;
         card_payments::change(tx, &self.changes).await?;
         if !self.captured.is_empty() {
@@ -162,10 +166,24 @@ impl Plan {
         Ok(returning)
     }
 
+    /// Locks every SKU of the batch at once, in order, and returns what is available of it.
+    async fn lock_stock(&self, tx: &mut PgConnection) -> sqlx::Result<HashMap<SkuId, i32>> {
+        let paid = self.paid.iter().map(|(_, order)| *order);
+        let late = self.late.iter().map(|payment| payment.order_id);
+        let orders: Vec<OrderId> = self.freed.iter().copied().chain(paid).chain(late).collect();
+        if orders.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let skus: BTreeSet<SkuId> =
+            stock::units_of(tx, &orders).await?.into_iter().map(|(sku_id, _)| sku_id).collect();
+        stock::lock_available(tx, &skus.into_iter().collect::<Vec<_>>()).await
+    }
+
     /// Money for orders that expired: held again and paid where the units are still there, given back where not.
     async fn settle_late(
         &mut self,
         tx: &mut PgConnection,
+        available: &mut HashMap<SkuId, i32>,
         stock_changes: &mut Vec<StockChange>,
     ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
         let late = std::mem::take(&mut self.late);
@@ -174,8 +192,6 @@ impl Plan {
         }
         let ids: Vec<OrderId> = late.iter().map(|payment| payment.order_id).collect();
         let items = orders::items_of(tx, &ids).await?;
-        let skus: BTreeSet<_> = items.iter().map(|(_, item)| item.sku_id).collect();
-        let mut available = stock::lock_available(tx, &skus.into_iter().collect::<Vec<_>>()).await?;
         let mut paid = Vec::new();
         let mut returning = Vec::new();
         for payment in late {

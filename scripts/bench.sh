@@ -32,6 +32,12 @@ main() {
   SQLX_OFFLINE=true cargo build --release --locked -p holdfast -p holdfast-workers -p holdfast-bench
   trap 'exit 130' INT TERM HUP
   trap finish EXIT
+  # What an earlier run left behind would be measured too.
+  local server
+  for server in postgres rabbitmq; do
+    "$SERVERS" kill "$server" "$BENCH_DIR"
+    "$SERVERS" wipe "$server" "$BENCH_DIR"
+  done
   "$SERVERS" start postgres "$BENCH_DIR"
   "$SERVERS" start rabbitmq "$BENCH_DIR"
   DATABASE_URL=$(value "$BENCH_DIR/postgres.env" DATABASE_URL)

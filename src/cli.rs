@@ -1,6 +1,7 @@
 //! The command line: one function per subcommand.
 
 mod dead_letters;
+mod reconcile;
 mod tokens;
 
 use std::io::Write as _;
@@ -52,6 +53,8 @@ enum Command {
     Audit(DatabaseConfig),
     /// List, show, replay and discard dead letters
     DeadLetters(dead_letters::DeadLetterArguments),
+    /// Compare our payments with the gateway's transactions; exit 1 if anything differs
+    Reconcile(reconcile::ReconcileArguments),
     /// Make and revoke tokens
     Token(tokens::TokenArguments),
     /// Print the OpenAPI document of the HTTP API
@@ -115,6 +118,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::Reconcile(arguments) => return reconcile::run(arguments).await,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
         Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),

@@ -214,3 +214,70 @@ pub async fn claim_forgotten(
     .await?;
     Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
 }
+
+/// A card payment as the books have it.
+#[derive(Debug, Clone)]
+pub struct Booked {
+    /// Its id.
+    pub id: CommandId,
+    /// The order it is for.
+    pub order_id: OrderId,
+    /// The gateway's name of it.
+    pub key: PaymentKey,
+    /// The order's amount.
+    pub amount: Won,
+    /// Where it stands.
+    pub status: PaymentStatus,
+}
+
+struct BookedRow {
+    id: Uuid,
+    order_id: Uuid,
+    payment_key: String,
+    amount_won: i64,
+    status: PaymentStatus,
+}
+
+impl TryFrom<BookedRow> for Booked {
+    type Error = sqlx::Error;
+
+    fn try_from(row: BookedRow) -> sqlx::Result<Self> {
+        let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let (order_id, amount) = (row.order_id.into(), Won(row.amount_won));
+        Ok(Self { id: CommandId(row.id), order_id, key, amount, status: row.status })
+    }
+}
+
+/// Every payment under one of these keys.
+pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Result<Vec<Booked>> {
+    let keys: Vec<&str> = keys.iter().map(PaymentKey::as_str).collect();
+    let rows = sqlx::query_as!(
+        BookedRow,
+        r#"SELECT id, order_id, payment_key AS "payment_key!", amount_won, status AS "status: PaymentStatus"
+             FROM payments WHERE payment_key = ANY($1)"#,
+        &keys as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Booked::try_from).collect()
+}
+
+/// Payments that were captured in a time, by when it was written down.
+pub async fn captured_between(
+    conn: &mut PgConnection,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<Vec<Booked>> {
+    let rows = sqlx::query_as!(
+        BookedRow,
+        r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.amount_won,
+                  p.status AS "status: PaymentStatus"
+             FROM ledger_entries e JOIN payments p ON p.id = e.transaction_id
+            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2 AND p.method = 'card'"#,
+        from,
+        until,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Booked::try_from).collect()
+}

@@ -14,5 +14,6 @@ mod cards;
 mod crashes;
 mod late_money;
 mod mishaps;
+mod reconciliation;
 mod stage;
 mod webhooks;

@@ -1,8 +1,10 @@
 //! A world with a simulator as its gateway.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use holdfast::gateway::guard::{GuardRules, Guarded};
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::secret::Secret;
@@ -14,6 +16,7 @@ use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
+use crate::support::processes::{HOLDFAST, of};
 use crate::support::world::World;
 use crate::support::{eventually, eventually_within};
 
@@ -102,6 +105,15 @@ impl Stage {
         payment["paymentKey"].as_str().unwrap().to_owned()
     }
 
+    /// Money is taken at the gateway, and not by us.
+    pub async fn confirm_behind_our_back(&self, order: &str, payment_key: &str, amount: i64) {
+        let url = format!("{}/v1/payments/confirm", self.simulator.url());
+        let body = json!({"paymentKey": payment_key, "orderId": order, "amount": amount});
+        let secret_key = Settings::default().secret_key;
+        let answer = self.http.post(url).basic_auth(secret_key, Some("")).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
     pub async fn pay(&self, order: &str, payment_key: &str, amount_won: i64) -> Answer {
         let body = json!({"method": "card", "payment_key": payment_key, "amount_won": amount_won});
         self.shop.post(&format!("/v1/orders/{order}/payments"), &body).await
@@ -113,6 +125,18 @@ impl Stage {
         let path = format!("/v1/orders/{order}/payments");
         let answer = self.shop.send(self.shop.request(reqwest::Method::POST, &path).json(&body)).await;
         assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// What `holdfast reconcile` says about the last and the next hour.
+    pub fn reconcile(&self, arguments: &[&str]) -> (bool, Value) {
+        let now = holdfast::clock::now();
+        let (from, to) = (now - TimeDelta::hours(1), now + TimeDelta::hours(1));
+        let mut command = Command::new(HOLDFAST);
+        of(&self.world, &mut command).arg("reconcile").args(["--from", &from.to_rfc3339()]);
+        let done = command.args(["--to", &to.to_rfc3339(), "--json"]).args(arguments).output().unwrap();
+        let report = serde_json::from_slice(&done.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
+        (done.status.success(), report)
     }
 
     /// Waits until no card payment is open any more.

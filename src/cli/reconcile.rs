@@ -1,0 +1,121 @@
+//! `holdfast reconcile`: our payments beside the gateway's transactions.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use clap::Args;
+use holdfast::broker::connection::Connector;
+use holdfast::broker::envelope::Outgoing;
+use holdfast::broker::publisher::Publisher;
+use holdfast::clock;
+use holdfast::config::DatabaseConfig;
+use holdfast::gateway::settings::GatewaySettings;
+use holdfast::message::{ResolvePayment, Version};
+use holdfast::reconcile::{self, Difference, Report, Window};
+use indicatif::{ProgressBar, ProgressStyle};
+
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+const BROKER_PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Args)]
+pub(super) struct ReconcileArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    gateway: GatewaySettings,
+    /// The first day (2026-11-20, UTC) or instant (2026-11-20T09:00:00+09:00)
+    #[arg(long, value_parser = beginning)]
+    from: DateTime<Utc>,
+    /// The last day or instant, included
+    #[arg(long, value_parser = end)]
+    to: DateTime<Utc>,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Have the payments that differ, or are still open, asked for again
+    #[arg(long, requires = "amqp_url")]
+    fix: bool,
+    /// RabbitMQ, for `--fix`
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: Option<String>,
+}
+
+/// Compares; exit 1 if anything differs.
+pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCode> {
+    let gateway = arguments.gateway.open()?.context("no gateway is configured: set HOLDFAST_TOSS_SECRET_KEY")?;
+    let pool = super::pool(&arguments.database, "holdfast-reconcile")?;
+    let window = Window { from: arguments.from, until: arguments.to };
+    // Shown on a terminal only; a log or a pipe gets the result alone.
+    let style = "{spinner} {human_pos} transactions and payments compared ({elapsed})";
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
+    let compared = reconcile::compare(&pool, gateway.as_ref(), window, |count| bar.set_position(count)).await;
+    bar.finish_and_clear();
+    let report = compared?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    if let (true, Some(amqp_url)) = (arguments.fix, &arguments.amqp_url) {
+        let asked = fix(amqp_url, &report.differences).await?;
+        eprintln!("{asked} payments are asked for again; reconcile later to see what came of it.");
+    }
+    Ok(if report.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(report: &Report) {
+    let Report { transactions, payments, differences } = report;
+    println!("{transactions} transactions, {payments} payments, {} differences", differences.len());
+    if differences.is_empty() {
+        return;
+    }
+    println!("{:<15} {:>14} {:>14}  {:<36}  payment key", "difference", "ours (won)", "gateway (won)", "order");
+    for difference in differences {
+        let kind = serde_json::to_value(difference.kind).expect("a kind is a word");
+        let order = difference.order_id.map_or("-".to_owned(), |order| order.to_string());
+        println!(
+            "{:<15} {:>14} {:>14}  {order:<36}  {}",
+            kind.as_str().unwrap_or_default(),
+            difference.ours_won,
+            difference.gateways_won,
+            difference.payment_key.as_str(),
+        );
+    }
+}
+
+/// Publishes `payment.resolve` for each payment we know. Returns for how many.
+async fn fix(amqp_url: &str, differences: &[Difference]) -> anyhow::Result<usize> {
+    let commands: Vec<ResolvePayment> = differences
+        .iter()
+        .filter_map(|difference| Some((difference.payment_id?, difference.order_id?)))
+        .map(|(payment_id, order_id)| ResolvePayment { version: Version, payment_id, order_id, is_hint: true })
+        .collect();
+    let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-reconcile"), CONFIRM_TIMEOUT);
+    tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
+        .await
+        .context("cannot reach RabbitMQ")?;
+    let now = clock::now();
+    let messages = commands.iter().map(|command| Outgoing::command(command, now, None)).collect();
+    publisher.publish_all(messages).await?;
+    Ok(commands.len())
+}
+
+fn beginning(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text, NaiveTime::MIN)
+}
+
+fn end(text: &str) -> Result<DateTime<Utc>, String> {
+    let last_second = NaiveTime::MIN - TimeDelta::seconds(1);
+    instant(text, last_second)
+}
+
+/// An instant, or a day and the time of it that is meant.
+fn instant(text: &str, time: NaiveTime) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(time).and_utc());
+    }
+    let instant = DateTime::parse_from_rfc3339(text);
+    instant.map(|instant| instant.to_utc()).map_err(|_| "neither a day nor an instant".to_owned())
+}

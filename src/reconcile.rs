@@ -1,0 +1,188 @@
+//! Reconciliation: the gateway's transactions beside our payments, and every payment where the two disagree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgPool;
+
+use crate::domain::gateway::{GatewayPayment, GatewayStatus, PaymentKey, TransactionKind};
+use crate::domain::ids::{CommandId, OrderId};
+use crate::gateway::port::{FindAnswer, Gateway, List, ListAnswer, MAX_PAGE};
+use crate::store::card_payments::{self, Booked};
+use crate::store::payments::PaymentStatus;
+
+/// Keys that are looked up in one statement.
+const KEYS_AT_ONCE: usize = 1_000;
+
+/// What is to be compared: transactions from one second to another, both included.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The first second.
+    pub from: DateTime<Utc>,
+    /// The last second.
+    pub until: DateTime<Utc>,
+}
+
+/// How the two disagree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The gateway took money under a key that we do not know.
+    UnknownToUs,
+    /// We count money that the gateway does not have for us.
+    NotAtGateway,
+    /// The gateway has another amount for us than we count.
+    AmountDiffers,
+    /// The payment is not at its end yet.
+    StillOpen,
+}
+
+/// A payment where the two disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// How.
+    pub kind: Kind,
+    /// The gateway's name of the payment.
+    pub payment_key: PaymentKey,
+    /// Ours, if we know it.
+    pub payment_id: Option<CommandId>,
+    /// Its order, if we know it.
+    pub order_id: Option<OrderId>,
+    /// What we count, in won.
+    pub ours_won: i64,
+    /// What the gateway has for us, in won.
+    pub gateways_won: i64,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Transactions the gateway listed.
+    pub transactions: u64,
+    /// Payments that were compared.
+    pub payments: u64,
+    /// Those where the two disagree, by payment key.
+    pub differences: Vec<Difference>,
+}
+
+/// Compares a window. `progress` is told how many transactions and payments have been looked at. Fails when the gateway
+/// or the database does not answer: half a comparison is none.
+pub async fn compare(
+    pool: &PgPool,
+    gateway: &dyn Gateway,
+    window: Window,
+    mut progress: impl FnMut(u64),
+) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    let theirs = list(gateway, window, &mut report, &mut progress).await?;
+    let ours = booked(pool, theirs.keys().cloned().collect(), window).await?;
+    let keys: BTreeSet<&PaymentKey> = theirs.keys().chain(ours.keys()).collect();
+    for key in keys {
+        report.payments += 1;
+        progress(report.transactions + report.payments);
+        let listed = theirs.get(key).copied();
+        let difference = match ours.get(key) {
+            None if listed == Some(0) => None,
+            None => Some(difference(Kind::UnknownToUs, key, None, listed.unwrap_or(0))),
+            Some(booked) => judge(gateway, key, booked, listed).await?,
+        };
+        report.differences.extend(difference);
+    }
+    Ok(report)
+}
+
+/// What moved per payment in the window: captures less cancels, in won.
+async fn list(
+    gateway: &dyn Gateway,
+    window: Window,
+    report: &mut Report,
+    progress: &mut impl FnMut(u64),
+) -> anyhow::Result<BTreeMap<PaymentKey, i64>> {
+    let mut moved: BTreeMap<PaymentKey, i64> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let ask = List { from: window.from, until: window.until, after, limit: MAX_PAGE };
+        let (transactions, next) = match gateway.list(&ask).await {
+            ListAnswer::Page { transactions, next } => (transactions, next),
+            ListAnswer::Unknown { why } => bail!("the gateway's transactions cannot be listed: {why}"),
+        };
+        for transaction in transactions {
+            let sum = moved.entry(transaction.payment).or_default();
+            match transaction.kind {
+                TransactionKind::Capture => *sum += transaction.amount.0,
+                TransactionKind::Cancel => *sum -= transaction.amount.0,
+                TransactionKind::Other => {}
+            }
+            report.transactions += 1;
+        }
+        progress(report.transactions);
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(moved),
+        }
+    }
+}
+
+/// Our payments under these keys, and those captured in the window.
+async fn booked(
+    pool: &PgPool,
+    keys: Vec<PaymentKey>,
+    window: Window,
+) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
+    let mut conn = pool.acquire().await?;
+    let mut found = card_payments::captured_between(&mut conn, window.from, window.until).await?;
+    for keys in keys.chunks(KEYS_AT_ONCE) {
+        found.extend(card_payments::by_keys(&mut conn, keys).await?);
+    }
+    // Of several tries under one key the one that may have the money counts.
+    found.sort_by_key(|booked| (booked.status != PaymentStatus::Declined, booked.id));
+    Ok(found.into_iter().map(|booked| (booked.key.clone(), booked)).collect())
+}
+
+/// A payment whose transactions do not add up within the window is asked for: the rest may lie outside of it.
+async fn judge(
+    gateway: &dyn Gateway,
+    key: &PaymentKey,
+    booked: &Booked,
+    listed: Option<i64>,
+) -> anyhow::Result<Option<Difference>> {
+    let ours = match booked.status {
+        PaymentStatus::Captured => booked.amount.0,
+        PaymentStatus::Declined | PaymentStatus::Returned => 0,
+        PaymentStatus::Requesting | PaymentStatus::Unknown | PaymentStatus::Returning => {
+            return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
+        }
+    };
+    if listed == Some(ours) {
+        return Ok(None);
+    }
+    let theirs = match gateway.find(key).await {
+        FindAnswer::Found(found) => balance(&found),
+        FindAnswer::NotFound => 0,
+        FindAnswer::Unknown { why } => bail!("the gateway does not say where {} stands: {why}", key.as_str()),
+    };
+    let kind = if theirs == 0 { Kind::NotAtGateway } else { Kind::AmountDiffers };
+    let differs = Difference { ours_won: ours, ..difference(kind, key, Some(booked), theirs) };
+    Ok((theirs != ours).then_some(differs))
+}
+
+/// What the gateway has of a payment, in won.
+fn balance(payment: &GatewayPayment) -> i64 {
+    match payment.status {
+        GatewayStatus::Done | GatewayStatus::PartlyCancelled | GatewayStatus::Cancelled => payment.balance.0,
+        _ => 0,
+    }
+}
+
+fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_won: i64) -> Difference {
+    Difference {
+        kind,
+        payment_key: key.clone(),
+        payment_id: booked.map(|booked| booked.id),
+        order_id: booked.map(|booked| booked.order_id),
+        ours_won: 0,
+        gateways_won,
+    }
+}

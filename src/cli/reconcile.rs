@@ -44,7 +44,8 @@ pub(super) struct ReconcileArguments {
 
 /// Compares; exit 1 if anything differs.
 pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCode> {
-    let gateway = arguments.gateway.open()?.context("no gateway is configured: set HOLDFAST_TOSS_SECRET_KEY")?;
+    let gateway =
+        arguments.gateway.open()?.context("no gateway is configured: set HOLDFAST_TOSS_SECRET_KEY")?;
     let pool = super::pool(&arguments.database, "holdfast-reconcile")?;
     let window = Window { from: arguments.from, until: arguments.to };
     // Shown on a terminal only; a log or a pipe gets the result alone.
@@ -71,7 +72,10 @@ fn print(report: &Report) {
     if differences.is_empty() {
         return;
     }
-    println!("{:<15} {:>14} {:>14}  {:<36}  payment key", "difference", "ours (won)", "gateway (won)", "order");
+    println!(
+        "{:<15} {:>14} {:>14}  {:<36}  payment key",
+        "difference", "ours (won)", "gateway (won)", "order"
+    );
     for difference in differences {
         let kind = serde_json::to_value(difference.kind).expect("a kind is a word");
         let order = difference.order_id.map_or("-".to_owned(), |order| order.to_string());
@@ -90,7 +94,12 @@ async fn fix(amqp_url: &str, differences: &[Difference]) -> anyhow::Result<usize
     let commands: Vec<ResolvePayment> = differences
         .iter()
         .filter_map(|difference| Some((difference.payment_id?, difference.order_id?)))
-        .map(|(payment_id, order_id)| ResolvePayment { version: Version, payment_id, order_id, is_hint: true })
+        .map(|(payment_id, order_id)| ResolvePayment {
+            version: Version,
+            payment_id,
+            order_id,
+            is_hint: true,
+        })
         .collect();
     let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-reconcile"), CONFIRM_TIMEOUT);
     tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())

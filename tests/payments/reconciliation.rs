@@ -34,7 +34,8 @@ async fn finds_money_that_we_do_not_know_of() {
 async fn finds_money_that_was_taken_though_declined_and_fixes_it() {
     let stage = Stage::new().await;
     let (order, key) = stage.held(1, 600).await;
-    let lie = json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});
+    let lie =
+        json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});
     let silence = json!([{"kind": "never"}]);
     stage.control("PUT", "faults", &json!({"calls": [lie], "webhooks": silence})).await;
     assert_eq!(stage.pay(&order, &key, 1_000).await.status, 402);

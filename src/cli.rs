@@ -7,7 +7,6 @@ mod tokens;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -16,7 +15,6 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig};
-use holdfast::gateway::port::Gateway;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
@@ -137,7 +135,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listening =
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
-    let gateway = arguments.gateway.open()?.map(|gateway| -> Arc<dyn Gateway> { gateway });
+    let gateway = arguments.gateway.open()?;
     let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone());
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;

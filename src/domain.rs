@@ -7,6 +7,7 @@ pub mod extension;
 pub mod gateway;
 pub mod ids;
 pub mod items;
+pub mod ledger;
 pub mod limits;
 pub mod money;
 pub mod order;

@@ -10,6 +10,7 @@ use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
 use crate::domain::money::Won;
+use crate::domain::payment::Parts;
 
 /// The largest body a worker reads, in bytes; the API takes no larger one either.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -191,15 +192,56 @@ pub enum PayBy {
     #[default]
     Wallet,
     /// By a payment that the buyer has authenticated at the gateway.
-    Card {
-        /// Its name there.
-        payment_key: PaymentKey,
-        /// What the buyer agreed to.
-        amount_won: Won,
+    Card(CardPart),
+    /// From several of these together.
+    Mixed {
+        /// From the wallet.
+        #[serde(default)]
+        wallet_won: Won,
+        /// From the customer's points.
+        #[serde(default)]
+        points_won: Won,
+        /// By card.
+        #[serde(default)]
+        card: Option<CardPart>,
     },
 }
 
-/// `payment.confirm`: pay an order, from its customer's wallet or by card.
+/// A payment that the buyer has authenticated at the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardPart {
+    /// Its name there.
+    pub payment_key: PaymentKey,
+    /// What the buyer agreed to.
+    pub amount_won: Won,
+}
+
+impl PayBy {
+    /// What it takes from where, for an order of this amount.
+    pub fn parts(&self, amount: Won) -> Parts {
+        match self {
+            Self::Wallet => Parts { wallet: amount, ..Parts::default() },
+            Self::Card(card) => Parts { card: card.amount_won, ..Parts::default() },
+            Self::Mixed { wallet_won, points_won, card } => Parts {
+                wallet: *wallet_won,
+                points: *points_won,
+                card: card.as_ref().map_or(Won(0), |card| card.amount_won),
+            },
+        }
+    }
+
+    /// The gateway's name of it, if a part is paid by card.
+    pub fn payment_key(&self) -> Option<&PaymentKey> {
+        match self {
+            Self::Card(card) | Self::Mixed { card: Some(card), .. } if card.amount_won > Won(0) => {
+                Some(&card.payment_key)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `payment.confirm`: pay an order, from its customer's wallet and points, by card, or both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConfirmPayment {
     /// See [`Version`].

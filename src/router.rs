@@ -39,6 +39,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::receive))
         .routes(routes!(wallets::read))
         .routes(routes!(wallets::charge))
+        .routes(routes!(wallets::read_points))
+        .routes(routes!(wallets::charge_points))
         .routes(routes!(skus::put, skus::read))
         .routes(routes!(health::ready))
 }

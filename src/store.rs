@@ -8,8 +8,11 @@ use tokio::time::{Instant, timeout_at};
 
 pub mod audit;
 pub mod card_payments;
+pub mod charges;
 pub mod dead_letters;
 pub mod events;
+pub mod ledger;
+pub mod new_orders;
 pub mod orders;
 pub mod payments;
 pub mod relay;
@@ -17,7 +20,6 @@ pub mod skus;
 pub mod stock;
 pub mod tokens;
 pub mod usage;
-pub mod wallets;
 pub mod webhooks;
 
 /// Waiting for a connection longer than this is an outage for whoever asks.

@@ -1,8 +1,9 @@
-//! The decisions of a card payment: whether to ask for the money, and what the gateway's answers come to.
+//! The decisions of a card payment: what the gateway's answers come to, and when to ask again.
+
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::money::Won;
 use super::order::OrderState;
 use super::refusal::DeclineReason;
 
@@ -11,27 +12,16 @@ pub const NOT_FOUND_ENOUGH: i32 = 3;
 /// … and the seconds since the gateway was last asked for the money: longer than a call can be on its way.
 pub const NOT_FOUND_SECONDS: i64 = 15;
 
-/// What becomes of a request to pay by card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardStart {
-    /// Fence the hold and ask the gateway for the money.
-    Ask,
-    /// Ask for nothing; the hold stays until its time.
-    Decline(DeclineReason),
-    /// The hold's time is up: release it now, ask for nothing.
-    Expire,
-    /// The order is being paid, is paid or can no longer be: nothing to do.
-    Ignore,
-}
+/// A payment is asked about again after a quarter of the time it has been open for, but no sooner than this …
+const SOONEST_MS: u64 = 500;
+/// … and no later than this: a buyer does not wait long for a gateway that stumbles, and a gateway that is down for
+/// hours is not flooded.
+const LATEST_MS: u64 = 64_000;
 
-/// Decides whether to ask for money; `offered` is what the buyer agreed to at the gateway.
-pub fn start(order: &OrderState, amount: Won, offered: Won, now: DateTime<Utc>) -> CardStart {
-    match order {
-        OrderState::Held(hold) if hold.is_overdue(now) => CardStart::Expire,
-        OrderState::Held(_) if offered != amount => CardStart::Decline(DeclineReason::AmountDiffers),
-        OrderState::Held(_) => CardStart::Ask,
-        _ => CardStart::Ignore,
-    }
+/// How long to wait before the gateway is asked about a payment again.
+pub fn ask_again_after(open_for: TimeDelta) -> Duration {
+    let quarter_ms = u64::try_from(open_for.num_milliseconds() / 4).unwrap_or(0);
+    Duration::from_millis(quarter_ms.clamp(SOONEST_MS, LATEST_MS))
 }
 
 /// Where a card payment stands whose gateway may have to be asked.
@@ -158,14 +148,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn money_is_asked_for_only_in_time_and_only_the_right_amount(
-            expires in 1i64..100, now in 0i64..100, amount in 1i64..5, offered in 1i64..5,
-        ) {
-            let asks = start(&OrderState::Held(hold(expires)), Won(amount), Won(offered), at(now)) == CardStart::Ask;
-            prop_assert_eq!(asks, now < expires && amount == offered);
-        }
-
         #[test]
         fn only_a_definite_answer_ends_a_payment(
             status in 0u8..4, answer in 0u8..6, paying in any::<bool>(), not_found in 0i32..6, age in 0i64..60,

@@ -4,10 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 
-/// An amount in whole won; no sum of it may wrap.
+/// An amount in whole won; no sum of it may wrap. Read from outside it is never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "i64")]
 pub struct Won(pub i64);
+
+impl TryFrom<i64> for Won {
+    type Error = Invalid;
+
+    fn try_from(won: i64) -> Result<Self, Invalid> {
+        Self::parse("amount_won", won)
+    }
+}
 
 /// The highest price or order amount taken: far above any order, far below where `i64` or a double loses a won.
 pub const MAX_AMOUNT: Won = Won(1_000_000_000_000);

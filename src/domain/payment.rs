@@ -1,4 +1,4 @@
-//! The decision of a wallet payment.
+//! The decision of a payment: what it is made of, and whether it may be taken.
 
 use chrono::{DateTime, Utc};
 
@@ -6,33 +6,101 @@ use super::money::Won;
 use super::order::OrderState;
 use super::refusal::DeclineReason;
 
-/// The most a wallet may hold.
-pub const MAX_WALLET_BALANCE: Won = Won(100_000);
+/// What a payment is made of. None is negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// From the customer's wallet.
+    pub wallet: Won,
+    /// From the customer's points.
+    pub points: Won,
+    /// By card.
+    pub card: Won,
+}
 
-/// What becomes of an attempt to pay an order from a wallet.
+impl Parts {
+    /// Their sum, unless it is more than any order costs.
+    pub fn total(self) -> Option<Won> {
+        self.wallet.plus(self.points)?.plus(self.card)
+    }
+
+    /// Whether anything is taken from the customer's purses.
+    pub fn uses_purses(self) -> bool {
+        self.wallet > Won(0) || self.points > Won(0)
+    }
+
+    /// The name of the way to pay.
+    pub fn method(self) -> &'static str {
+        match (self.wallet > Won(0), self.points > Won(0), self.card > Won(0)) {
+            (false, false, false) => "none",
+            (true, false, false) => "wallet",
+            (false, true, false) => "points",
+            (false, false, true) => "card",
+            _ => "mixed",
+        }
+    }
+}
+
+/// What a customer can spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purses {
+    /// In the wallet.
+    pub wallet: Won,
+    /// In points.
+    pub points: Won,
+}
+
+impl Purses {
+    /// What is left after a payment, or why it cannot be made.
+    pub fn spend(self, parts: Parts) -> Result<Purses, DeclineReason> {
+        if self.wallet < parts.wallet {
+            return Err(DeclineReason::InsufficientBalance);
+        }
+        if self.points < parts.points {
+            return Err(DeclineReason::InsufficientPoints);
+        }
+        Ok(Self { wallet: Won(self.wallet.0 - parts.wallet.0), points: Won(self.points.0 - parts.points.0) })
+    }
+}
+
+/// What becomes of an attempt to pay an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentDecision {
-    /// Take the amount and hand the units over.
+    /// Take everything and hand the units over.
     Capture {
-        /// The wallet's balance afterwards.
-        balance_after: Won,
+        /// What the customer can spend afterwards.
+        left: Purses,
+    },
+    /// Set aside what comes from the purses, fence the hold and ask the gateway for the card's part.
+    Ask {
+        /// What the customer can spend meanwhile.
+        left: Purses,
     },
     /// Leave the hold as it is until its time.
     Decline(DeclineReason),
     /// The hold's time is up: release it now, take nothing.
     Expire,
-    /// The order is paid or can no longer be: nothing to do.
+    /// The order is being paid, is paid or can no longer be: nothing to do.
     Ignore,
 }
 
-/// Decides one payment; money is taken only while the hold is ours.
-pub fn decide(order: OrderState, amount: Won, balance: Won, now: DateTime<Utc>) -> PaymentDecision {
+/// Decides one payment; money is taken or asked for only while the hold is ours, and only the order's amount.
+pub fn decide(
+    order: &OrderState,
+    amount: Won,
+    parts: Parts,
+    purses: Purses,
+    now: DateTime<Utc>,
+) -> PaymentDecision {
     match order {
         OrderState::Held(hold) if hold.is_overdue(now) => PaymentDecision::Expire,
-        OrderState::Held(_) if balance < amount => {
-            PaymentDecision::Decline(DeclineReason::InsufficientBalance)
+        OrderState::Held(_) if parts.total() != Some(amount) => {
+            PaymentDecision::Decline(DeclineReason::AmountDiffers)
         }
-        OrderState::Held(_) => PaymentDecision::Capture { balance_after: Won(balance.0 - amount.0) },
+        OrderState::Held(_) => match purses.spend(parts) {
+            Ok(left) if parts.card > Won(0) => PaymentDecision::Ask { left },
+            Ok(left) => PaymentDecision::Capture { left },
+            Err(reason) => PaymentDecision::Decline(reason),
+        },
         _ => PaymentDecision::Ignore,
     }
 }
@@ -49,20 +117,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn money_is_taken_only_in_time_and_only_from_enough_balance(
-            expires in 1i64..100, now in 0i64..100, amount in 0i64..100_000, balance in 0i64..100_000,
+        fn money_is_taken_only_in_time_only_the_right_amount_and_only_from_enough(
+            expires in 1i64..100, now in 0i64..100, amount in 0i64..9,
+            wallet in 0i64..4, points in 0i64..4, card in 0i64..4, has in 0i64..4, has_points in 0i64..4,
         ) {
             let hold = Hold { began_at: at(0), expires_at: at(expires), extension_count: 0 };
-            match decide(OrderState::Held(hold), Won(amount), Won(balance), at(now)) {
-                PaymentDecision::Capture { balance_after } => {
+            let parts = Parts { wallet: Won(wallet), points: Won(points), card: Won(card) };
+            let purses = Purses { wallet: Won(has), points: Won(has_points) };
+            match decide(&OrderState::Held(hold), Won(amount), parts, purses, at(now)) {
+                PaymentDecision::Capture { left } | PaymentDecision::Ask { left } => {
                     prop_assert!(now < expires);
-                    prop_assert_eq!(balance_after.0 + amount, balance);
-                    prop_assert!(balance_after.0 >= 0);
+                    prop_assert_eq!(wallet + points + card, amount);
+                    prop_assert_eq!((left.wallet.0 + wallet, left.points.0 + points), (has, has_points));
+                    prop_assert!(left.wallet.0 >= 0 && left.points.0 >= 0);
                 }
-                PaymentDecision::Decline(_) => prop_assert!(now < expires && balance < amount),
+                PaymentDecision::Decline(DeclineReason::AmountDiffers) => {
+                    prop_assert!(now < expires && wallet + points + card != amount);
+                }
+                PaymentDecision::Decline(_) => prop_assert!(now < expires && (has < wallet || has_points < points)),
                 PaymentDecision::Expire => prop_assert!(now >= expires),
                 PaymentDecision::Ignore => prop_assert!(false, "a held order is never ignored"),
             }
+        }
+
+        #[test]
+        fn a_card_is_asked_only_if_it_pays_a_part(card in 0i64..2) {
+            let hold = Hold { began_at: at(0), expires_at: at(9), extension_count: 0 };
+            let parts = Parts { card: Won(card), ..Parts::default() };
+            let decision = decide(&OrderState::Held(hold), Won(card), parts, Purses::default(), at(1));
+            let asks = matches!(decision, PaymentDecision::Ask { .. });
+            prop_assert_eq!(asks, card > 0);
         }
     }
 }

@@ -67,9 +67,11 @@ pub enum ExtensionRefusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeclineReason {
-    /// The wallet's balance is below the order's amount.
+    /// The wallet has less than the payment takes from it.
     InsufficientBalance,
-    /// The buyer agreed to another amount than the order's.
+    /// The customer has fewer points than the payment takes.
+    InsufficientPoints,
+    /// The payment is of another amount than the order.
     AmountDiffers,
     /// The payment key pays for something else already.
     KeyInUse,
@@ -88,6 +90,7 @@ impl DeclineReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::InsufficientBalance => "insufficient_balance",
+            Self::InsufficientPoints => "insufficient_points",
             Self::AmountDiffers => "amount_differs",
             Self::KeyInUse => "key_in_use",
             Self::CardDeclined => "card_declined",

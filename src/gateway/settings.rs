@@ -46,7 +46,7 @@ pub enum GatewaySetupError {
 
 impl GatewaySettings {
     /// The gateway behind its guard; none if it has no key.
-    pub fn open(&self) -> Result<Option<Arc<Guarded>>, GatewaySetupError> {
+    pub fn open(&self) -> Result<Option<Arc<dyn Gateway>>, GatewaySetupError> {
         let webhook_secrets = WebhookSecrets::parse(&self.webhook_secrets)?;
         // An empty variable is how a compose file says "not set".
         let Some(secret_key) = self.toss_secret_key.clone().filter(|key| !key.expose().is_empty()) else {

@@ -83,16 +83,7 @@ impl FromRequestParts<App> for Buyer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let named = match parts.headers.get(CUSTOMER_HEADER) {
-            Some(value) => {
-                let bad = || {
-                    ApiError::BadHeader(format!("{CUSTOMER_HEADER} must be 1 to 64 visible ASCII characters"))
-                };
-                let text = value.to_str().map_err(|_| bad())?;
-                Some(CustomerId::parse(text).map_err(|_| bad())?)
-            }
-            None => None,
-        };
+        let named = named_customer(parts)?;
         match (caller.role, caller.customer, named) {
             (Role::Shop, _, Some(named)) => Ok(Self(named)),
             (Role::Shop, _, None) => {
@@ -106,6 +97,35 @@ impl FromRequestParts<App> for Buyer {
             }
             _ => Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
         }
+    }
+}
+
+/// The customer whom the header names, if it names one.
+fn named_customer(parts: &Parts) -> Result<Option<CustomerId>, ApiError> {
+    let Some(value) = parts.headers.get(CUSTOMER_HEADER) else { return Ok(None) };
+    let bad = || ApiError::BadHeader(format!("{CUSTOMER_HEADER} must be 1 to 64 visible ASCII characters"));
+    let text = value.to_str().map_err(|_| bad())?;
+    CustomerId::parse(text).map(Some).map_err(|_| bad())
+}
+
+/// The customer to whom a shop or an operator gives something; no customer gives it to themselves.
+#[derive(Debug, Clone)]
+pub struct Beneficiary(pub CustomerId);
+
+impl FromRequestParts<App> for Beneficiary {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, app).await?.role {
+            Role::Shop | Role::Operator | Role::Admin => {}
+            Role::Customer | Role::Viewer => {
+                return Err(ApiError::Forbidden("this is for shops and operators"));
+            }
+        }
+        let named = named_customer(parts)?;
+        named.map(Self).ok_or_else(|| {
+            ApiError::BadHeader(format!("a shop or operator names the customer in {CUSTOMER_HEADER}"))
+        })
     }
 }
 

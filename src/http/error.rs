@@ -9,6 +9,7 @@ use tracing::error;
 use crate::broker::publisher::PublishError;
 use crate::domain::Invalid;
 use crate::domain::ids::OrderId;
+use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 use crate::store;
 
@@ -59,9 +60,11 @@ pub enum ApiError {
         /// Why.
         reason: String,
     },
-    /// The wallet would hold more than a wallet may.
-    WalletFull {
-        /// What it holds, in won.
+    /// The purse would hold more than it may.
+    PurseFull {
+        /// Which.
+        purse: Purse,
+        /// What can be spent of it, in won.
         balance_won: i64,
     },
     /// More units are set aside than would be owned.
@@ -273,10 +276,16 @@ impl ApiError {
                 "nothing was taken, and the hold stays until its time".to_owned(),
                 json!({"order_id": order, "reason": reason}),
             ),
-            Self::WalletFull { balance_won } => with(
+            Self::PurseFull { purse, balance_won } => with(
                 StatusCode::CONFLICT,
-                "wallet-full",
-                "A wallet holds at most 100,000 won",
+                match purse {
+                    Purse::Wallet => "wallet-full",
+                    Purse::Points => "points-full",
+                },
+                match purse {
+                    Purse::Wallet => "A wallet holds at most 100,000 won",
+                    Purse::Points => "A customer has at most 10,000,000 points",
+                },
                 "nothing was added".to_owned(),
                 json!({"balance_won": balance_won}),
             ),

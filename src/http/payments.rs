@@ -16,7 +16,7 @@ use super::outcome::Awaited;
 use super::views::{OrderView, Problem};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::money::Won;
-use crate::message::{ConfirmPayment, PayBy, Version};
+use crate::message::{CardPart, ConfirmPayment, PayBy, Version};
 
 /// How to pay.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -25,14 +25,44 @@ pub enum Pay {
     /// From the customer's wallet.
     Wallet {},
     /// By a payment that the buyer has authenticated at the gateway.
-    Card {
-        /// The gateway's name of it, as its success page brought it.
-        #[schema(value_type = String)]
-        payment_key: PaymentKey,
-        /// What the buyer agreed to: the order's amount, in whole won.
-        #[schema(value_type = i64, minimum = 1)]
-        amount_won: Won,
+    Card(PayCard),
+    /// From several of these together; the sum is the order's amount.
+    Mixed {
+        /// From the customer's wallet, in whole won.
+        #[serde(default)]
+        #[schema(value_type = i64, minimum = 0)]
+        wallet_won: Won,
+        /// From the customer's points, worth a won each.
+        #[serde(default)]
+        #[schema(value_type = i64, minimum = 0)]
+        points_won: Won,
+        /// By card.
+        card: Option<PayCard>,
     },
+}
+
+/// A payment that the buyer has authenticated at the gateway.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PayCard {
+    /// The gateway's name of it, as its success page brought it.
+    #[schema(value_type = String)]
+    payment_key: PaymentKey,
+    /// What the buyer agreed to, in whole won.
+    #[schema(value_type = i64, minimum = 1)]
+    amount_won: Won,
+}
+
+impl PayCard {
+    fn parse(self, app: &App) -> Result<CardPart, ApiError> {
+        if app.gateway.is_none() {
+            return Err(ApiError::Unprocessable("card payments are not set up here".to_owned()));
+        }
+        if self.amount_won == Won(0) {
+            return Err(ApiError::Unprocessable("amount_won of a card must be at least 1".to_owned()));
+        }
+        Ok(CardPart { payment_key: self.payment_key, amount_won: self.amount_won })
+    }
 }
 
 /// Pay for an order
@@ -61,10 +91,11 @@ pub async fn pay(
     let command_id = command_id("pay", &customer, order_id, key);
     let pay_by = match pay {
         Pay::Wallet {} => PayBy::Wallet,
-        Pay::Card { .. } if app.gateway.is_none() => {
-            return Err(ApiError::Unprocessable("card payments are not set up here".to_owned()));
+        Pay::Card(card) => PayBy::Card(card.parse(&app)?),
+        Pay::Mixed { wallet_won, points_won, card } => {
+            let card = card.map(|card| card.parse(&app)).transpose()?;
+            PayBy::Mixed { wallet_won, points_won, card }
         }
-        Pay::Card { payment_key, amount_won } => PayBy::Card { payment_key, amount_won },
     };
     let command = ConfirmPayment { version: Version, command_id, order_id, pay_by };
     give(&app, command, order_id, wait, Awaited::Payment(command_id), trace.as_deref()).await

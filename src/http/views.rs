@@ -169,30 +169,32 @@ impl From<SkuRow> for SkuView {
     }
 }
 
-/// A wallet.
+/// A wallet, or points.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WalletView {
-    /// What it holds, in whole won.
+    /// What can be spent, in whole won.
     pub balance_won: i64,
+    /// What payments have set aside whose card is still being asked.
+    pub reserved_won: i64,
     /// Always KRW.
     pub currency: &'static str,
 }
 
 impl WalletView {
-    /// A wallet that holds this much.
-    pub fn new(balance_won: i64) -> Self {
-        Self { balance_won, currency: CURRENCY }
+    /// A purse that holds this much.
+    pub fn new(balance_won: i64, reserved_won: i64) -> Self {
+        Self { balance_won, reserved_won, currency: CURRENCY }
     }
 }
 
-/// A charge of a wallet.
+/// A charge of a wallet or of points.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChargeView {
     /// Its id.
     pub id: Uuid,
     /// What was added, in whole won.
     pub amount_won: i64,
-    /// What the wallet held afterwards, in whole won.
+    /// What could be spent afterwards, in whole won.
     pub balance_won: i64,
 }
 

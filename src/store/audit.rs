@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 14] = [
+pub const TRUTHS: [Truth; 15] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -68,8 +68,28 @@ pub const TRUTHS: [Truth; 14] = [
     Truth {
         name: "captured_payments_have_ledger_entries",
         broken_by: "SELECT 'payment ' || p.id AS row FROM payments p
-               LEFT JOIN ledger_entries e ON e.transaction_id = p.id AND e.account = 'sales'
-              WHERE coalesce(e.amount_won, 0) <> CASE WHEN p.status = 'captured' THEN p.amount_won ELSE 0 END",
+               LEFT JOIN (SELECT transaction_id,
+                                 sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
+                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                 -sum(amount_won) FILTER (WHERE account IN ('wallet', 'wallet_reserved')) AS wallet,
+                                 -sum(amount_won) FILTER (WHERE account IN ('points', 'points_reserved')) AS points
+                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = p.id
+              WHERE (coalesce(e.sales, 0), coalesce(e.card, 0), coalesce(e.wallet, 0), coalesce(e.points, 0))
+                 <> CASE WHEN p.status = 'captured' THEN (p.amount_won::numeric, p.card_won::numeric, p.wallet_won::numeric, p.points_won::numeric)
+                         ELSE (0::numeric, 0::numeric, 0::numeric, 0::numeric) END",
+    },
+    Truth {
+        name: "only_open_payments_set_money_aside",
+        broken_by: "SELECT 'payment ' || coalesce(p.id, e.transaction_id) AS row
+               FROM (SELECT id, wallet_won, points_won FROM payments
+                      WHERE status IN ('requesting', 'unknown') AND wallet_won + points_won > 0) p
+               FULL JOIN (SELECT transaction_id,
+                                 coalesce(sum(amount_won) FILTER (WHERE account = 'wallet_reserved'), 0) AS wallet,
+                                 coalesce(sum(amount_won) FILTER (WHERE account = 'points_reserved'), 0) AS points
+                            FROM ledger_entries WHERE account IN ('wallet_reserved', 'points_reserved')
+                           GROUP BY transaction_id HAVING sum(amount_won) <> 0) e ON e.transaction_id = p.id
+              WHERE coalesce(p.wallet_won, 0) <> coalesce(e.wallet, 0)
+                 OR coalesce(p.points_won, 0) <> coalesce(e.points, 0)",
     },
     Truth {
         name: "no_hold_outlives_its_deadline",
@@ -77,17 +97,18 @@ pub const TRUTHS: [Truth; 14] = [
               WHERE status = 'held' AND expires_at < now() - interval '60 seconds'",
     },
     Truth {
-        name: "wallet_balances_are_their_entries",
-        broken_by: "SELECT 'wallet ' || coalesce(w.customer_id, e.customer_id) AS row
-               FROM wallets w FULL JOIN (
-                    SELECT customer_id, sum(amount_won) AS balance_won FROM ledger_entries
-                     WHERE account = 'wallet' GROUP BY customer_id) e ON e.customer_id = w.customer_id
-              WHERE coalesce(w.balance_won, 0) <> coalesce(e.balance_won, 0) OR coalesce(w.balance_won, 0) < 0",
+        name: "balances_are_their_entries",
+        broken_by: "SELECT coalesce(b.account, e.account) || ' of ' || coalesce(b.customer_id, e.customer_id) AS row
+               FROM balances b FULL JOIN (
+                    SELECT customer_id, account, sum(amount_won) AS amount_won FROM ledger_entries
+                     WHERE customer_id IS NOT NULL GROUP BY customer_id, account) e
+                    ON e.customer_id = b.customer_id AND e.account = b.account
+              WHERE coalesce(b.amount_won, 0) <> coalesce(e.amount_won, 0) OR coalesce(b.amount_won, 0) < 0",
     },
     Truth {
         name: "ledger_transactions_sum_to_zero",
-        broken_by: "SELECT 'transaction ' || transaction_id AS row FROM ledger_entries
-              GROUP BY transaction_id HAVING sum(amount_won) <> 0",
+        broken_by: "SELECT 'transaction ' || transaction_id || ' ' || phase AS row FROM ledger_entries
+              GROUP BY transaction_id, phase HAVING sum(amount_won) <> 0",
     },
     Truth {
         name: "an_order_costs_the_sum_of_its_items",

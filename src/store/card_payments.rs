@@ -9,20 +9,8 @@ use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
+use crate::domain::payment::Parts;
 use crate::domain::refusal::DeclineReason;
-
-/// A payment whose money is to be asked for.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The command that asks for it.
-    pub id: CommandId,
-    /// The order it is for.
-    pub order_id: OrderId,
-    /// The order's amount.
-    pub amount: Won,
-    /// The gateway's name of it.
-    pub key: PaymentKey,
-}
 
 /// A card payment that may not be at its end.
 #[derive(Debug, Clone)]
@@ -31,14 +19,18 @@ pub struct CardPayment {
     pub id: CommandId,
     /// The order it is for.
     pub order_id: OrderId,
-    /// What is asked for.
+    /// The order's amount.
     pub amount: Won,
+    /// What it is made of; the card's part is what the gateway is asked for.
+    pub parts: Parts,
     /// The gateway's name of it.
     pub key: PaymentKey,
     /// Where it stands.
     pub status: Open,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
     /// When the gateway was last asked for the money; when the row was written if it never was.
     pub asked_at: DateTime<Utc>,
 }
@@ -47,9 +39,13 @@ struct Row {
     id: Uuid,
     order_id: Uuid,
     amount_won: i64,
+    wallet_won: i64,
+    points_won: i64,
+    card_won: i64,
     payment_key: String,
     status: PaymentStatus,
     not_found_count: i32,
+    created_at: DateTime<Utc>,
     asked_at: DateTime<Utc>,
 }
 
@@ -67,34 +63,18 @@ impl Row {
             id: CommandId(self.id),
             order_id: self.order_id.into(),
             amount: Won(self.amount_won),
+            parts: Parts {
+                wallet: Won(self.wallet_won),
+                points: Won(self.points_won),
+                card: Won(self.card_won),
+            },
             key,
             status,
             not_found_count: self.not_found_count,
+            created_at: self.created_at,
             asked_at: self.asked_at,
         }))
     }
-}
-
-/// Writes requests down. Returns those that were: a key that pays for something else already is left out.
-pub async fn request(conn: &mut PgConnection, requests: &[Request]) -> sqlx::Result<Vec<CommandId>> {
-    let ids: Vec<Uuid> = requests.iter().map(|request| request.id.0).collect();
-    let orders: Vec<Uuid> = requests.iter().map(|request| request.order_id.uuid()).collect();
-    let amounts: Vec<i64> = requests.iter().map(|request| request.amount.0).collect();
-    let keys: Vec<&str> = requests.iter().map(|request| request.key.as_str()).collect();
-    let rows = sqlx::query_scalar!(
-        "INSERT INTO payments (id, order_id, method, status, amount_won, payment_key)
-         SELECT id, order_id, 'card', 'requesting', amount_won, payment_key
-           FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[])
-             AS new (id, order_id, amount_won, payment_key)
-         ON CONFLICT DO NOTHING RETURNING id",
-        &ids,
-        &orders,
-        &amounts,
-        &keys as &[&str],
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(CommandId).collect())
 }
 
 /// Those of these payments whose gateway may have to be asked. A declined one whose key has paid under another try is
@@ -103,9 +83,9 @@ pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT id, order_id, amount_won, payment_key AS "payment_key!", status AS "status: PaymentStatus",
-                  not_found_count, asked_at
-             FROM payments WHERE id = ANY($1) AND method = 'card'
+        r#"SELECT id, order_id, amount_won, wallet_won, points_won, card_won, payment_key AS "payment_key!",
+                  status AS "status: PaymentStatus", not_found_count, created_at, asked_at
+             FROM payments WHERE id = ANY($1) AND payment_key IS NOT NULL
               AND NOT (status = 'declined' AND EXISTS (
                   SELECT FROM payments o WHERE o.payment_key = payments.payment_key AND o.status <> 'declined'))"#,
         &ids,
@@ -118,19 +98,10 @@ pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
 /// [`find`], locked until the transaction ends. Lock their orders first.
 pub async fn lock(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Result<Vec<CardPayment>> {
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT id, order_id, amount_won, payment_key AS "payment_key!", status AS "status: PaymentStatus",
-                  not_found_count, asked_at
-             FROM payments WHERE id = ANY($1) AND method = 'card'
-              AND NOT (status = 'declined' AND EXISTS (
-                  SELECT FROM payments o WHERE o.payment_key = payments.payment_key AND o.status <> 'declined'))
-            ORDER BY id FOR NO KEY UPDATE"#,
-        &ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().filter_map(|row| row.read().transpose()).collect()
+    sqlx::query!("SELECT FROM payments WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids)
+        .execute(&mut *conn)
+        .await?;
+    find(conn, payments).await
 }
 
 /// What an inquiry changes about a payment.
@@ -151,12 +122,10 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
     let ids: Vec<Uuid> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<PaymentStatus> = changes.iter().map(|change| change.status).collect();
     let not_found: Vec<i32> = changes.iter().map(|change| i32::from(change.not_found)).collect();
-    let declined = |change: &Change| change.declined.clone().unzip();
-    let (reasons, codes): (Vec<Option<DeclineReason>>, Vec<Option<Option<String>>>) =
-        changes.iter().map(declined).unzip();
     let reasons: Vec<Option<&str>> =
-        reasons.into_iter().map(|reason| reason.map(DeclineReason::name)).collect();
-    let codes: Vec<Option<String>> = codes.into_iter().map(Option::flatten).collect();
+        changes.iter().map(|change| change.declined.as_ref().map(|(reason, _)| reason.name())).collect();
+    let codes: Vec<Option<&str>> =
+        changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
     sqlx::query!(
         "UPDATE payments
             SET status = new.status, not_found_count = payments.not_found_count + new.not_found,
@@ -170,24 +139,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
         statuses.as_slice() as &[PaymentStatus],
         &not_found,
         reasons.as_slice() as &[Option<&str>],
-        codes.as_slice() as &[Option<String>],
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Writes both sides of captured card payments down.
-pub async fn record_captures(conn: &mut PgConnection, captures: &[(CommandId, Won)]) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = captures.iter().map(|(id, _)| id.0).collect();
-    let amounts: Vec<i64> = captures.iter().map(|(_, amount)| amount.0).collect();
-    sqlx::query!(
-        "WITH taken AS (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t (id, amount_won) WHERE amount_won > 0)
-         INSERT INTO ledger_entries (transaction_id, account, amount_won)
-         SELECT id, 'gateway'::ledger_account, -amount_won FROM taken
-         UNION ALL SELECT id, 'sales', amount_won FROM taken",
-        &ids,
-        &amounts,
+        codes.as_slice() as &[Option<&str>],
     )
     .execute(conn)
     .await?;
@@ -224,7 +176,7 @@ pub struct Booked {
     pub order_id: OrderId,
     /// The gateway's name of it.
     pub key: PaymentKey,
-    /// The order's amount.
+    /// What is paid by card.
     pub amount: Won,
     /// Where it stands.
     pub status: PaymentStatus,
@@ -234,7 +186,7 @@ struct BookedRow {
     id: Uuid,
     order_id: Uuid,
     payment_key: String,
-    amount_won: i64,
+    card_won: i64,
     status: PaymentStatus,
 }
 
@@ -243,7 +195,7 @@ impl TryFrom<BookedRow> for Booked {
 
     fn try_from(row: BookedRow) -> sqlx::Result<Self> {
         let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let (order_id, amount) = (row.order_id.into(), Won(row.amount_won));
+        let (order_id, amount) = (row.order_id.into(), Won(row.card_won));
         Ok(Self { id: CommandId(row.id), order_id, key, amount, status: row.status })
     }
 }
@@ -253,7 +205,7 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     let keys: Vec<&str> = keys.iter().map(PaymentKey::as_str).collect();
     let rows = sqlx::query_as!(
         BookedRow,
-        r#"SELECT id, order_id, payment_key AS "payment_key!", amount_won, status AS "status: PaymentStatus"
+        r#"SELECT id, order_id, payment_key AS "payment_key!", card_won, status AS "status: PaymentStatus"
              FROM payments WHERE payment_key = ANY($1)"#,
         &keys as &[&str],
     )
@@ -270,10 +222,10 @@ pub async fn captured_between(
 ) -> sqlx::Result<Vec<Booked>> {
     let rows = sqlx::query_as!(
         BookedRow,
-        r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.amount_won,
+        r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.card_won,
                   p.status AS "status: PaymentStatus"
              FROM ledger_entries e JOIN payments p ON p.id = e.transaction_id
-            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2 AND p.method = 'card'"#,
+            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
         from,
         until,
     )

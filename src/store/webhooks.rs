@@ -30,7 +30,7 @@ pub async fn store(
     // Of several attempts under one key the one of the order it names comes first, then one that can still change.
     let payment = sqlx::query!(
         "SELECT id, order_id FROM payments
-          WHERE payment_key = $1 AND method = 'card'
+          WHERE payment_key = $1
           ORDER BY order_id::text = $2 DESC, status IN ('requesting', 'unknown', 'returning') DESC, status = 'declined', created_at DESC
           LIMIT 1",
         webhook.payment_key.map(PaymentKey::as_str),

@@ -24,6 +24,7 @@ mod lists;
 mod messages;
 mod orders;
 mod owners;
+mod points;
 mod raw_http;
 mod skus;
 mod streams;

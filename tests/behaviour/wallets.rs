@@ -20,7 +20,10 @@ async fn a_charge_adds_to_the_balance_up_to_the_cap() {
     let world = World::idle().await;
     let shop = world.start_api().await;
     let empty = shop.get("/v1/wallet").await;
-    assert_eq!((empty.status, &empty.body), (200, &json!({"balance_won": 0, "currency": "KRW"})));
+    assert_eq!(
+        (empty.status, &empty.body),
+        (200, &json!({"balance_won": 0, "reserved_won": 0, "currency": "KRW"}))
+    );
     let charged = shop.charge(99_999).await;
     assert_eq!(
         (charged.status, &charged.body["amount_won"], &charged.body["balance_won"]),
@@ -57,10 +60,10 @@ async fn a_charge_is_made_once_per_key_and_answered_the_same_ever_after() {
 
     let refused = charge("key-3", 50_000).await;
     assert_eq!((refused.status, refused.problem()), (409, "wallet-full"));
-    world.execute("UPDATE wallets SET balance_won = 0").await;
+    world.execute("UPDATE balances SET amount_won = 0").await;
     let still = charge("key-3", 50_000).await;
     assert_eq!((still.status, &still.body), (409, &refused.body));
-    world.execute("UPDATE wallets SET balance_won = 70000").await;
+    world.execute("UPDATE balances SET amount_won = 70000").await;
     world.finish().await;
 }
 
@@ -83,7 +86,7 @@ async fn a_hundred_charges_of_a_new_wallet_at_once_keep_the_cap_and_the_ledger()
         answers.iter().filter(|answer| answer.status == 409 && answer.problem() == "wallet-full").count();
     assert_eq!((charged, refused), (50, 50));
     assert_eq!(balance(&shop).await, 100_000);
-    assert_eq!(world.count("SELECT count(*) FROM wallets").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM balances").await, 1);
     assert_eq!(world.count("SELECT count(*) FROM ledger_entries").await, 100);
     world.finish().await;
 }

@@ -5,9 +5,10 @@ use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::clock;
 use holdfast::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
 use holdfast::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
+use holdfast::domain::ledger::Purse;
 use holdfast::domain::money::Won;
 use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, PayBy, Version, encode};
-use holdfast::store::wallets;
+use holdfast::store::charges;
 use holdfast_workers::worker::{Applied, Delivered, Worker};
 use lapin::BasicProperties;
 use sqlx::PgConnection;
@@ -103,7 +104,7 @@ pub fn named(message_id: &str) -> BasicProperties {
 pub async fn charge(world: &World, customer: &str, amount: i64) {
     let mut tx = world.pool.begin().await.unwrap();
     let customer = CustomerId::parse(customer).unwrap();
-    wallets::charge(&mut tx, CommandId::fresh(), &customer, Won(amount)).await.unwrap();
+    charges::charge(&mut tx, CommandId::fresh(), &customer, Purse::Wallet, Won(amount)).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -14,6 +14,7 @@ mod cards;
 mod crashes;
 mod late_money;
 mod mishaps;
+mod mixed;
 mod reconciliation;
 mod stage;
 mod webhooks;

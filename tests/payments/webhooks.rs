@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::stage::Stage;
 use crate::support::eventually;
+use crate::support::processes::Process;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
@@ -18,6 +19,34 @@ async fn the_webhook_of_a_payment_that_nobody_answered_for_brings_it_to_its_end(
             .then_some(())
     })
     .await;
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_learns_nothing_does_not_end_the_asking() {
+    let stage = Stage::without_resolvers().await;
+    let (order, key) = stage.held(1, 600).await;
+    stage.ask_to_pay(&order, &key, 1_000).await;
+    let waiting = async |messages: u32| {
+        eventually("messages wait", async || {
+            (stage.world.depth("payment.resolve").await == messages).then_some(())
+        })
+        .await;
+    };
+    waiting(1).await;
+    stage.world.purge("payment.resolve").await;
+    // The hint comes first, and the message that must not be lost right behind it.
+    let body = json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2026-11-21T00:00:00+09:00",
+        "data": {"paymentKey": key, "orderId": order, "status": "DONE"}});
+    let request = stage.shop.request(reqwest::Method::POST, "/v1/webhooks/toss");
+    let request = request.header("tosspayments-webhook-transmission-id", "one").json(&body);
+    assert_eq!(stage.shop.send(request).await.status, 200);
+    waiting(1).await;
+    holdfast_workers::sweep::wake_payments(&stage.world.pool, &stage.world.publisher, 0).await.unwrap();
+    waiting(2).await;
+    stage.faults(json!([{"on": "confirm", "kind": "reset_before", "count": 1}])).await;
+    let _worker = Process::worker(&stage.world, "payment.resolve=1");
+    stage.shop.until(&order, "paid").await;
     stage.finish().await;
 }
 

@@ -14,7 +14,7 @@ use lapin::Channel;
 use lapin::options::BasicAckOptions;
 use metrics::counter;
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::pause;
 use crate::runner::{BROKER_CEILING, BROKER_TIMEOUT, Context, Ended};
@@ -80,6 +80,11 @@ impl Finisher<'_> {
                 self.count("retry", 1);
                 let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
                 Some(Outgoing::retry(incoming, rung))
+            }
+            Verdict::Later { why, after } => {
+                debug!(queue = self.queue, message_id = incoming.message_id(), why, "tried again later");
+                self.count("retry", 1);
+                Some(Outgoing::retry(incoming, Rung::for_delay(*after)))
             }
             Verdict::Dead { class, reason } => Some(self.dead(incoming, class, reason)),
         }

@@ -1,23 +1,27 @@
 //! `order.hold`: sets stock aside for new orders, or refuses them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::allocation::{Decision, Demand, Shelf, Usage, allocate};
+use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, Usage, allocate};
 use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
+use holdfast::domain::money::Won;
 use holdfast::domain::refusal::Refusal;
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::{self, NewEvent};
-use holdfast::store::orders::{self, DecidedOrder, KnownOrder, Outcome};
-use holdfast::store::stock;
+use holdfast::store::new_orders::{self, DecidedOrder, KnownOrder, Outcome};
+use holdfast::store::orders::{self, OrderStatus};
+use holdfast::store::payments::{self, NewPayment};
+use holdfast::store::stock::{self, StockChange};
 use holdfast::store::usage;
 use metrics::counter;
 use sqlx::PgConnection;
 
+use crate::confirm_payment::sold;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
 
 /// How many overdue holds are released at once for a buyer who is short.
@@ -56,7 +60,7 @@ impl Worker for HoldOrders {
         let customers = distinct(batch.iter().map(|delivered| delivered.message.customer_id.as_str()));
         let now = usage::lock_customers(tx, &customers).await?;
         let ids: Vec<OrderId> = batch.iter().map(|delivered| delivered.message.order_id).collect();
-        let sorted = sort_out(batch, orders::known(tx, &ids).await?);
+        let sorted = sort_out(batch, new_orders::known(tx, &ids).await?);
         let mut due = sorted.due_again;
 
         if !sorted.fresh.is_empty() {
@@ -66,10 +70,11 @@ impl Worker for HoldOrders {
                 return Err(self.overtaken());
             }
             self.overtaken.store(false, Ordering::Relaxed);
+            hand_over_free(tx, &decided).await?;
             count(&decided);
             due.extend(decided.iter().filter_map(|order| match order.outcome {
-                Outcome::Held { expires_at, .. } => Some((expires_at, order.id)),
-                Outcome::Refused(_) => None,
+                Outcome::Held { expires_at, amount, .. } if amount > Won(0) => Some((expires_at, order.id)),
+                _ => None,
             }));
         }
         Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due), ..Applied::default() })
@@ -101,25 +106,11 @@ impl HoldOrders {
             stock::lock_codes(tx, &codes).await?;
         }
         let mut shelf = stock::shelf(tx, &codes).await?;
-        let seen: HashMap<SkuCode, i32> =
-            shelf.iter().map(|(code, sku)| (code.clone(), sku.available)).collect();
         let mut usage = usage_of(tx, customers, &shelf).await?;
         let demands: Vec<Demand<'_>> =
             fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
         let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits);
 
-        let short = short_skus(&decisions);
-        if !short.is_empty() {
-            let overdue = stock::overdue_holds(tx, &short, OVERDUE_AT_ONCE).await?;
-            if !overdue.is_empty() {
-                return Err(ApplyError::Overdue(overdue));
-            }
-            // Overdue holds that are gone by now were released after the stock was read: their units are there.
-            let now = stock::shelf(tx, &short).await?;
-            if now.iter().any(|(code, sku)| seen.get(code).is_none_or(|before| sku.available > *before)) {
-                return Err(self.overtaken());
-            }
-        }
         let decided = fresh.iter().zip(decisions).map(|(order, decision)| DecidedOrder {
             id: order.order_id,
             customer_id: order.customer_id.clone(),
@@ -132,7 +123,34 @@ impl HoldOrders {
                 Decision::Refused(refusal) => Outcome::Refused(refusal),
             },
         });
-        Ok(decided.collect())
+        let decided: Vec<DecidedOrder> = decided.collect();
+        self.look_again(tx, &decided, &shelf).await?;
+        Ok(decided)
+    }
+
+    /// Whether those who got nothing could have got something: a hold past its time blocks nobody. `left` is what was
+    /// available after the batch was decided.
+    async fn look_again(
+        &self,
+        tx: &mut PgConnection,
+        decided: &[DecidedOrder],
+        left: &Shelf,
+    ) -> Result<(), ApplyError> {
+        let short = short_skus(decided);
+        if short.is_empty() {
+            return Ok(());
+        }
+        let overdue = stock::overdue_holds(tx, &short, OVERDUE_AT_ONCE).await?;
+        if !overdue.is_empty() {
+            return Err(ApplyError::Overdue(overdue));
+        }
+        // Overdue holds that are gone by now were released after the stock was read: their units are there.
+        let taken = units_of(decided);
+        let has_more = |(code, now): (&SkuCode, &ShelfSku)| {
+            let taken: i32 = taken.iter().filter(|(id, _)| *id == now.id).map(|(_, units)| units).sum();
+            left.get(code).is_none_or(|before| now.available > before.available + taken)
+        };
+        if stock::shelf(tx, &short).await?.iter().any(has_more) { Err(self.overtaken()) } else { Ok(()) }
     }
 }
 
@@ -180,22 +198,41 @@ async fn usage_of(tx: &mut PgConnection, customers: &[String], shelf: &Shelf) ->
     Ok(usage)
 }
 
-fn short_skus(decisions: &[Decision]) -> Vec<String> {
-    let short: HashSet<&str> = decisions
-        .iter()
-        .filter_map(|decision| match decision {
-            Decision::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
-            _ => None,
-        })
-        .flatten()
-        .map(|shortage| shortage.sku.as_str())
-        .collect();
-    short.into_iter().map(str::to_owned).collect()
+fn short_skus(decided: &[DecidedOrder]) -> Vec<String> {
+    let shortages = decided.iter().filter_map(|order| match &order.outcome {
+        Outcome::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
+        _ => None,
+    });
+    distinct(shortages.flatten().map(|shortage| shortage.sku.as_str()))
 }
 
 async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
-    orders::insert(tx, decided, now).await?;
+    new_orders::insert(tx, decided, now).await?;
     let told: Vec<NewEvent> = decided.iter().map(event).collect();
+    events::append(tx, &told).await
+}
+
+/// Orders that cost nothing are paid at once: nobody has to ask for it, and they never expire.
+async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> sqlx::Result<()> {
+    let is_free = |order: &&DecidedOrder| matches!(order.outcome, Outcome::Held { amount: Won(0), .. });
+    let free: Vec<OrderId> = decided.iter().filter(is_free).map(|order| order.id).collect();
+    if free.is_empty() {
+        return Ok(());
+    }
+    let payments: Vec<NewPayment> = free.iter().map(|order| NewPayment::nothing(*order)).collect();
+    let told: Vec<NewEvent> = payments
+        .iter()
+        .map(|NewPayment { id, order_id, amount, parts, .. }| NewEvent {
+            order_id: *order_id,
+            command_id: Some(*id),
+            event: OrderEvent::Paid { payment_id: *id, amount_won: *amount, method: parts.method() },
+        })
+        .collect();
+    payments::insert(tx, &payments).await?;
+    orders::advance(tx, &free, OrderStatus::Held, OrderStatus::Paid).await?;
+    stock::record_sales(tx, &free).await?;
+    let units: Vec<StockChange> = sold(stock::units_of(tx, &free).await?).collect();
+    stock::change(tx, &units).await?;
     events::append(tx, &told).await
 }
 

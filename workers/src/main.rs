@@ -1,7 +1,6 @@
 //! `holdfast-workers`: which pools run in this process, and its signals.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +9,6 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
-use holdfast::gateway::port::Gateway;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::{serving, store, telemetry};
 use holdfast_workers::bell::Bell;
@@ -41,7 +39,8 @@ struct Arguments {
     gateway: GatewaySettings,
     #[command(flatten)]
     log: LogConfig,
-    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two runners and the others with one
+    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two
+    /// runners, `payment.resolve` with four and the others with one
     #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
     pools: Vec<PoolSize>,
     /// Orders held in one transaction at most
@@ -81,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
-        gateway: gateway.map(|gateway| -> Arc<dyn Gateway> { gateway }),
+        gateway,
         limits: arguments.limits.limits(),
         hold_batch_size: arguments.hold_batch_size.into(),
     };

@@ -5,23 +5,27 @@
 
 mod plan;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::{Finding, Open};
+use holdfast::domain::card::{Finding, Open, ask_again_after};
 use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, Standing};
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::money::Won;
+use holdfast::domain::payment::Purses;
 use holdfast::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway};
 use holdfast::message::{Queue, ResolvePayment};
 use holdfast::store::card_payments::{self, CardPayment};
-use holdfast::store::{self, orders};
+use holdfast::store::orders::{self, OrderRow};
+use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
 use tracing::warn;
 
+use crate::confirm_payment::customers;
 use crate::pause;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
@@ -32,7 +36,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How often a payment that counts as declined is looked at again after calls that failed: for about ten minutes.
 const SOME_MORE_TIMES: u32 = 16;
 
-/// The worker. Locks orders, then payments, then SKUs, each in order.
+/// The worker. Locks orders, then payments, purses and SKUs, each in order.
 #[derive(Clone)]
 pub struct ResolvePayments {
     /// Whom to ask.
@@ -49,7 +53,7 @@ pub struct Resolving {
 #[derive(Debug, Clone)]
 enum Asked {
     NotYet,
-    /// The payment is at its end, unknown, or asked for by another message of the batch.
+    /// The payment is at its end, is not known, or another message of the batch asks about it.
     NotNeeded,
     Answered(CardPayment, Finding),
 }
@@ -103,7 +107,7 @@ impl Worker for ResolvePayments {
             .map(|delivered| &delivered.message.command)
             .map(|command| (command.order_id, command.payment_id))
             .unzip();
-        let orders: HashMap<OrderId, _> =
+        let orders: HashMap<OrderId, OrderRow> =
             orders::lock(tx, &orders).await?.into_iter().map(|order| (order.id, order)).collect();
         let now = orders::transaction_time(tx).await?;
         let payments: HashMap<CommandId, CardPayment> = card_payments::lock(tx, &payments)
@@ -112,35 +116,53 @@ impl Worker for ResolvePayments {
             .map(|payment| (payment.id, payment))
             .collect();
 
-        let mut plan = Plan::new(orders, now);
-        let mut seen = HashSet::new();
-        let mut verdicts = Vec::with_capacity(batch.len());
+        let purses = lock_purses(tx, &orders, payments.values()).await?;
+        let mut plan = Plan::new(orders, purses, now);
+        let mut decided: HashMap<CommandId, Verdict> = HashMap::new();
         for Delivered { message, .. } in batch {
-            verdicts.push(match &message.asked {
-                Asked::NotYet => again("the gateway could not be asked"),
-                Asked::NotNeeded => Verdict::Done,
-                Asked::Answered(asked, finding) => match payments.get(&asked.id) {
-                    // Whoever moved it on meanwhile goes on with it.
-                    Some(locked) if locked.status == asked.status && seen.insert(locked.id) => {
-                        match plan.decide(locked, finding) {
-                            Verdict::Retry { limit: u32::MAX, .. } if message.command.is_hint => {
-                                Verdict::Done
-                            }
-                            verdict => verdict,
-                        }
-                    }
-                    _ => Verdict::Done,
-                },
-            });
+            let Asked::Answered(asked, finding) = &message.asked else { continue };
+            // Whoever moved it on meanwhile asked later than we did.
+            if let Some(locked) = payments.get(&asked.id).filter(|locked| locked.status == asked.status) {
+                decided.insert(locked.id, plan.decide(locked, finding));
+            }
         }
+        let verdicts = batch
+            .iter()
+            .map(|Delivered { message, .. }| {
+                let payment_id = message.command.payment_id;
+                let verdict = match (&message.asked, decided.get(&payment_id), payments.get(&payment_id)) {
+                    (Asked::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
+                    (_, Some(verdict), _) => verdict.clone(),
+                    (_, None, Some(open)) if open.status != Open::Declined => {
+                        again("another message has asked about it", now - open.created_at)
+                    }
+                    (_, None, _) => Verdict::Done,
+                };
+                match verdict {
+                    Verdict::Later { .. } if message.command.is_hint => Verdict::Done,
+                    verdict => verdict,
+                }
+            })
+            .collect();
         let payments = plan.carry_out(tx).await?;
         Ok(Applied { verdicts, payments, ..Applied::default() })
     }
 }
 
+/// What the customers of payments that use purses can spend, locked until the transaction ends.
+async fn lock_purses(
+    tx: &mut PgConnection,
+    orders: &HashMap<OrderId, OrderRow>,
+    payments: impl Iterator<Item = &CardPayment>,
+) -> sqlx::Result<HashMap<String, Purses>> {
+    let using = payments.filter(|payment| payment.parts.uses_purses());
+    let customers = customers(using.filter_map(|payment| orders.get(&payment.order_id)));
+    if customers.is_empty() { Ok(HashMap::new()) } else { ledger::lock_purses(tx, &customers).await }
+}
+
 /// A retry without end: money that may have been taken is never forgotten.
-fn again(why: &str) -> Verdict {
-    Verdict::Retry { why: why.to_owned(), limit: u32::MAX }
+fn again(why: &'static str, open_for: TimeDelta) -> Verdict {
+    Verdict::Later { why, after: ask_again_after(open_for) }
 }
 
 /// A retry that ends: nothing says yet that money was taken.
@@ -156,7 +178,7 @@ async fn ask(gateway: &dyn Gateway, payment: &CardPayment) -> Finding {
             let ask = Confirm {
                 payment: payment.key.clone(),
                 order,
-                amount: payment.amount,
+                amount: payment.parts.card,
                 call_key: CallKey::from(payment.id.0),
             };
             match gateway.confirm(&ask).await {
@@ -182,8 +204,8 @@ async fn look(gateway: &dyn Gateway, payment: &CardPayment, order: &GatewayOrder
 }
 
 fn judge(payment: &CardPayment, found: &GatewayPayment, order: &GatewayOrderId) -> Finding {
-    match found.standing(order, payment.amount) {
-        Standing::Captured { returned } if returned == payment.amount => Finding::Returned,
+    match found.standing(order, payment.parts.card) {
+        Standing::Captured { returned } if returned == payment.parts.card => Finding::Returned,
         Standing::Captured { returned: Won(0) } => Finding::Captured,
         Standing::Captured { returned } => {
             let (payment_id, returned_won) = (payment.id.0, returned.0);

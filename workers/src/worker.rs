@@ -1,5 +1,7 @@
 //! What a worker is: a queue, a batch size, and one function from a batch to verdicts.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
@@ -46,6 +48,13 @@ pub enum Verdict {
         why: String,
         /// After this many retries it becomes a dead letter.
         limit: u32,
+    },
+    /// It is tried again after this time, however often it takes.
+    Later {
+        /// Why, for the log.
+        why: &'static str,
+        /// When.
+        after: Duration,
     },
     /// A person has to look at it.
     Dead {

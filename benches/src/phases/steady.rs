@@ -201,20 +201,20 @@ async fn wait_until_closed(stage: &Stage, count: u64) -> anyhow::Result<()> {
 async fn fill_wallets(stage: &Stage) -> anyhow::Result<()> {
     sqlx::query(
         "WITH charged AS (
-             INSERT INTO wallet_charges (id, customer_id, amount_won, status, balance_won)
-             SELECT gen_random_uuid(), 'payer-' || n, $2, 'posted', $2 FROM generate_series(0, $1 - 1) AS n
+             INSERT INTO charges (id, account, customer_id, amount_won, status, balance_won)
+             SELECT gen_random_uuid(), 'wallet', 'payer-' || n, $2, 'posted', $2 FROM generate_series(0, $1 - 1) AS n
              RETURNING id, customer_id, amount_won
-         ), balances AS (
-             INSERT INTO wallets (customer_id, balance_won) SELECT customer_id, amount_won FROM charged
+         ), filled AS (
+             INSERT INTO balances (customer_id, account, amount_won) SELECT customer_id, 'wallet', amount_won FROM charged
          )
-         INSERT INTO ledger_entries (transaction_id, account, customer_id, amount_won)
-         SELECT id, 'wallet'::ledger_account, customer_id, amount_won FROM charged
-         UNION ALL SELECT id, 'funding', NULL, -amount_won FROM charged",
+         INSERT INTO ledger_entries (transaction_id, phase, account, customer_id, amount_won)
+         SELECT id, 'posted'::ledger_phase, 'wallet'::ledger_account, customer_id, amount_won FROM charged
+         UNION ALL SELECT id, 'posted', 'funding', NULL, -amount_won FROM charged",
     )
     .bind(i64::try_from(PAYERS)?)
     .bind(WALLET_WON)
     .execute(&stage.pool)
     .await?;
-    sqlx::query("VACUUM ANALYZE wallets").execute(&stage.pool).await?;
+    sqlx::query("VACUUM ANALYZE balances").execute(&stage.pool).await?;
     Ok(())
 }

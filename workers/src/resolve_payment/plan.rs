@@ -5,12 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use holdfast::domain::card::{Case, Finding, Open, Step, next};
 use holdfast::domain::ids::{CommandId, OrderId, SkuId};
-use holdfast::domain::money::Won;
+use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::OrderState;
+use holdfast::domain::payment::Purses;
 use holdfast::domain::refusal::DeclineReason;
 use holdfast::event::OrderEvent;
 use holdfast::store::card_payments::{self, CardPayment, Change};
 use holdfast::store::events::{self, NewEvent};
+use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, OrderStatus};
 use holdfast::store::payments::PaymentStatus;
 use holdfast::store::stock::{self, StockChange};
@@ -26,8 +28,10 @@ use crate::worker::Verdict;
 pub(super) struct Plan {
     orders: HashMap<OrderId, OrderRow>,
     now: DateTime<Utc>,
+    /// What customers can spend, of those whose payments use purses.
+    purses: HashMap<String, Purses>,
     changes: Vec<Change>,
-    captured: Vec<(CommandId, Won)>,
+    postings: Vec<Posting>,
     /// Orders that become paid, whose units are still set aside, by the state they leave.
     paid: Vec<(OrderStatus, OrderId)>,
     /// Orders whose payment came to nothing: on hold again, or expired if their time is up meanwhile.
@@ -37,12 +41,17 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(orders: HashMap<OrderId, OrderRow>, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(
+        orders: HashMap<OrderId, OrderRow>,
+        purses: HashMap<String, Purses>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             orders,
             now,
+            purses,
             changes: vec![],
-            captured: vec![],
+            postings: vec![],
             paid: vec![],
             freed: vec![],
             late: vec![],
@@ -53,7 +62,7 @@ impl Plan {
     /// Decides one payment, and what becomes of its message.
     pub(super) fn decide(&mut self, payment: &CardPayment, finding: &Finding) -> Verdict {
         let Some(order) = self.orders.get_mut(&payment.order_id) else {
-            return again("the order is not there");
+            return again("the order is not there", self.now - payment.created_at);
         };
         let not_found = *finding == Finding::NotFound;
         let case = Case {
@@ -67,31 +76,27 @@ impl Plan {
         match step {
             Step::Pay => {
                 order.state = OrderState::Paid { paid_at: self.now };
-                self.pay(payment, OrderStatus::Paying);
-            }
-            // A payment that was given up for lost, whose order waits for another try.
-            Step::Late if matches!(order.state, OrderState::Held(_)) => {
-                order.state = OrderState::Paid { paid_at: self.now };
-                self.tell_late(payment, true);
-                self.pay(payment, OrderStatus::Held);
+                self.paid.push((OrderStatus::Paying, order.id));
+                self.capture(payment, capture_reserved(payment.parts));
             }
             Step::Late => self.late.push(payment.clone()),
             Step::Decline(reason, code) => {
                 if let OrderState::Paying(hold) = order.state {
                     order.state = OrderState::Held(hold);
                     self.freed.push(payment.order_id);
+                    self.post(payment, Phase::Voided, void(payment.parts));
                 }
                 self.decline(payment, reason, code);
             }
             Step::Returned => {
-                let (payment_id, amount_won) = (payment.id, payment.amount);
+                let (payment_id, amount_won) = (payment.id, payment.parts.card);
                 self.change(payment, PaymentStatus::Returned);
                 self.tell(payment, OrderEvent::PaymentReturned { payment_id, amount_won });
                 counter!("holdfast_payments_total", "outcome" => "returned").increment(1);
             }
             Step::AskAgain(open) => {
                 self.changes.push(Change { not_found, ..changed(payment, status(open)) });
-                return again("the gateway has given no definite answer");
+                return again("the gateway has given no definite answer", self.now - payment.created_at);
             }
             Step::LookAgain => return some_more_times("the gateway could not be asked"),
             Step::Leave => {}
@@ -99,17 +104,18 @@ impl Plan {
         Verdict::Done
     }
 
-    fn pay(&mut self, payment: &CardPayment, from: OrderStatus) {
-        self.paid.push((from, payment.order_id));
-        self.capture(payment);
-    }
-
-    fn capture(&mut self, payment: &CardPayment) {
+    fn capture(&mut self, payment: &CardPayment, entries: Vec<Entry>) {
         let (payment_id, amount_won) = (payment.id, payment.amount);
         self.change(payment, PaymentStatus::Captured);
-        self.captured.push((payment_id, amount_won));
-        self.tell(payment, OrderEvent::Paid { payment_id, amount_won, method: "card" });
+        self.post(payment, Phase::Posted, entries);
+        let method = payment.parts.method();
+        self.tell(payment, OrderEvent::Paid { payment_id, amount_won, method });
         counter!("holdfast_payments_total", "outcome" => "captured").increment(1);
+    }
+
+    fn post(&mut self, payment: &CardPayment, phase: Phase, entries: Vec<Entry>) {
+        let customer_id = self.orders[&payment.order_id].customer_id.clone();
+        self.postings.push(Posting { transaction: payment.id, phase, customer_id, entries });
     }
 
     fn decline(&mut self, payment: &CardPayment, reason: DeclineReason, code: Option<String>) {
@@ -128,7 +134,7 @@ impl Plan {
     }
 
     fn tell_late(&mut self, payment: &CardPayment, paid: bool) {
-        let (payment_id, amount_won) = (payment.id, payment.amount);
+        let (payment_id, amount_won) = (payment.id, payment.parts.card);
         self.tell(payment, OrderEvent::PaymentLate { payment_id, amount_won, paid });
         counter!("holdfast_late_payments_total").increment(1);
     }
@@ -146,7 +152,8 @@ impl Plan {
             orders::advance(tx, &self.freed, OrderStatus::Paying, OrderStatus::Held).await?;
             stock_changes = release::expire(tx, &self.freed).await?;
         }
-        for from in [OrderStatus::Paying, OrderStatus::Held] {
+        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
+        for from in [OrderStatus::Paying, OrderStatus::Held, OrderStatus::Expired] {
             let paid: Vec<OrderId> =
                 self.paid.iter().filter(|(state, _)| *state == from).map(|(_, order)| *order).collect();
             if paid.is_empty() {
@@ -154,14 +161,14 @@ impl Plan {
             }
             orders::advance(tx, &paid, from, OrderStatus::Paid).await?;
             stock::record_sales(tx, &paid).await?;
-            stock_changes.extend(sold(stock::units_of(tx, &paid).await?));
+            // The units of an expired order are no longer set aside: they were taken as late.
+            if from != OrderStatus::Expired {
+                stock_changes.extend(sold(stock::units_of(tx, &paid).await?));
+            }
         }
-        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
         stock::change(tx, &stock_changes).await?;
         card_payments::change(tx, &self.changes).await?;
-        if !self.captured.is_empty() {
-            card_payments::record_captures(tx, &self.captured).await?;
-        }
+        ledger::post(tx, &self.postings).await?;
         events::append(tx, &self.told).await?;
         Ok(returning)
     }
@@ -179,7 +186,8 @@ impl Plan {
         stock::lock_available(tx, &skus.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// Money for orders that expired: held again and paid where the units are still there, given back where not.
+    /// Money for orders that no longer waited for it: it pays where the units and the rest of the payment are still
+    /// there, and goes back where not.
     async fn settle_late(
         &mut self,
         tx: &mut PgConnection,
@@ -192,36 +200,55 @@ impl Plan {
         }
         let ids: Vec<OrderId> = late.iter().map(|payment| payment.order_id).collect();
         let items = orders::items_of(tx, &ids).await?;
-        let mut paid = Vec::new();
         let mut returning = Vec::new();
         for payment in late {
-            let wanted: Vec<_> = items
+            let wanted: Vec<(SkuId, i32)> = items
                 .iter()
                 .filter(|(order, _)| *order == payment.order_id)
                 .map(|(_, item)| (item.sku_id, item.quantity))
                 .collect();
-            let order = self.orders.get_mut(&payment.order_id).expect("only decided payments are late");
-            let fits = wanted.iter().all(|(sku, units)| available.get(sku).is_some_and(|left| left >= units));
-            let pays = fits && matches!(order.state, OrderState::Expired { .. });
-            if pays {
-                order.state = OrderState::Paid { paid_at: self.now };
-            }
-            self.tell_late(&payment, pays);
-            if pays {
+            let from = self.late_from(&payment, &wanted, available);
+            self.tell_late(&payment, from.is_some());
+            let Some(from) = from else {
+                self.change(&payment, PaymentStatus::Returning);
+                returning.push((payment.id, payment.order_id));
+                continue;
+            };
+            if from == OrderStatus::Expired {
                 for (sku_id, units) in wanted {
                     *available.entry(sku_id).or_default() -= units;
                     stock_changes.push(StockChange { sku_id, on_hand: -units, reserved: 0 });
                 }
-                paid.push(payment.order_id);
-                self.capture(&payment);
-            } else {
-                self.change(&payment, PaymentStatus::Returning);
-                returning.push((payment.id, payment.order_id));
             }
+            self.paid.push((from, payment.order_id));
+            self.capture(&payment, capture(payment.parts));
         }
-        orders::advance(tx, &paid, OrderStatus::Expired, OrderStatus::Paid).await?;
-        stock::record_sales(tx, &paid).await?;
         Ok(returning)
+    }
+
+    /// Which state a late payment can still take its order to `paid` from, if any: on hold for another try, or expired
+    /// while its units are there. What it takes from purses was given back to them and must be there, too.
+    fn late_from(
+        &mut self,
+        payment: &CardPayment,
+        wanted: &[(SkuId, i32)],
+        available: &HashMap<SkuId, i32>,
+    ) -> Option<OrderStatus> {
+        let order = self.orders.get_mut(&payment.order_id).expect("only decided payments are late");
+        let is_there = |(sku, units): &(SkuId, i32)| available.get(sku).is_some_and(|left| left >= units);
+        let from = match order.state {
+            // This very batch ends its hold.
+            OrderState::Held(hold) if hold.is_overdue(self.now) && self.freed.contains(&order.id) => {
+                return None;
+            }
+            OrderState::Held(_) => OrderStatus::Held,
+            OrderState::Expired { .. } if wanted.iter().all(is_there) => OrderStatus::Expired,
+            _ => return None,
+        };
+        let purses = self.purses.entry(order.customer_id.clone()).or_default();
+        *purses = purses.spend(payment.parts).ok()?;
+        order.state = OrderState::Paid { paid_at: self.now };
+        Some(from)
     }
 }
 

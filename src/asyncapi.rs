@@ -106,13 +106,31 @@ pub fn payload(queue: Queue) -> Value {
             "version": version, "command_id": uuid, "order_id": uuid,
             "pay_by": {"oneOf": [
                 {"type": "object", "required": ["method"], "properties": {"method": {"const": "wallet"}}},
-                {"type": "object", "required": ["amount_won", "method", "payment_key"], "properties": {
-                    "method": {"const": "card"},
-                    "payment_key": {"type": "string", "pattern": "^[A-Za-z0-9_=-]{1,200}$"},
-                    "amount_won": {"type": "integer", "minimum": 0},
+                card(&[("method", json!({"const": "card"}))]),
+                {"type": "object", "required": ["method"], "properties": {
+                    "method": {"const": "mixed"},
+                    "wallet_won": won(), "points_won": won(),
+                    "card": {"oneOf": [{"type": "null"}, card(&[])]},
                 }},
             ]},
         }),
+        Queue::OrderRefund => json!({
+            "version": version, "command_id": uuid, "order_id": uuid,
+            "asked": {"oneOf": [
+                {"type": "object", "required": ["all"], "properties": {"all": {
+                    "type": "object", "required": ["restock"], "properties": {"restock": {"type": "boolean"}},
+                }}},
+                {"type": "object", "required": ["items"], "properties": {"items": {"type": "array", "items": {
+                    "type": "object", "required": ["quantity", "restock", "sku"], "properties": {
+                        "sku": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+                        "quantity": {"type": "integer", "minimum": 1, "maximum": MAX_QUANTITY},
+                        "restock": {"type": "boolean"},
+                    },
+                }}}},
+            ]},
+            "reason": {"type": "string", "maxLength": 200},
+        }),
+        Queue::RefundResolve => json!({"version": version, "refund_id": uuid, "order_id": uuid}),
         Queue::PaymentResolve => {
             json!({"version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"}})
         }
@@ -124,6 +142,22 @@ pub fn payload(queue: Queue) -> Value {
     let mut required: Vec<String> =
         properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
     required.sort_unstable();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+fn won() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+/// A payment that the buyer has authenticated at the gateway, with further properties.
+fn card(further: &[(&str, Value)]) -> Value {
+    let mut properties = json!({
+        "payment_key": {"type": "string", "pattern": "^[A-Za-z0-9_=-]{1,200}$"}, "amount_won": won(),
+    });
+    for (name, schema) in further {
+        properties[*name] = schema.clone();
+    }
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
@@ -155,9 +189,10 @@ mod tests {
     use super::*;
     use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId, SkuCode};
     use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
+    use crate::domain::refund::{Asked, RefundReason};
     use crate::message::{
-        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, ResolvePayment,
-        Version, encode,
+        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, RefundOrder,
+        ResolvePayment, ResolveRefund, Version, encode,
     };
 
     fn assert_described<C: Command>(command: &C) {
@@ -190,6 +225,10 @@ mod tests {
             order_id,
             is_hint: false,
         });
+        let asked = Asked::All { restock: true };
+        let reason = RefundReason::default();
+        assert_described(&RefundOrder { version: Version, command_id, order_id, asked, reason });
+        assert_described(&ResolveRefund { version: Version, refund_id: command_id, order_id });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

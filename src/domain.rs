@@ -12,6 +12,7 @@ pub mod limits;
 pub mod money;
 pub mod order;
 pub mod payment;
+pub mod refund;
 pub mod refusal;
 
 /// A value from outside that breaks a rule of its type. The text names the field and the rule, never the value.

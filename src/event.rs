@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::ids::{CommandId, CustomerId};
+use crate::domain::ids::{CommandId, CustomerId, SkuCode};
 use crate::domain::money::Won;
+use crate::domain::refund::RefundRefusal;
 use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
 
 /// Something that happened to one order.
@@ -81,11 +82,45 @@ pub enum OrderEvent {
         /// What went back.
         amount_won: Won,
     },
+    /// Money for units of it is back where it came from.
+    Refunded {
+        /// The refund.
+        refund_id: CommandId,
+        /// What went back.
+        amount_won: Won,
+        /// Whether everything is back now.
+        is_whole: bool,
+        /// The units.
+        items: Vec<RefundedItem>,
+    },
+    /// Nothing was given back.
+    RefundRefused {
+        /// The refund.
+        refund_id: CommandId,
+        /// Why.
+        reason: RefundRefusal,
+        /// The gateway's code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+    },
+}
+
+/// Units of one SKU whose money went back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RefundedItem {
+    /// The SKU's code.
+    pub sku: SkuCode,
+    /// How many units.
+    pub quantity: i32,
+    /// What they cost.
+    pub amount_won: Won,
+    /// Whether they are sold again; written off otherwise.
+    pub restocked: bool,
 }
 
 impl OrderEvent {
     /// Every name an event can have.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 12] = [
         "order.held",
         "order.refused",
         "order.expired",
@@ -96,6 +131,8 @@ impl OrderEvent {
         "payment.declined",
         "payment.late",
         "payment.returned",
+        "order.refunded",
+        "refund.refused",
     ];
 
     /// The event's name.
@@ -111,6 +148,8 @@ impl OrderEvent {
             Self::PaymentDeclined { .. } => "payment.declined",
             Self::PaymentLate { .. } => "payment.late",
             Self::PaymentReturned { .. } => "payment.returned",
+            Self::Refunded { .. } => "order.refunded",
+            Self::RefundRefused { .. } => "refund.refused",
         }
     }
 

@@ -11,6 +11,7 @@ pub mod health;
 pub mod orders;
 pub mod outcome;
 pub mod payments;
+pub mod refunds;
 pub mod skus;
 pub mod views;
 pub mod wallets;

@@ -11,6 +11,7 @@ use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
+use crate::domain::refund::{Asked, RefundReason};
 
 /// The largest body a worker reads, in bytes; the API takes no larger one either.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -30,17 +31,23 @@ pub enum Queue {
     PaymentConfirm,
     /// Bring a card payment to its end.
     PaymentResolve,
+    /// Give money back for units of a paid order.
+    OrderRefund,
+    /// Bring a refund to its end.
+    RefundResolve,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 6] = [
+    pub const ALL: [Queue; 8] = [
         Queue::OrderHold,
         Queue::OrderExpire,
         Queue::OrderCancel,
         Queue::OrderExtend,
         Queue::PaymentConfirm,
         Queue::PaymentResolve,
+        Queue::OrderRefund,
+        Queue::RefundResolve,
     ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
@@ -52,6 +59,8 @@ impl Queue {
             Queue::OrderExtend => "order.extend",
             Queue::PaymentConfirm => "payment.confirm",
             Queue::PaymentResolve => "payment.resolve",
+            Queue::OrderRefund => "order.refund",
+            Queue::RefundResolve => "refund.resolve",
         }
     }
 
@@ -278,6 +287,46 @@ pub struct ResolvePayment {
 
 impl Command for ResolvePayment {
     const QUEUE: Queue = Queue::PaymentResolve;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.refund`: give money back for units of a paid order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command, and the refund it makes.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+    /// What.
+    pub asked: Asked,
+    /// Why, in the shop's words.
+    pub reason: RefundReason,
+}
+
+impl Command for RefundOrder {
+    const QUEUE: Queue = Queue::OrderRefund;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `refund.resolve`: ask the gateway to give the card's part of a refund back, until it has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResolveRefund {
+    /// See [`Version`].
+    pub version: Version,
+    /// Which refund.
+    pub refund_id: CommandId,
+    /// Its order.
+    pub order_id: OrderId,
+}
+
+impl Command for ResolveRefund {
+    const QUEUE: Queue = Queue::RefundResolve;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
     }

@@ -125,14 +125,16 @@ async fn list(
     }
 }
 
-/// Our payments under these keys, and those captured in the window.
+/// Our payments under these keys, and those whose money moved in the window.
 async fn booked(
     pool: &PgPool,
-    keys: Vec<PaymentKey>,
+    mut keys: BTreeSet<PaymentKey>,
     window: Window,
 ) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
     let mut conn = pool.acquire().await?;
-    let mut found = card_payments::captured_between(&mut conn, window.from, window.until).await?;
+    keys.extend(card_payments::keys_moved_between(&mut conn, window.from, window.until).await?);
+    let keys: Vec<PaymentKey> = keys.into_iter().collect();
+    let mut found = Vec::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
         found.extend(card_payments::by_keys(&mut conn, keys).await?);
     }
@@ -149,9 +151,9 @@ async fn judge(
     listed: Option<i64>,
 ) -> anyhow::Result<Option<Difference>> {
     let ours = match booked.status {
-        PaymentStatus::Captured => booked.amount.0,
+        PaymentStatus::Captured if !booked.is_refunding => booked.amount.0 - booked.refunded.0,
         PaymentStatus::Declined | PaymentStatus::Returned => 0,
-        PaymentStatus::Requesting | PaymentStatus::Unknown | PaymentStatus::Returning => {
+        _ => {
             return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
         }
     };

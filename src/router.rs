@@ -16,7 +16,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
-use crate::http::{events, health, orders, payments, skus, wallets, webhooks};
+use crate::http::{events, health, orders, payments, refunds, skus, wallets, webhooks};
 use crate::message::MAX_BODY_BYTES;
 use crate::telemetry;
 
@@ -36,6 +36,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::extend))
         .routes(routes!(payments::pay))
+        .routes(routes!(refunds::refund, refunds::list))
         .routes(routes!(webhooks::receive))
         .routes(routes!(wallets::read))
         .routes(routes!(wallets::charge))

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod new_orders;
 pub mod orders;
 pub mod payments;
+pub mod refunds;
 pub mod relay;
 pub mod skus;
 pub mod stock;

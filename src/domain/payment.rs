@@ -23,6 +23,16 @@ impl Parts {
         self.wallet.plus(self.points)?.plus(self.card)
     }
 
+    /// What is left without `other`, which is a part of it.
+    pub fn minus(self, other: Parts) -> Parts {
+        let minus = |one: Won, other: Won| Won(one.0 - other.0);
+        Parts {
+            wallet: minus(self.wallet, other.wallet),
+            points: minus(self.points, other.points),
+            card: minus(self.card, other.card),
+        }
+    }
+
     /// Whether anything is taken from the customer's purses.
     pub fn uses_purses(self) -> bool {
         self.wallet > Won(0) || self.points > Won(0)

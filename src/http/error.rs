@@ -49,6 +49,8 @@ pub enum ApiError {
         /// Where it stands.
         status: &'static str,
     },
+    /// No money is given back; why.
+    RefundRefused(String),
     /// The hold is not extended.
     ExtensionRefused(String),
     /// The hold's time is up.
@@ -254,6 +256,14 @@ impl ApiError {
                 "The order's state does not allow it",
                 format!("the order is {status}"),
                 json!({"order_id": order, "order_status": status}),
+            ),
+            Self::RefundRefused(reason) => with(
+                StatusCode::CONFLICT,
+                "refund-refused",
+                "Nothing is given back",
+                "more is asked for than is left of the order, or the gateway does not give it back"
+                    .to_owned(),
+                json!({"reason": reason}),
             ),
             Self::ExtensionRefused(reason) => with(
                 StatusCode::CONFLICT,

@@ -26,6 +26,8 @@ pub enum Awaited {
     Extension(CommandId),
     /// The order is paid.
     Payment(CommandId),
+    /// The money is back.
+    Refund(CommandId),
 }
 
 /// The path of an order.
@@ -43,7 +45,7 @@ pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<Ord
 /// The answer to a command, or `None` while there is none.
 pub async fn find(app: &App, order: OrderId, awaited: Awaited) -> Result<Option<Response>, ApiError> {
     let command = match awaited {
-        Awaited::Extension(command) | Awaited::Payment(command) => Some(command),
+        Awaited::Extension(command) | Awaited::Payment(command) | Awaited::Refund(command) => Some(command),
         Awaited::Decision(_) | Awaited::Cancellation => None,
     };
     let found = app
@@ -101,7 +103,12 @@ fn judge(row: &OrderRow, answer: Option<(String, Value)>, awaited: Awaited) -> J
         }
         (Awaited::Extension(_), _, None) => Judgement::Undecided,
 
-        (Awaited::Payment(_), OrderState::Paid { .. }, _) => Judgement::Yes(StatusCode::OK),
+        (
+            Awaited::Payment(_),
+            OrderState::Paid { .. } | OrderState::PartlyRefunded | OrderState::Refunded,
+            Some(("order.paid", _)),
+        )
+        | (Awaited::Payment(_), OrderState::Paid { .. }, _) => Judgement::Yes(StatusCode::OK),
         (Awaited::Payment(_), OrderState::Expired { .. }, _) => Judgement::No(ApiError::Expired(order)),
         (Awaited::Payment(_), _, Some(("payment.declined", data))) if data["reason"] == "amount_differs" => {
             Judgement::No(ApiError::Unprocessable("amount_won is not the order's amount".to_owned()))
@@ -111,5 +118,10 @@ fn judge(row: &OrderRow, answer: Option<(String, Value)>, awaited: Awaited) -> J
         }
         (Awaited::Payment(_), OrderState::Held(_) | OrderState::Paying(_), _) => Judgement::Undecided,
         (Awaited::Payment(_), ..) => wrong_state(),
+
+        (Awaited::Refund(_), _, Some(("order.refunded", _))) => Judgement::Yes(StatusCode::OK),
+        (Awaited::Refund(_), _, Some((_, data))) if data["reason"] == "not_paid" => wrong_state(),
+        (Awaited::Refund(_), _, Some((_, data))) => Judgement::No(ApiError::RefundRefused(reason(data))),
+        (Awaited::Refund(_), _, None) => Judgement::Undecided,
     }
 }

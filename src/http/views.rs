@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::OrderId;
+use crate::domain::money::Won;
 use crate::domain::order::OrderState;
 use crate::store::orders::OrderRow;
+use crate::store::refunds::RefundRow;
 use crate::store::skus::SkuRow;
 
 /// Every price and amount is in Korean won.
@@ -25,6 +27,9 @@ pub struct OrderView {
     /// What all items cost, in whole won.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_won: Option<i64>,
+    /// What was given back of it, in whole won, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded_won: Option<i64>,
     /// Always KRW.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<&'static str>,
@@ -85,6 +90,7 @@ impl OrderView {
             id: id.uuid(),
             status: OrderState::Accepted.name(),
             amount_won: None,
+            refunded_won: None,
             currency: None,
             created_at: None,
             expires_at: None,
@@ -111,6 +117,7 @@ impl OrderView {
             id: order.id.uuid(),
             status: order.state.name(),
             amount_won: Some(order.amount.0),
+            refunded_won: (order.refunded > Won(0)).then_some(order.refunded.0),
             currency: Some(CURRENCY),
             created_at: Some(order.created_at),
             expires_at: order.expires_at,
@@ -118,6 +125,42 @@ impl OrderView {
             extension_count: Some(order.extension_count),
             refusal,
             items: items.iter().map(ItemView::from).collect(),
+        }
+    }
+}
+
+/// Money given back, or on its way back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundView {
+    /// Its id.
+    pub id: Uuid,
+    /// requesting (the gateway is asked for the card's part), done or refused
+    pub status: &'static str,
+    /// What it comes to, in whole won.
+    pub amount_won: i64,
+    /// What of it goes back to the card.
+    pub card_won: i64,
+    /// What of it goes back to the wallet.
+    pub wallet_won: i64,
+    /// What of it goes back to the points.
+    pub points_won: i64,
+    /// Why, in the shop's words.
+    pub reason: String,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+}
+
+impl From<&RefundRow> for RefundView {
+    fn from(row: &RefundRow) -> Self {
+        Self {
+            id: row.id.0,
+            status: row.status.name(),
+            amount_won: row.amount.0,
+            card_won: row.parts.card.0,
+            wallet_won: row.parts.wallet.0,
+            points_won: row.parts.points.0,
+            reason: row.reason.clone(),
+            created_at: row.created_at,
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 15] = [
+pub const TRUTHS: [Truth; 19] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -150,9 +150,61 @@ pub const TRUTHS: [Truth; 15] = [
               WHERE o.id IS NULL OR p.order_id IS NULL",
     },
     Truth {
-        name: "no_open_payment_is_forgotten",
+        name: "refunds_give_back_what_they_say",
+        broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
+               LEFT JOIN (SELECT transaction_id,
+                                 -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
+                                 sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                 sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
+                                 sum(amount_won) FILTER (WHERE account = 'points') AS points
+                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = r.id
+               LEFT JOIN (SELECT refund_id, sum(amount_won) AS amount_won FROM refund_items GROUP BY refund_id) i
+                    ON i.refund_id = r.id
+              WHERE coalesce(i.amount_won, 0) <> r.amount_won
+                 OR (coalesce(e.sales, 0), coalesce(e.card, 0), coalesce(e.wallet, 0), coalesce(e.points, 0))
+                 <> CASE WHEN r.status = 'done'
+                         THEN (r.amount_won::numeric, r.card_won::numeric, r.wallet_won::numeric, r.points_won::numeric)
+                         ELSE (0::numeric, 0::numeric, 0::numeric, 0::numeric) END",
+    },
+    Truth {
+        name: "no_payment_goes_back_more_than_once",
+        broken_by: "SELECT 'payment ' || p.id AS row FROM payments p JOIN (
+                    SELECT payment_id, sum(wallet_won) AS wallet, sum(points_won) AS points, sum(card_won) AS card
+                      FROM refunds WHERE status <> 'refused' GROUP BY payment_id) r ON r.payment_id = p.id
+              WHERE p.status <> 'captured' OR r.wallet > p.wallet_won OR r.points > p.points_won OR r.card > p.card_won",
+    },
+    Truth {
+        name: "an_order_is_refunded_as_far_as_its_refunds_say",
+        broken_by: "SELECT 'order ' || o.id AS row FROM orders o
+               LEFT JOIN (SELECT order_id, sum(quantity) AS units FROM order_items GROUP BY order_id) i
+                    ON i.order_id = o.id
+               LEFT JOIN (SELECT r.order_id, sum(i.quantity) AS units, sum(i.amount_won) AS amount_won
+                            FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                           WHERE r.status = 'done' GROUP BY r.order_id) b ON b.order_id = o.id
+              WHERE o.refunded_won <> coalesce(b.amount_won, 0)
+                 OR (o.status = 'refunded') <> coalesce(b.units = i.units, false)
+                 OR (o.status = 'partly_refunded') <> coalesce(b.units < i.units, false)",
+    },
+    Truth {
+        name: "returned_units_are_those_of_refunds",
+        broken_by: "SELECT 'order ' || coalesce(r.order_id, m.order_id) AS row
+               FROM (SELECT r.order_id, i.sku_id, sum(i.quantity) AS units
+                       FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                      WHERE r.status = 'done' AND i.restock GROUP BY r.order_id, i.sku_id) r
+               FULL JOIN (SELECT order_id, sku_id, sum(on_hand_change) AS units FROM stock_movements
+                           WHERE reason = 'returned' GROUP BY order_id, sku_id) m
+                    ON m.order_id = r.order_id AND m.sku_id = r.sku_id
+              WHERE coalesce(r.units, 0) <> coalesce(m.units, 0)",
+    },
+    Truth {
+        name: "no_open_payment_or_refund_is_forgotten",
         broken_by: "SELECT 'payment ' || id AS row FROM payments
               WHERE status IN ('requesting', 'unknown', 'returning')
+                AND created_at < now() - interval '10 minutes'
+                AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'
+             UNION ALL
+             SELECT 'refund ' || id FROM refunds
+              WHERE status = 'requesting'
                 AND created_at < now() - interval '10 minutes'
                 AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'",
     },

@@ -178,6 +178,10 @@ pub struct Booked {
     pub key: PaymentKey,
     /// What is paid by card.
     pub amount: Won,
+    /// What of it went back by refunds.
+    pub refunded: Won,
+    /// Whether a refund is on its way.
+    pub is_refunding: bool,
     /// Where it stands.
     pub status: PaymentStatus,
 }
@@ -187,6 +191,8 @@ struct BookedRow {
     order_id: Uuid,
     payment_key: String,
     card_won: i64,
+    refunded_won: i64,
+    is_refunding: bool,
     status: PaymentStatus,
 }
 
@@ -195,8 +201,15 @@ impl TryFrom<BookedRow> for Booked {
 
     fn try_from(row: BookedRow) -> sqlx::Result<Self> {
         let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let (order_id, amount) = (row.order_id.into(), Won(row.card_won));
-        Ok(Self { id: CommandId(row.id), order_id, key, amount, status: row.status })
+        Ok(Self {
+            id: CommandId(row.id),
+            order_id: row.order_id.into(),
+            key,
+            amount: Won(row.card_won),
+            refunded: Won(row.refunded_won),
+            is_refunding: row.is_refunding,
+            status: row.status,
+        })
     }
 }
 
@@ -205,8 +218,13 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     let keys: Vec<&str> = keys.iter().map(PaymentKey::as_str).collect();
     let rows = sqlx::query_as!(
         BookedRow,
-        r#"SELECT id, order_id, payment_key AS "payment_key!", card_won, status AS "status: PaymentStatus"
-             FROM payments WHERE payment_key = ANY($1)"#,
+        r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.card_won, p.status AS "status: PaymentStatus",
+                  back.refunded_won AS "refunded_won!", back.is_refunding AS "is_refunding!"
+             FROM payments p CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(card_won) FILTER (WHERE status = 'done'), 0)::bigint AS refunded_won,
+                         count(*) FILTER (WHERE status = 'requesting') > 0 AS is_refunding
+                    FROM refunds WHERE payment_id = p.id) AS back
+            WHERE p.payment_key = ANY($1)"#,
         &keys as &[&str],
     )
     .fetch_all(conn)
@@ -214,22 +232,23 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     rows.into_iter().map(Booked::try_from).collect()
 }
 
-/// Payments that were captured in a time, by when it was written down.
-pub async fn captured_between(
+/// The keys of payments whose money came or went back in a time, by when it was written down.
+pub async fn keys_moved_between(
     conn: &mut PgConnection,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> sqlx::Result<Vec<Booked>> {
-    let rows = sqlx::query_as!(
-        BookedRow,
-        r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.card_won,
-                  p.status AS "status: PaymentStatus"
-             FROM ledger_entries e JOIN payments p ON p.id = e.transaction_id
+) -> sqlx::Result<Vec<PaymentKey>> {
+    let keys = sqlx::query_scalar!(
+        r#"SELECT DISTINCT p.payment_key AS "payment_key!"
+             FROM ledger_entries e LEFT JOIN refunds r ON r.id = e.transaction_id
+             JOIN payments p ON p.id = coalesce(r.payment_id, e.transaction_id)
             WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
         from,
         until,
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Booked::try_from).collect()
+    keys.into_iter()
+        .map(|key| PaymentKey::parse(key).map_err(|error| sqlx::Error::Decode(error.into())))
+        .collect()
 }

@@ -58,6 +58,8 @@ pub struct OrderRow {
     pub customer_id: String,
     /// What it costs.
     pub amount: Won,
+    /// What was given back of it.
+    pub refunded: Won,
     /// What was asked for, as a hash.
     pub fingerprint: Fingerprint,
     /// How often its hold was extended.
@@ -76,6 +78,7 @@ struct RawOrder {
     customer_id: String,
     status: OrderStatus,
     amount_won: i64,
+    refunded_won: i64,
     fingerprint: Uuid,
     refusal: Option<serde_json::Value>,
     extension_count: i16,
@@ -116,6 +119,7 @@ impl TryFrom<RawOrder> for OrderRow {
             id: row.id.into(),
             customer_id: row.customer_id,
             amount: Won(row.amount_won),
+            refunded: Won(row.refunded_won),
             fingerprint: Fingerprint(row.fingerprint),
             extension_count: row.extension_count,
             created_at: row.created_at,
@@ -130,7 +134,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
     let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let rows = sqlx::query_as!(
         RawOrder,
-        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
         &orders,
@@ -149,7 +153,7 @@ pub async fn transaction_time(conn: &mut PgConnection) -> sqlx::Result<DateTime<
 pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Option<OrderRow>> {
     let row = sqlx::query_as!(
         RawOrder,
-        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at
              FROM orders WHERE id = $1"#,
         order.uuid(),
@@ -169,7 +173,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<OrderRow>> {
     let rows = sqlx::query_as!(
         RawOrder,
-        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, fingerprint, refusal,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at
              FROM orders
             WHERE customer_id = $1

@@ -55,7 +55,7 @@ pub async fn live(conn: &mut PgConnection, customers: &[String]) -> sqlx::Result
     Ok(usage)
 }
 
-/// Adds the units these customers have bought of `skus`: a SKU with a limit of its own limits sales, not only holds.
+/// Adds the units these customers have bought of `skus` and not given back: a SKU with a limit of its own limits sales, not only holds.
 pub async fn add_bought(
     conn: &mut PgConnection,
     usage: &mut Usage,
@@ -64,8 +64,12 @@ pub async fn add_bought(
 ) -> sqlx::Result<()> {
     let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT o.customer_id, i.sku_id, sum(i.quantity)::int AS "units!"
+        r#"SELECT o.customer_id, i.sku_id, sum(i.quantity - back.units)::int AS "units!"
              FROM orders o JOIN order_items i ON i.order_id = o.id
+            CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(ri.quantity), 0) AS units
+                    FROM refunds r JOIN refund_items ri ON ri.refund_id = r.id
+                   WHERE r.order_id = o.id AND ri.sku_id = i.sku_id AND r.status = 'done') AS back
             WHERE o.customer_id = ANY($1) AND i.sku_id = ANY($2) AND o.status IN ('paid', 'partly_refunded')
             GROUP BY o.customer_id, i.sku_id"#,
         customers,

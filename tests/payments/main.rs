@@ -16,5 +16,6 @@ mod late_money;
 mod mishaps;
 mod mixed;
 mod reconciliation;
+mod refunds;
 mod stage;
 mod webhooks;

@@ -41,6 +41,12 @@ impl Stage {
         Self::open(&[], |pool| pool != but).await
     }
 
+    /// Nobody brings refunds to their end: the test starts a program that does.
+    pub async fn without_refunders() -> Self {
+        let but = Pool::Commands(Queue::RefundResolve);
+        Self::open(&[], |pool| pool != but).await
+    }
+
     /// With webhooks signed by these secrets.
     pub async fn with_secrets(secrets: &[&str]) -> Self {
         Self::open(secrets, |_| true).await

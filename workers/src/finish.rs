@@ -8,7 +8,7 @@ use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::broker::publisher::PublishError;
 use holdfast::clock;
-use holdfast::domain::ids::{CommandId, OrderId};
+
 use holdfast::retry::{Backoff, message_delay};
 use lapin::Channel;
 use lapin::options::BasicAckOptions;
@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use crate::pause;
 use crate::runner::{BROKER_CEILING, BROKER_TIMEOUT, Context, Ended};
-use crate::worker::{Verdict, WakeUp, resolve};
+use crate::worker::{Question, Verdict, WakeUp};
 
 /// A batch whose transaction has been committed.
 pub(crate) struct Settled {
@@ -27,7 +27,7 @@ pub(crate) struct Settled {
     /// What to come back to.
     pub(crate) wake_ups: Vec<WakeUp>,
     /// Card payments to bring to their end.
-    pub(crate) payments: Vec<(CommandId, OrderId)>,
+    pub(crate) questions: Vec<Question>,
     /// The delivery tag of the last message.
     pub(crate) last_tag: u64,
 }
@@ -59,7 +59,7 @@ impl Finisher<'_> {
         }
         self.count("done", done);
         follow.extend(batch.wake_ups.into_iter().map(|wake_up| wake_up.message(now)));
-        follow.extend(batch.payments.into_iter().map(|payment| resolve(payment, now)));
+        follow.extend(batch.questions.into_iter().map(|question| question.message(now)));
         self.publish(follow).await?;
         pause::point("after_publish").await;
 

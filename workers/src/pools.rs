@@ -21,7 +21,9 @@ use crate::confirm_payment::ConfirmPayments;
 use crate::expire_orders::ExpireDue;
 use crate::extend_holds::ExtendHolds;
 use crate::hold_orders::HoldOrders;
+use crate::refund_orders::RefundOrders;
 use crate::resolve_payment::ResolvePayments;
+use crate::resolve_refund::ResolveRefunds;
 use crate::runner::{self, Context};
 use crate::{relay_events, sweep};
 
@@ -61,7 +63,7 @@ impl Pool {
         match self {
             Pool::Commands(Queue::OrderHold) => 2,
             // A gateway that hangs keeps a whole batch waiting; others go on meanwhile.
-            Pool::Commands(Queue::PaymentResolve) => 4,
+            Pool::Commands(Queue::PaymentResolve | Queue::RefundResolve) => 4,
             _ => 1,
         }
     }
@@ -116,7 +118,7 @@ pub struct Settings {
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
     // Runners that wait for a gateway are in nobody's way.
     let turns = match size.pool {
-        Pool::Commands(Queue::PaymentResolve) => runner::turns(size.runners),
+        Pool::Commands(Queue::PaymentResolve | Queue::RefundResolve) => runner::turns(size.runners),
         _ => runner::turns(1),
     };
     for _ in 0..size.runners {
@@ -144,6 +146,16 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                     tasks.spawn(runner::run(worker, context, turns.clone()));
                 }
                 None => warn!("no payment gateway is configured: payment.resolve is not consumed here"),
+            },
+            Pool::Commands(Queue::OrderRefund) => {
+                tasks.spawn(runner::run(RefundOrders, context, turns.clone()));
+            }
+            Pool::Commands(Queue::RefundResolve) => match &settings.gateway {
+                Some(gateway) => {
+                    let worker = ResolveRefunds { gateway: gateway.clone() };
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => warn!("no payment gateway is configured: refund.resolve is not consumed here"),
             },
             Pool::DeadLetters => {
                 for queue in dead_queues() {

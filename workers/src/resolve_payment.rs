@@ -144,8 +144,8 @@ impl Worker for ResolvePayments {
                 }
             })
             .collect();
-        let payments = plan.carry_out(tx).await?;
-        Ok(Applied { verdicts, payments, ..Applied::default() })
+        let questions = plan.carry_out(tx).await?;
+        Ok(Applied { verdicts, questions, ..Applied::default() })
     }
 }
 

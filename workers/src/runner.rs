@@ -239,7 +239,7 @@ impl<W: Worker> Runner<W> {
         Ok(Settled {
             judged,
             wake_ups: applied.wake_ups,
-            payments: applied.payments,
+            questions: applied.questions,
             last_tag: batch.last_tag,
         })
     }

@@ -62,7 +62,7 @@ pub async fn settle<W: Worker>(
             Ok(applied) => {
                 whole.verdicts.extend(applied.verdicts);
                 whole.wake_ups.extend(applied.wake_ups);
-                whole.payments.extend(applied.payments);
+                whole.questions.extend(applied.questions);
                 backoff.reset();
             }
             Err(Trouble::TryAgain) => parts.push(part),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::message::{Command, DecodeError, ExpireOrders, ResolvePayment, Version, decode};
+use holdfast::message::{Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode};
 use sqlx::{PgConnection, PgPool};
 
 /// How often a message of a newer version is offered before it becomes a dead letter.
@@ -95,9 +95,30 @@ impl WakeUp {
     }
 }
 
-/// The command to bring a card payment to its end.
-pub fn resolve((payment_id, order_id): (CommandId, OrderId), now: DateTime<Utc>) -> Outgoing {
-    Outgoing::command(&ResolvePayment { version: Version, payment_id, order_id, is_hint: false }, now, None)
+/// What a gateway has to be asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// A card payment that is not at its end.
+    Payment(CommandId, OrderId),
+    /// A refund that is not at its end.
+    Refund(CommandId, OrderId),
+}
+
+impl Question {
+    /// The command to bring it to its end.
+    pub fn message(self, now: DateTime<Utc>) -> Outgoing {
+        let version = Version;
+        match self {
+            Self::Payment(payment_id, order_id) => Outgoing::command(
+                &ResolvePayment { version, payment_id, order_id, is_hint: false },
+                now,
+                None,
+            ),
+            Self::Refund(refund_id, order_id) => {
+                Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None)
+            }
+        }
+    }
 }
 
 /// What a worker made of a batch.
@@ -107,8 +128,8 @@ pub struct Applied {
     pub verdicts: Vec<Verdict>,
     /// What to come back to.
     pub wake_ups: Vec<WakeUp>,
-    /// Card payments to bring to their end.
-    pub payments: Vec<(CommandId, OrderId)>,
+    /// What to bring to its end at a gateway.
+    pub questions: Vec<Question>,
 }
 
 /// Why a batch could not be applied. Its transaction is rolled back.

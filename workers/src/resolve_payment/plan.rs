@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use holdfast::domain::card::{Case, Finding, Open, Step, next};
-use holdfast::domain::ids::{CommandId, OrderId, SkuId};
+use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::OrderState;
 use holdfast::domain::payment::Purses;
@@ -22,7 +22,7 @@ use sqlx::PgConnection;
 use super::{again, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
-use crate::worker::Verdict;
+use crate::worker::{Question, Verdict};
 
 /// What a batch does.
 pub(super) struct Plan {
@@ -140,10 +140,7 @@ impl Plan {
     }
 
     /// Does it all. Returns the payments that are to go back.
-    pub(super) async fn carry_out(
-        mut self,
-        tx: &mut PgConnection,
-    ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
+    pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> sqlx::Result<Vec<Question>> {
         // What a payment came to is told before what follows from it.
         events::append(tx, &std::mem::take(&mut self.told)).await?;
         let mut available = self.lock_stock(tx).await?;
@@ -193,7 +190,7 @@ impl Plan {
         tx: &mut PgConnection,
         available: &mut HashMap<SkuId, i32>,
         stock_changes: &mut Vec<StockChange>,
-    ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
+    ) -> sqlx::Result<Vec<Question>> {
         let late = std::mem::take(&mut self.late);
         if late.is_empty() {
             return Ok(Vec::new());
@@ -211,7 +208,7 @@ impl Plan {
             self.tell_late(&payment, from.is_some());
             let Some(from) = from else {
                 self.change(&payment, PaymentStatus::Returning);
-                returning.push((payment.id, payment.order_id));
+                returning.push(Question::Payment(payment.id, payment.order_id));
                 continue;
             };
             if from == OrderStatus::Expired {

@@ -1,0 +1,141 @@
+//! `/v1/orders/{id}/refunds`: give money back for what was paid. Whether units are sold again is the shop's decision, so
+//! it is the shop, or an operator, who asks.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::auth::{Beneficiary, Buyer};
+use super::body;
+use super::command::give;
+use super::error::ApiError;
+use super::headers::{RequiredKey, Trace, Wait};
+use super::orders::{OwnOrder, command_id};
+use super::outcome::Awaited;
+use super::views::{OrderView, Problem, RefundView};
+use crate::domain::ids::{CommandId, OrderId, SkuCode};
+use crate::domain::items::{MAX_ITEMS, Quantity};
+use crate::domain::refund::{Asked, AskedItem, RefundReason};
+use crate::message::{RefundOrder, Version};
+use crate::store::refunds;
+
+/// What to give back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refund {
+    /// Units to give back; everything that is left when absent.
+    #[schema(min_items = 1, max_items = 50)]
+    items: Option<Vec<RefundItem>>,
+    /// Whether the units are sold again, where an item does not say; true when absent.
+    restock: Option<bool>,
+    /// Why, in the shop's words: at most 200 characters.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    reason: Option<RefundReason>,
+}
+
+/// Units of one SKU to give back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundItem {
+    /// The SKU's code.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    sku: String,
+    /// Units.
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: i64,
+    /// Whether they are sold again; written off otherwise.
+    restock: Option<bool>,
+}
+
+impl Refund {
+    fn parse(self) -> Result<(Asked, RefundReason), ApiError> {
+        let restock = self.restock.unwrap_or(true);
+        let asked = match self.items {
+            None => Asked::All { restock },
+            Some(items) if items.is_empty() || items.len() > MAX_ITEMS => {
+                return Err(ApiError::Unprocessable(format!("items must be 1 to {MAX_ITEMS} items")));
+            }
+            Some(items) => Asked::Items(
+                items
+                    .into_iter()
+                    .map(|item| {
+                        Ok(AskedItem {
+                            sku: SkuCode::parse(item.sku)?,
+                            quantity: Quantity::parse(item.quantity)?,
+                            restock: item.restock.unwrap_or(restock),
+                        })
+                    })
+                    .collect::<Result<_, ApiError>>()?,
+            ),
+        };
+        Ok((asked, self.reason.unwrap_or_default()))
+    }
+}
+
+/// Refund a paid order, or a part of it
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/refunds", tag = "refunds", request_body = Refund,
+    params(
+        ("id" = uuid::Uuid, Path),
+        ("Idempotency-Key" = String, Header, description = "Repeats of one key are one refund"),
+        ("Holdfast-Customer" = String, Header, description = "Whose order it is"),
+    ),
+    responses(
+        (status = 200, description = "Given back to where it came from", body = OrderView),
+        (status = 202, description = "Accepted", body = OrderView),
+        (status = 404, description = "No order of this customer", body = Problem),
+        (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
+        (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+    )
+)]
+pub async fn refund(
+    State(app): State<App>,
+    Beneficiary(customer): Beneficiary,
+    id: OwnOrder,
+    RequiredKey(key): RequiredKey,
+    wait: Wait,
+    Trace(trace): Trace,
+    body::Json(request): body::Json<Refund>,
+) -> Result<Response, ApiError> {
+    let order_id = id.check(&customer)?;
+    let (asked, reason) = request.parse()?;
+    let command_id = command_id("refund", &customer, order_id, Some(key));
+    check_key(&app, order_id, command_id, &asked).await?;
+    let command = RefundOrder { version: Version, command_id, order_id, asked, reason };
+    give(&app, command, order_id, wait, Awaited::Refund(command_id), trace.as_deref()).await
+}
+
+/// A key that asked for something else before is another request, as far as the table knows.
+async fn check_key(app: &App, order: OrderId, id: CommandId, asked: &Asked) -> Result<(), ApiError> {
+    let before = match app.read(async |conn| refunds::of_order(conn, order).await).await {
+        Ok(before) => before,
+        // The command itself needs only the broker.
+        Err(ApiError::DatabaseUnavailable) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let asked = serde_json::to_value(asked).expect("a request has string keys");
+    let reused = before.iter().any(|refund| refund.id == id && refund.asked != asked);
+    if reused { Err(ApiError::KeyReused) } else { Ok(()) }
+}
+
+/// List the refunds of an order, oldest first
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/refunds", tag = "refunds",
+    params(("id" = uuid::Uuid, Path)),
+    responses(
+        (status = 200, description = "The refunds", body = [RefundView]),
+        (status = 404, description = "No order of this customer", body = Problem),
+    )
+)]
+pub async fn list(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    id: OwnOrder,
+) -> Result<Json<Vec<RefundView>>, ApiError> {
+    let order_id = id.check(&customer)?;
+    let refunds = app.read(async |conn| refunds::of_order(conn, order_id).await).await?;
+    Ok(Json(refunds.iter().map(RefundView::from).collect()))
+}

@@ -1,0 +1,398 @@
+//! Refunds: what was given back of paid orders, or is on its way back.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::orders::OrderStatus;
+use super::stock::StockChange;
+use crate::domain::gateway::PaymentKey;
+use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
+use crate::domain::money::Won;
+use crate::domain::payment::Parts;
+use crate::domain::refund::{Asked, Line, RefundItem};
+
+/// `refund_status` of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "refund_status", rename_all = "snake_case")]
+pub enum RefundStatus {
+    /// The gateway is asked to give the card's part back.
+    Requesting,
+    /// Everything is back.
+    Done,
+    /// Nothing is.
+    Refused,
+}
+
+impl RefundStatus {
+    /// Its name, the same as in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requesting => "requesting",
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A paid order as far as it can still be given back.
+#[derive(Debug, Clone)]
+pub struct Refundable {
+    /// The payment that paid it.
+    pub payment_id: CommandId,
+    /// What of it is left.
+    pub left: Parts,
+    /// Its items.
+    pub lines: Vec<Line>,
+}
+
+/// What can still be given back of these paid orders. Lock the orders first.
+pub async fn refundable(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> sqlx::Result<HashMap<OrderId, Refundable>> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let payments = sqlx::query!(
+        r#"SELECT p.id, p.order_id, p.wallet_won - back.wallet_won AS "wallet_won!",
+                  p.points_won - back.points_won AS "points_won!", p.card_won - back.card_won AS "card_won!"
+             FROM payments p CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(wallet_won), 0)::bigint AS wallet_won,
+                         coalesce(sum(points_won), 0)::bigint AS points_won,
+                         coalesce(sum(card_won), 0)::bigint AS card_won
+                    FROM refunds WHERE payment_id = p.id AND status <> 'refused') AS back
+            WHERE p.order_id = ANY($1) AND p.status = 'captured'"#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut found: HashMap<OrderId, Refundable> = payments
+        .into_iter()
+        .map(|row| {
+            let left = parts(row.wallet_won, row.points_won, row.card_won);
+            let of_order = Refundable { payment_id: CommandId(row.id), left, lines: vec![] };
+            (row.order_id.into(), of_order)
+        })
+        .collect();
+    let items = sqlx::query!(
+        r#"SELECT i.order_id, i.sku_id, i.sku_code, i.amount_won / i.quantity AS "unit_won!",
+                  (i.quantity - back.units)::int AS "left!"
+             FROM order_items i CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(ri.quantity), 0) AS units
+                    FROM refunds r JOIN refund_items ri ON ri.refund_id = r.id
+                   WHERE r.order_id = i.order_id AND ri.sku_id = i.sku_id AND r.status <> 'refused') AS back
+            WHERE i.order_id = ANY($1) ORDER BY i.order_id, i.position"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in items {
+        let sku = SkuCode::parse(row.sku_code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let line = Line { sku_id: SkuId(row.sku_id), sku, left: row.left, unit_won: Won(row.unit_won) };
+        found.entry(row.order_id.into()).and_modify(|of_order| of_order.lines.push(line));
+    }
+    Ok(found)
+}
+
+fn parts(wallet: i64, points: i64, card: i64) -> Parts {
+    Parts { wallet: Won(wallet), points: Won(points), card: Won(card) }
+}
+
+/// A refund as it was decided.
+#[derive(Debug, Clone)]
+pub struct NewRefund {
+    /// The command that asks for it.
+    pub id: CommandId,
+    /// The order it is of.
+    pub order_id: OrderId,
+    /// The payment that paid it.
+    pub payment_id: CommandId,
+    /// Where the money goes back to.
+    pub parts: Parts,
+    /// What was asked for.
+    pub asked: Asked,
+    /// Why, in the shop's words.
+    pub reason: String,
+    /// What is given back.
+    pub items: Vec<RefundItem>,
+}
+
+impl NewRefund {
+    /// What it comes to.
+    pub fn amount(&self) -> Won {
+        self.parts.total().expect("a part of an order costs no more than the order")
+    }
+
+    /// A card's part has to be asked for; anything else is back at once.
+    pub fn status(&self) -> RefundStatus {
+        if self.parts.card > Won(0) { RefundStatus::Requesting } else { RefundStatus::Done }
+    }
+}
+
+/// Writes refunds down with their items.
+pub async fn insert(conn: &mut PgConnection, refunds: &[NewRefund]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.id.0).collect();
+    let orders: Vec<Uuid> = refunds.iter().map(|refund| refund.order_id.uuid()).collect();
+    let payments: Vec<Uuid> = refunds.iter().map(|refund| refund.payment_id.0).collect();
+    let statuses: Vec<RefundStatus> = refunds.iter().map(NewRefund::status).collect();
+    let amounts: Vec<i64> = refunds.iter().map(|refund| refund.amount().0).collect();
+    let part = |part: fn(&Parts) -> Won| -> Vec<i64> {
+        refunds.iter().map(|refund| part(&refund.parts).0).collect()
+    };
+    let asked: Vec<String> = refunds.iter().map(|refund| json(&refund.asked)).collect();
+    let reasons: Vec<&str> = refunds.iter().map(|refund| refund.reason.as_str()).collect();
+    sqlx::query!(
+        "INSERT INTO refunds (id, order_id, payment_id, status, amount_won, wallet_won, points_won, card_won, asked,
+                              reason, closed_at)
+         SELECT id, order_id, payment_id, status, amount_won, wallet_won, points_won, card_won, asked::jsonb, reason,
+                CASE WHEN status <> 'requesting' THEN now() END
+           FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::refund_status[], $5::bigint[], $6::bigint[],
+                       $7::bigint[], $8::bigint[], $9::text[], $10::text[])
+             AS new (id, order_id, payment_id, status, amount_won, wallet_won, points_won, card_won, asked, reason)",
+        &ids,
+        &orders,
+        &payments,
+        statuses.as_slice() as &[RefundStatus],
+        &amounts,
+        &part(|parts| parts.wallet),
+        &part(|parts| parts.points),
+        &part(|parts| parts.card),
+        &asked,
+        &reasons as &[&str],
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_items(conn, refunds).await
+}
+
+async fn insert_items(conn: &mut PgConnection, refunds: &[NewRefund]) -> sqlx::Result<()> {
+    let items = || refunds.iter().flat_map(numbered);
+    let ids: Vec<Uuid> = items().map(|(id, ..)| id.0).collect();
+    let positions: Vec<i16> = items().map(|(_, position, _)| position).collect();
+    let skus: Vec<i64> = items().map(|(.., item)| item.sku_id.0).collect();
+    let codes: Vec<&str> = items().map(|(.., item)| item.sku.as_str()).collect();
+    let quantities: Vec<i32> = items().map(|(.., item)| item.quantity).collect();
+    let amounts: Vec<i64> = items().map(|(.., item)| item.amount.0).collect();
+    let restock: Vec<bool> = items().map(|(.., item)| item.restock).collect();
+    sqlx::query!(
+        "INSERT INTO refund_items (refund_id, position, sku_id, sku_code, quantity, amount_won, restock)
+         SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[], $5::int[], $6::bigint[], $7::bool[])",
+        &ids,
+        &positions,
+        &skus,
+        &codes as &[&str],
+        &quantities,
+        &amounts,
+        &restock,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn numbered(refund: &NewRefund) -> impl Iterator<Item = (CommandId, i16, &RefundItem)> {
+    (0..).zip(&refund.items).map(|(position, item)| (refund.id, position, item))
+}
+
+/// What was asked for, as it is stored: the same for the same request.
+pub fn json(asked: &Asked) -> String {
+    serde_json::to_string(asked).expect("a request has string keys and no failing serializer")
+}
+
+/// A refund whose gateway is to be asked.
+#[derive(Debug, Clone)]
+pub struct OpenRefund {
+    /// Its id, from which the key of its call is made.
+    pub id: CommandId,
+    /// The order it is of.
+    pub order_id: OrderId,
+    /// The gateway's name of the payment.
+    pub key: PaymentKey,
+    /// Where the money goes back to; the card's part is what the gateway is asked for.
+    pub parts: Parts,
+    /// When it was asked for.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Those of these refunds that are not at their end.
+pub async fn find_open(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Result<Vec<OpenRefund>> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT r.id, r.order_id, r.wallet_won, r.points_won, r.card_won, r.created_at,
+                  p.payment_key AS "payment_key!"
+             FROM refunds r JOIN payments p ON p.id = r.payment_id
+            WHERE r.id = ANY($1) AND r.status = 'requesting'"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let key =
+                PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let (id, order_id) = (CommandId(row.id), row.order_id.into());
+            let parts = parts(row.wallet_won, row.points_won, row.card_won);
+            Ok(OpenRefund { id, order_id, key, parts, created_at: row.created_at })
+        })
+        .collect()
+}
+
+/// Ends open refunds: done, or refused with the gateway's code. Lock their orders first.
+pub async fn finish(conn: &mut PgConnection, refunds: &[(CommandId, Option<String>)]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = refunds.iter().map(|(id, _)| id.0).collect();
+    let codes: Vec<Option<&str>> = refunds.iter().map(|(_, code)| code.as_deref()).collect();
+    sqlx::query!(
+        "UPDATE refunds
+            SET status = CASE WHEN new.code IS NULL THEN 'done' ELSE 'refused' END::refund_status,
+                refusal_code = new.code, closed_at = now(),
+                inquiry_count = inquiry_count + 1, last_inquiry_at = now()
+           FROM unnest($1::uuid[], $2::text[]) AS new (id, code)
+          WHERE refunds.id = new.id AND refunds.status = 'requesting'",
+        &ids,
+        &codes as &[Option<&str>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes down that the gateway was asked and gave no definite answer.
+pub async fn note_inquiries(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.0).collect();
+    sqlx::query!(
+        "UPDATE refunds SET inquiry_count = inquiry_count + 1, last_inquiry_at = now() WHERE id = ANY($1)",
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The items of some refunds.
+pub async fn items_of(
+    conn: &mut PgConnection,
+    refunds: &[CommandId],
+) -> sqlx::Result<Vec<(CommandId, RefundItem)>> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.0).collect();
+    let rows = sqlx::query!(
+        "SELECT refund_id, sku_id, sku_code, quantity, amount_won, restock FROM refund_items
+          WHERE refund_id = ANY($1) ORDER BY refund_id, position",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let sku = SkuCode::parse(row.sku_code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let (quantity, amount, restock) = (row.quantity, Won(row.amount_won), row.restock);
+            let item = RefundItem { sku_id: SkuId(row.sku_id), sku, quantity, amount, restock };
+            Ok((CommandId(row.refund_id), item))
+        })
+        .collect()
+}
+
+/// Writes the units of these refunds down that are sold again, and returns what that does to the stock.
+pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Result<Vec<StockChange>> {
+    let ids: Vec<Uuid> = refunds.iter().map(|refund| refund.0).collect();
+    let rows = sqlx::query!(
+        "INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason)
+         SELECT i.sku_id, r.order_id, i.quantity, 'returned'
+           FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+          WHERE r.id = ANY($1) AND i.restock
+         RETURNING sku_id, on_hand_change",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let change = rows.into_iter().map(|row| StockChange {
+        sku_id: SkuId(row.sku_id),
+        on_hand: row.on_hand_change,
+        reserved: 0,
+    });
+    Ok(change.collect())
+}
+
+/// Brings locked orders to the state that their finished refunds say. Returns which are given back wholly.
+pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderId>> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"UPDATE orders o
+              SET status = CASE WHEN bought.units = back.units THEN 'refunded' ELSE 'partly_refunded' END::order_status,
+                  refunded_won = back.amount_won
+             FROM unnest($1::uuid[]) AS wanted (id)
+            CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
+            CROSS JOIN LATERAL (
+                  SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
+                    FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                   WHERE r.order_id = wanted.id AND r.status = 'done') AS back
+            WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
+           RETURNING o.id, o.status AS "status: OrderStatus""#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let whole = rows.into_iter().filter(|row| row.status == OrderStatus::Refunded);
+    Ok(whole.map(|row| row.id.into()).collect())
+}
+
+/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
+pub async fn claim_forgotten(
+    conn: &mut PgConnection,
+    quiet_seconds: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
+    let rows = sqlx::query!(
+        "UPDATE refunds SET woken_at = now()
+          WHERE id IN (SELECT id FROM refunds
+                        WHERE status = 'requesting'
+                          AND greatest(created_at, last_inquiry_at, woken_at) < now() - make_interval(secs => $1::int)
+                        ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+         RETURNING id, order_id",
+        quiet_seconds,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
+}
+
+/// A refund as it is shown.
+#[derive(Debug, Clone)]
+pub struct RefundRow {
+    /// Its id.
+    pub id: CommandId,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// What it comes to.
+    pub amount: Won,
+    /// Where the money goes back to.
+    pub parts: Parts,
+    /// What was asked for.
+    pub asked: serde_json::Value,
+    /// Why, in the shop's words.
+    pub reason: String,
+    /// When it was asked for.
+    pub created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// The refunds of an order, oldest first.
+pub async fn of_order(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<RefundRow>> {
+    let rows = sqlx::query!(
+        r#"SELECT id, status AS "status: RefundStatus", amount_won, wallet_won, points_won, card_won, asked, reason,
+                  created_at
+             FROM refunds WHERE order_id = $1 ORDER BY created_at, id"#,
+        order.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let refund = rows.into_iter().map(|row| RefundRow {
+        id: CommandId(row.id),
+        status: row.status,
+        amount: Won(row.amount_won),
+        parts: parts(row.wallet_won, row.points_won, row.card_won),
+        asked: row.asked,
+        reason: row.reason,
+        created_at: row.created_at,
+    });
+    Ok(refund.collect())
+}

@@ -22,7 +22,6 @@ mod overdue;
 mod poison;
 mod proxy;
 mod races;
-mod random;
 mod raw_amqp;
 mod relay;
 mod shutdown;

@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::commands::{
     apply, apply_alone, charge, delivered, hold, publish, until_somebody_waits_for_a_lock,
 };
-use crate::random::Random;
 use crate::support::eventually;
+use crate::support::random::Random;
 use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,8 +9,8 @@ use holdfast::message::{CancelOrder, ExtendHold, Queue, Version};
 use holdfast_workers::pools::Pool;
 
 use crate::commands::{charge, confirm, expire, hold, publish};
-use crate::random::Random;
 use crate::support::eventually;
+use crate::support::random::Random;
 use crate::support::world::World;
 
 const CUSTOMERS: i64 = 8;

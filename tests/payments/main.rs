@@ -12,10 +12,12 @@ mod support;
 
 mod cards;
 mod crashes;
+mod every_fault;
 mod late_money;
 mod mishaps;
 mod mixed;
 mod reconciliation;
 mod refunds;
 mod stage;
+mod storm;
 mod webhooks;

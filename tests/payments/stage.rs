@@ -16,9 +16,9 @@ use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
+use crate::support::eventually;
 use crate::support::processes::{HOLDFAST, of};
 use crate::support::world::World;
-use crate::support::{eventually, eventually_within};
 
 /// A gateway that hangs is given up after this long.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -47,6 +47,12 @@ impl Stage {
         Self::open(&[], |pool| pool != but).await
     }
 
+    /// Nobody takes payments or gives them back: the test starts a program that does.
+    pub async fn without_money_workers() -> Self {
+        let but = [Queue::PaymentConfirm, Queue::PaymentResolve, Queue::OrderRefund, Queue::RefundResolve];
+        Self::open(&[], |pool| !but.iter().any(|queue| pool == Pool::Commands(*queue))).await
+    }
+
     /// With webhooks signed by these secrets.
     pub async fn with_secrets(secrets: &[&str]) -> Self {
         Self::open(secrets, |_| true).await
@@ -68,6 +74,7 @@ impl Stage {
         let gateway: Arc<dyn Gateway> = Arc::new(Guarded::new(Arc::new(toss), rules));
         let mut world = World::idle().await;
         world.gateway = Some(gateway);
+        world.limits.max_live_holds = 100;
         world.environment = vec![
             ("HOLDFAST_TOSS_URL".to_owned(), simulator.url()),
             ("HOLDFAST_TOSS_SECRET_KEY".to_owned(), secret_key),
@@ -143,15 +150,6 @@ impl Stage {
         let report = serde_json::from_slice(&done.stdout)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
         (done.status.success(), report)
-    }
-
-    /// Waits until no card payment is open any more.
-    pub async fn until_all_is_definite(&self) {
-        let open = "SELECT count(*) FROM payments WHERE status IN ('requesting', 'unknown', 'returning')";
-        eventually_within(Duration::from_secs(120), "every payment is at its end", async || {
-            (self.world.count(open).await == 0).then_some(())
-        })
-        .await;
     }
 
     /// What the gateway took for an order and did not give back.

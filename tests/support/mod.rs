@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod processes;
+pub mod random;
 pub mod servers;
 pub mod world;
 

@@ -1,6 +1,7 @@
 //! The worker pools: each worker is one file with the queue it reads and one function over a batch; the runner alone
 //! touches the broker.
 
+mod ask_gateway;
 pub mod bell;
 pub mod cancel_orders;
 pub mod collect_dead_letters;

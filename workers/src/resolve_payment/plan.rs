@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use holdfast::domain::card::{Case, Finding, Open, Step, next};
+use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
 use holdfast::domain::ids::{CommandId, OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::OrderState;
@@ -19,7 +19,7 @@ use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
 use sqlx::PgConnection;
 
-use super::{again, some_more_times};
+use crate::ask_gateway::{again, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
 use crate::worker::Verdict;
@@ -67,10 +67,9 @@ impl Plan {
         let not_found = *finding == Finding::NotFound;
         let case = Case {
             status: payment.status,
-            order: &order.state,
+            wanted: Wanted::by_order(&order.state, self.now),
             not_found_count: payment.not_found_count + i32::from(not_found),
             age: self.now - payment.asked_at,
-            now: self.now,
         };
         let step = next(case, finding);
         match step {

@@ -30,17 +30,20 @@ pub enum Queue {
     PaymentConfirm,
     /// Bring a card payment to its end.
     PaymentResolve,
+    /// Bring a charge of a wallet by card to its end.
+    WalletCharge,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 6] = [
+    pub const ALL: [Queue; 7] = [
         Queue::OrderHold,
         Queue::OrderExpire,
         Queue::OrderCancel,
         Queue::OrderExtend,
         Queue::PaymentConfirm,
         Queue::PaymentResolve,
+        Queue::WalletCharge,
     ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
@@ -52,6 +55,7 @@ impl Queue {
             Queue::OrderExtend => "order.extend",
             Queue::PaymentConfirm => "payment.confirm",
             Queue::PaymentResolve => "payment.resolve",
+            Queue::WalletCharge => "wallet.charge",
         }
     }
 
@@ -280,6 +284,25 @@ impl Command for ResolvePayment {
     const QUEUE: Queue = Queue::PaymentResolve;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
+    }
+}
+
+/// `wallet.charge`: ask the gateway what a charge by card needs to come to its end. What that is, its row says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChargeWallet {
+    /// See [`Version`].
+    pub version: Version,
+    /// Which charge.
+    pub charge_id: CommandId,
+    /// Whether this only hurries another message of the same charge, which goes on asking if this one learns nothing.
+    #[serde(default)]
+    pub is_hint: bool,
+}
+
+impl Command for ChargeWallet {
+    const QUEUE: Queue = Queue::WalletCharge;
+    fn order_id(&self) -> Option<OrderId> {
+        None
     }
 }
 

@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use crate::domain::gateway::{GatewayPayment, GatewayStatus, PaymentKey, TransactionKind};
 use crate::domain::ids::{CommandId, OrderId};
 use crate::gateway::port::{FindAnswer, Gateway, List, ListAnswer, MAX_PAGE};
+use crate::store::booked_charges;
 use crate::store::card_payments::{self, Booked};
 use crate::store::payments::PaymentStatus;
 
@@ -50,6 +51,8 @@ pub struct Difference {
     pub payment_id: Option<CommandId>,
     /// Its order, if we know it.
     pub order_id: Option<OrderId>,
+    /// The charge of a wallet that it is for instead.
+    pub charge_id: Option<CommandId>,
     /// What we count, in won.
     pub ours_won: i64,
     /// What the gateway has for us, in won.
@@ -125,7 +128,7 @@ async fn list(
     }
 }
 
-/// Our payments under these keys, and those captured in the window.
+/// Our payments and charges under these keys, and those captured in the window.
 async fn booked(
     pool: &PgPool,
     keys: Vec<PaymentKey>,
@@ -133,8 +136,10 @@ async fn booked(
 ) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
     let mut conn = pool.acquire().await?;
     let mut found = card_payments::captured_between(&mut conn, window.from, window.until).await?;
+    found.extend(booked_charges::posted_between(&mut conn, window.from, window.until).await?);
     for keys in keys.chunks(KEYS_AT_ONCE) {
         found.extend(card_payments::by_keys(&mut conn, keys).await?);
+        found.extend(booked_charges::by_keys(&mut conn, keys).await?);
     }
     // Of several tries under one key the one that may have the money counts.
     found.sort_by_key(|booked| (booked.status != PaymentStatus::Declined, booked.id));
@@ -177,11 +182,14 @@ fn balance(payment: &GatewayPayment) -> i64 {
 }
 
 fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_won: i64) -> Difference {
+    let (of_orders, of_charges): (Option<&Booked>, Option<&Booked>) =
+        if booked.is_some_and(|booked| booked.order_id.is_some()) { (booked, None) } else { (None, booked) };
     Difference {
         kind,
         payment_key: key.clone(),
-        payment_id: booked.map(|booked| booked.id),
-        order_id: booked.map(|booked| booked.order_id),
+        payment_id: of_orders.map(|booked| booked.id),
+        order_id: of_orders.and_then(|booked| booked.order_id),
+        charge_id: of_charges.map(|booked| booked.id),
         ours_won: 0,
         gateways_won,
     }

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use crate::pause;
 use crate::runner::{BROKER_CEILING, BROKER_TIMEOUT, Context, Ended};
-use crate::worker::{Verdict, WakeUp, resolve};
+use crate::worker::{Verdict, WakeUp, charge, resolve};
 
 /// A batch whose transaction has been committed.
 pub(crate) struct Settled {
@@ -28,6 +28,8 @@ pub(crate) struct Settled {
     pub(crate) wake_ups: Vec<WakeUp>,
     /// Card payments to bring to their end.
     pub(crate) payments: Vec<(CommandId, OrderId)>,
+    /// Charges by card to bring to their end.
+    pub(crate) charges: Vec<CommandId>,
     /// The delivery tag of the last message.
     pub(crate) last_tag: u64,
 }
@@ -60,6 +62,7 @@ impl Finisher<'_> {
         self.count("done", done);
         follow.extend(batch.wake_ups.into_iter().map(|wake_up| wake_up.message(now)));
         follow.extend(batch.payments.into_iter().map(|payment| resolve(payment, now)));
+        follow.extend(batch.charges.into_iter().map(|id| charge(id, now)));
         self.publish(follow).await?;
         pause::point("after_publish").await;
 

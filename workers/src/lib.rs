@@ -4,6 +4,7 @@
 mod ask_gateway;
 pub mod bell;
 pub mod cancel_orders;
+pub mod charge_wallets;
 pub mod collect_dead_letters;
 pub mod confirm_payment;
 pub mod expire_orders;

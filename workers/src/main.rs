@@ -40,7 +40,7 @@ struct Arguments {
     #[command(flatten)]
     log: LogConfig,
     /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two
-    /// runners, `payment.resolve` with four and the others with one
+    /// runners, `payment.resolve` with four, `wallet.charge` with two and the others with one
     #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
     pools: Vec<PoolSize>,
     /// Orders held in one transaction at most

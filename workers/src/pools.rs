@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::cancel_orders::CancelOrders;
+use crate::charge_wallets::ChargeWallets;
 use crate::collect_dead_letters::CollectDeadLetters;
 use crate::confirm_payment::ConfirmPayments;
 use crate::expire_orders::ExpireDue;
@@ -62,6 +63,7 @@ impl Pool {
             Pool::Commands(Queue::OrderHold) => 2,
             // A gateway that hangs keeps a whole batch waiting; others go on meanwhile.
             Pool::Commands(Queue::PaymentResolve) => 4,
+            Pool::Commands(Queue::WalletCharge) => 2,
             _ => 1,
         }
     }
@@ -116,7 +118,7 @@ pub struct Settings {
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
     // Runners that wait for a gateway are in nobody's way.
     let turns = match size.pool {
-        Pool::Commands(Queue::PaymentResolve) => runner::turns(size.runners),
+        Pool::Commands(Queue::PaymentResolve | Queue::WalletCharge) => runner::turns(size.runners),
         _ => runner::turns(1),
     };
     for _ in 0..size.runners {
@@ -144,6 +146,13 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                     tasks.spawn(runner::run(worker, context, turns.clone()));
                 }
                 None => warn!("no payment gateway is configured: payment.resolve is not consumed here"),
+            },
+            Pool::Commands(Queue::WalletCharge) => match &settings.gateway {
+                Some(gateway) => {
+                    let worker = ChargeWallets { gateway: gateway.clone() };
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => warn!("no payment gateway is configured: wallet.charge is not consumed here"),
             },
             Pool::DeadLetters => {
                 for queue in dead_queues() {

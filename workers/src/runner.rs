@@ -240,6 +240,7 @@ impl<W: Worker> Runner<W> {
             judged,
             wake_ups: applied.wake_ups,
             payments: applied.payments,
+            charges: applied.charges,
             last_tag: batch.last_tag,
         })
     }

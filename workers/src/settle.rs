@@ -63,6 +63,7 @@ pub async fn settle<W: Worker>(
                 whole.verdicts.extend(applied.verdicts);
                 whole.wake_ups.extend(applied.wake_ups);
                 whole.payments.extend(applied.payments);
+                whole.charges.extend(applied.charges);
                 backoff.reset();
             }
             Err(Trouble::TryAgain) => parts.push(part),

@@ -1,11 +1,11 @@
 //! The sweeper: releases holds that are overdue by more than a grace, with or without a broker, and wakes card payments
-//! that nobody has asked about for a while. In health it finds nothing: the timers and messages were there first.
+//! and charges that nobody has asked about for a while. In health it finds nothing: the timers and messages were there first.
 
 use std::time::Duration;
 
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
-use holdfast::store::{self, card_payments, orders};
+use holdfast::store::{self, card_charges, card_payments, orders};
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::release;
 use crate::runner::Context;
-use crate::worker::resolve;
+use crate::worker::{charge, resolve};
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
@@ -50,6 +50,11 @@ pub async fn run(context: Context) {
                 Ok(woken) => info!(woken, "woke card payments whose message was lost"),
                 Err(error) => warn!(%error, "cannot look for forgotten payments now"),
             }
+            match wake_charges(&pool, &publisher, QUIET_SECONDS).await {
+                Ok(0) => {}
+                Ok(woken) => info!(woken, "woke charges whose message was lost"),
+                Err(error) => warn!(%error, "cannot look for forgotten charges now"),
+            }
         }
         round += 1;
     }
@@ -68,6 +73,18 @@ pub async fn wake_payments(
     let count = forgotten.len();
     let now = clock::now();
     publisher.publish_all(forgotten.into_iter().map(|payment| resolve(payment, now)).collect()).await?;
+    Ok(count)
+}
+
+/// Publishes `wallet.charge` for charges by card that nobody has asked about for `quiet_seconds`. Returns how many.
+pub async fn wake_charges(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
+    let forgotten = store::within(pool, LIMIT, async |conn| {
+        card_charges::claim_forgotten(conn, quiet_seconds, AT_ONCE).await
+    })
+    .await?;
+    let count = forgotten.len();
+    let now = clock::now();
+    publisher.publish_all(forgotten.into_iter().map(|id| charge(id, now)).collect()).await?;
     Ok(count)
 }
 

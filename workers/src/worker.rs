@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::message::{Command, DecodeError, ExpireOrders, ResolvePayment, Version, decode};
+use holdfast::message::{ChargeWallet, Command, DecodeError, ExpireOrders, ResolvePayment, Version, decode};
 use sqlx::{PgConnection, PgPool};
 
 /// How often a message of a newer version is offered before it becomes a dead letter.
@@ -100,6 +100,11 @@ pub fn resolve((payment_id, order_id): (CommandId, OrderId), now: DateTime<Utc>)
     Outgoing::command(&ResolvePayment { version: Version, payment_id, order_id, is_hint: false }, now, None)
 }
 
+/// The command to bring a charge by card to its end.
+pub fn charge(charge_id: CommandId, now: DateTime<Utc>) -> Outgoing {
+    Outgoing::command(&ChargeWallet { version: Version, charge_id, is_hint: false }, now, None)
+}
+
 /// What a worker made of a batch.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -109,6 +114,8 @@ pub struct Applied {
     pub wake_ups: Vec<WakeUp>,
     /// Card payments to bring to their end.
     pub payments: Vec<(CommandId, OrderId)>,
+    /// Charges by card to bring to their end.
+    pub charges: Vec<CommandId>,
 }
 
 /// Why a batch could not be applied. Its transaction is rolled back.

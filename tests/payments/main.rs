@@ -17,4 +17,5 @@ mod mishaps;
 mod mixed;
 mod reconciliation;
 mod stage;
+mod wallet_charges;
 mod webhooks;

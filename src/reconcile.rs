@@ -182,14 +182,12 @@ fn balance(payment: &GatewayPayment) -> i64 {
 }
 
 fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_won: i64) -> Difference {
-    let (of_orders, of_charges): (Option<&Booked>, Option<&Booked>) =
-        if booked.is_some_and(|booked| booked.order_id.is_some()) { (booked, None) } else { (None, booked) };
     Difference {
         kind,
         payment_key: key.clone(),
-        payment_id: of_orders.map(|booked| booked.id),
-        order_id: of_orders.and_then(|booked| booked.order_id),
-        charge_id: of_charges.map(|booked| booked.id),
+        payment_id: booked.filter(|booked| booked.order_id.is_some()).map(|booked| booked.id),
+        order_id: booked.and_then(|booked| booked.order_id),
+        charge_id: booked.filter(|booked| booked.order_id.is_none()).map(|booked| booked.id),
         ours_won: 0,
         gateways_won,
     }

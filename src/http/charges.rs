@@ -1,4 +1,4 @@
-//! `/v1/wallet/charges/{id}`: charges by card. Placing one is for [`wallets`](super::wallets), here it is paid and read.
+//! `/v1/wallet/charges/{id}`: charges by card, from placing them to their outcome.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use super::error::ApiError;
 use super::headers::{Trace, Wait};
 use super::payments::PayCard;
 use super::views::{ChargeView, Problem};
-use super::wallets::{charge_amount, charge_id, made};
 use crate::domain::charge::{NotAsked, may_ask};
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey};
 use crate::domain::ledger::Purse;
+use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
@@ -44,6 +44,30 @@ impl FromRequestParts<App> for ChargeId {
         let id = Path::<Uuid>::from_request_parts(parts, app).await;
         id.map(|Path(id)| Self(CommandId(id))).map_err(|_| ApiError::NotFound)
     }
+}
+
+/// An amount that a purse can take at all.
+pub(super) fn charge_amount(purse: Purse, amount_won: i64) -> Result<Won, ApiError> {
+    let most = purse.limit().0;
+    if (1..=most).contains(&amount_won) {
+        Ok(Won(amount_won))
+    } else {
+        Err(ApiError::Unprocessable(format!("amount_won must be a whole number from 1 to {most}")))
+    }
+}
+
+/// The charge that a customer asked for with a key.
+pub(super) fn charge_id(purse: Purse, customer: &CustomerId, key: &IdempotencyKey) -> CommandId {
+    let kind = match purse {
+        Purse::Wallet => "charge",
+        Purse::Points => "points",
+    };
+    CommandId::derive(kind, customer, key)
+}
+
+/// The status of something made now, or by an earlier call of the same key.
+pub(super) fn made(is_new: bool) -> StatusCode {
+    if is_new { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 /// Places a charge that is to be paid by card.
@@ -85,7 +109,7 @@ pub async fn read(
 }
 
 async fn find(app: &App, id: CommandId, customer: &CustomerId) -> Result<Charge, ApiError> {
-    let found = app.read(async |conn| charges::find(conn, id, customer).await).await?;
+    let found = app.read(async |conn| charges::find(conn, id, customer, Purse::Wallet).await).await?;
     found.ok_or(ApiError::NotFound)
 }
 

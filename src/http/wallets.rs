@@ -11,13 +11,12 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::auth::{Beneficiary, Buyer};
 use super::body;
-use super::charges;
+use super::charges::{self, charge_amount, charge_id, made};
 use super::error::ApiError;
 use super::headers::RequiredKey;
 use super::views::{ChargeView, Problem, WalletView};
-use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey};
+use crate::domain::ids::{CustomerId, IdempotencyKey};
 use crate::domain::ledger::Purse;
-use crate::domain::money::Won;
 use crate::store::charges::{self as store, ChargeStatus};
 use crate::store::ledger;
 
@@ -150,28 +149,4 @@ async fn fill(
         (ChargeStatus::Refused, Some(balance)) => Err(ApiError::PurseFull { purse, balance_won: balance.0 }),
         _ => Ok((made(is_new), Json(ChargeView::from(&charge)))),
     }
-}
-
-/// An amount that a purse can take at all.
-pub(super) fn charge_amount(purse: Purse, amount_won: i64) -> Result<Won, ApiError> {
-    let most = purse.limit().0;
-    if (1..=most).contains(&amount_won) {
-        Ok(Won(amount_won))
-    } else {
-        Err(ApiError::Unprocessable(format!("amount_won must be a whole number from 1 to {most}")))
-    }
-}
-
-/// The charge that a customer asked for with a key.
-pub(super) fn charge_id(purse: Purse, customer: &CustomerId, key: &IdempotencyKey) -> CommandId {
-    let kind = match purse {
-        Purse::Wallet => "charge",
-        Purse::Points => "points",
-    };
-    CommandId::derive(kind, customer, key)
-}
-
-/// The status of something made now, or by an earlier call of the same key.
-pub(super) fn made(is_new: bool) -> StatusCode {
-    if is_new { StatusCode::CREATED } else { StatusCode::OK }
 }

@@ -8,6 +8,7 @@ use super::charges::{self, Charge, ChargeStatus};
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
+use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
 
@@ -27,7 +28,7 @@ pub async fn place(
     )
     .execute(&mut *conn)
     .await?;
-    let charge = charges::find(conn, id, customer).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let charge = charges::find(conn, id, customer, Purse::Wallet).await?.ok_or(sqlx::Error::RowNotFound)?;
     Ok((charge, written.rows_affected() == 1))
 }
 
@@ -44,7 +45,7 @@ pub async fn lock_own(
     )
     .execute(&mut *conn)
     .await?;
-    charges::find(conn, id, customer).await
+    charges::find(conn, id, customer, Purse::Wallet).await
 }
 
 /// Notes that the gateway is to be asked for the money of an open charge. Lock charge, wallet and key first.

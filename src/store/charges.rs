@@ -72,18 +72,20 @@ impl From<Row> for Charge {
     }
 }
 
-/// A charge of this customer.
+/// A charge of this customer's purse.
 pub async fn find(
     conn: &mut PgConnection,
     id: CommandId,
     customer: &CustomerId,
+    purse: Purse,
 ) -> sqlx::Result<Option<Charge>> {
     let row = sqlx::query_as!(
         Row,
         r#"SELECT id, amount_won, status AS "status: ChargeStatus", payment_key, balance_won, decline_reason
-             FROM charges WHERE id = $1 AND customer_id = $2"#,
+             FROM charges WHERE id = $1 AND customer_id = $2 AND account = $3::text::ledger_account"#,
         id.0,
         customer.as_str(),
+        purse.account().name(),
     )
     .fetch_optional(conn)
     .await?;
@@ -100,7 +102,7 @@ pub async fn charge(
     amount: Won,
 ) -> sqlx::Result<(Charge, bool)> {
     let fill = lock(conn, customer, purse).await?;
-    if let Some(earlier) = find(conn, id, customer).await? {
+    if let Some(earlier) = find(conn, id, customer, purse).await? {
         return Ok((earlier, false));
     }
     let (status, balance) = if fill.takes(amount, purse.limit()) {
@@ -108,9 +110,9 @@ pub async fn charge(
     } else {
         (ChargeStatus::Refused, fill.balance)
     };
-    sqlx::query!(
+    let written = sqlx::query!(
         "INSERT INTO charges (id, account, customer_id, amount_won, status, balance_won)
-         VALUES ($1, $2::text::ledger_account, $3, $4, $5, $6)",
+         VALUES ($1, $2::text::ledger_account, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
         id.0,
         purse.account().name(),
         customer.as_str(),
@@ -120,6 +122,11 @@ pub async fn charge(
     )
     .execute(&mut *conn)
     .await?;
+    if written.rows_affected() == 0 {
+        // Placing a charge by card locks no purse, and one of the same key came between.
+        let earlier = find(conn, id, customer, purse).await?.ok_or(sqlx::Error::RowNotFound)?;
+        return Ok((earlier, false));
+    }
     if status == ChargeStatus::Posted {
         let entries = crate::domain::ledger::charge(purse, purse.source(), amount);
         let customer_id = customer.as_str().to_owned();

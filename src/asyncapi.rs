@@ -134,6 +134,9 @@ pub fn payload(queue: Queue) -> Value {
         Queue::PaymentResolve => {
             json!({"version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"}})
         }
+        Queue::WalletCharge => {
+            json!({"version": version, "charge_id": uuid, "is_hint": {"type": "boolean"}})
+        }
         Queue::OrderExtend => json!({
             "version": version, "command_id": uuid, "order_id": uuid,
             "extend_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
@@ -191,8 +194,8 @@ mod tests {
     use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
     use crate::domain::refund::{Asked, RefundReason};
     use crate::message::{
-        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, RefundOrder,
-        ResolvePayment, ResolveRefund, Version, encode,
+        CancelOrder, ChargeWallet, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy,
+        RefundOrder, ResolvePayment, ResolveRefund, Version, encode,
     };
 
     fn assert_described<C: Command>(command: &C) {
@@ -229,6 +232,7 @@ mod tests {
         let reason = RefundReason::default();
         assert_described(&RefundOrder { version: Version, command_id, order_id, asked, reason });
         assert_described(&ResolveRefund { version: Version, refund_id: command_id, order_id });
+        assert_described(&ChargeWallet { version: Version, charge_id: command_id, is_hint: false });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

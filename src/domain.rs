@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod breaker;
 pub mod card;
+pub mod charge;
 pub mod extension;
 pub mod gateway;
 pub mod ids;

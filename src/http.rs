@@ -3,6 +3,7 @@
 pub mod app;
 pub mod auth;
 pub mod body;
+pub mod charges;
 pub mod command;
 pub mod error;
 pub mod events;

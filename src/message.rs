@@ -35,11 +35,13 @@ pub enum Queue {
     OrderRefund,
     /// Bring a refund to its end.
     RefundResolve,
+    /// Bring a charge of a wallet by card to its end.
+    WalletCharge,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 8] = [
+    pub const ALL: [Queue; 9] = [
         Queue::OrderHold,
         Queue::OrderExpire,
         Queue::OrderCancel,
@@ -48,6 +50,7 @@ impl Queue {
         Queue::PaymentResolve,
         Queue::OrderRefund,
         Queue::RefundResolve,
+        Queue::WalletCharge,
     ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
@@ -61,7 +64,13 @@ impl Queue {
             Queue::PaymentResolve => "payment.resolve",
             Queue::OrderRefund => "order.refund",
             Queue::RefundResolve => "refund.resolve",
+            Queue::WalletCharge => "wallet.charge",
         }
+    }
+
+    /// Whether its worker waits for a payment gateway. One that hangs keeps a whole batch waiting.
+    pub fn asks_a_gateway(self) -> bool {
+        matches!(self, Queue::PaymentResolve | Queue::RefundResolve | Queue::WalletCharge)
     }
 
     /// The queue of this name.
@@ -329,6 +338,25 @@ impl Command for ResolveRefund {
     const QUEUE: Queue = Queue::RefundResolve;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
+    }
+}
+
+/// `wallet.charge`: ask the gateway what a charge by card needs to come to its end. What that is, its row says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChargeWallet {
+    /// See [`Version`].
+    pub version: Version,
+    /// Which charge.
+    pub charge_id: CommandId,
+    /// Whether this only hurries another message of the same charge, which goes on asking if this one learns nothing.
+    #[serde(default)]
+    pub is_hint: bool,
+}
+
+impl Command for ChargeWallet {
+    const QUEUE: Queue = Queue::WalletCharge;
+    fn order_id(&self) -> Option<OrderId> {
+        None
     }
 }
 

@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use crate::domain::gateway::{GatewayPayment, GatewayStatus, PaymentKey, TransactionKind};
 use crate::domain::ids::{CommandId, OrderId};
 use crate::gateway::port::{FindAnswer, Gateway, List, ListAnswer, MAX_PAGE};
+use crate::store::booked_charges;
 use crate::store::card_payments::{self, Booked};
 use crate::store::payments::PaymentStatus;
 
@@ -50,6 +51,8 @@ pub struct Difference {
     pub payment_id: Option<CommandId>,
     /// Its order, if we know it.
     pub order_id: Option<OrderId>,
+    /// The charge of a wallet that it is for instead.
+    pub charge_id: Option<CommandId>,
     /// What we count, in won.
     pub ours_won: i64,
     /// What the gateway has for us, in won.
@@ -125,7 +128,7 @@ async fn list(
     }
 }
 
-/// Our payments under these keys, and those whose money moved in the window.
+/// Our payments and charges under these keys, and those whose money moved in the window.
 async fn booked(
     pool: &PgPool,
     mut keys: BTreeSet<PaymentKey>,
@@ -133,10 +136,12 @@ async fn booked(
 ) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
     let mut conn = pool.acquire().await?;
     keys.extend(card_payments::keys_moved_between(&mut conn, window.from, window.until).await?);
+    keys.extend(booked_charges::keys_posted_between(&mut conn, window.from, window.until).await?);
     let keys: Vec<PaymentKey> = keys.into_iter().collect();
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
         found.extend(card_payments::by_keys(&mut conn, keys).await?);
+        found.extend(booked_charges::by_keys(&mut conn, keys).await?);
     }
     // Of several tries under one key the one that may have the money counts.
     found.sort_by_key(|booked| (booked.status != PaymentStatus::Declined, booked.id));
@@ -182,8 +187,9 @@ fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_wo
     Difference {
         kind,
         payment_key: key.clone(),
-        payment_id: booked.map(|booked| booked.id),
-        order_id: booked.map(|booked| booked.order_id),
+        payment_id: booked.filter(|booked| booked.order_id.is_some()).map(|booked| booked.id),
+        order_id: booked.and_then(|booked| booked.order_id),
+        charge_id: booked.filter(|booked| booked.order_id.is_none()).map(|booked| booked.id),
         ours_won: 0,
         gateways_won,
     }

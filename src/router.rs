@@ -16,7 +16,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
-use crate::http::{events, health, orders, payments, refunds, skus, wallets, webhooks};
+use crate::http::{charges, events, health, orders, payments, refunds, skus, wallets, webhooks};
 use crate::message::MAX_BODY_BYTES;
 use crate::telemetry;
 
@@ -40,6 +40,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(webhooks::receive))
         .routes(routes!(wallets::read))
         .routes(routes!(wallets::charge))
+        .routes(routes!(charges::read))
+        .routes(routes!(charges::pay))
         .routes(routes!(wallets::read_points))
         .routes(routes!(wallets::charge_points))
         .routes(routes!(skus::put, skus::read))

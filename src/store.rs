@@ -7,6 +7,8 @@ use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
 
 pub mod audit;
+pub mod booked_charges;
+pub mod card_charges;
 pub mod card_payments;
 pub mod charges;
 pub mod dead_letters;

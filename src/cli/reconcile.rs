@@ -12,7 +12,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
 use holdfast::config::DatabaseConfig;
 use holdfast::gateway::settings::GatewaySettings;
-use holdfast::message::{ResolvePayment, Version};
+use holdfast::message::{ChargeWallet, ResolvePayment, Version};
 use holdfast::reconcile::{self, Difference, Report, Window};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -61,7 +61,9 @@ pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCod
     }
     if let (true, Some(amqp_url)) = (arguments.fix, &arguments.amqp_url) {
         let asked = fix(amqp_url, &report.differences).await?;
-        eprintln!("{asked} payments are asked for again; reconcile later to see what came of it.");
+        eprintln!(
+            "{asked} payments and charges are asked for again; reconcile later to see what came of it."
+        );
     }
     Ok(if report.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -74,11 +76,13 @@ fn print(report: &Report) {
     }
     println!(
         "{:<15} {:>14} {:>14}  {:<36}  payment key",
-        "difference", "ours (won)", "gateway (won)", "order"
+        "difference", "ours (won)", "gateway (won)", "order or charge"
     );
     for difference in differences {
         let kind = serde_json::to_value(difference.kind).expect("a kind is a word");
-        let order = difference.order_id.map_or("-".to_owned(), |order| order.to_string());
+        let order = difference.order_id.map(|order| order.to_string());
+        let charge = difference.charge_id.map(|charge| charge.0.to_string());
+        let order = order.or(charge).unwrap_or_else(|| "-".to_owned());
         println!(
             "{:<15} {:>14} {:>14}  {order:<36}  {}",
             kind.as_str().unwrap_or_default(),
@@ -89,26 +93,27 @@ fn print(report: &Report) {
     }
 }
 
-/// Publishes `payment.resolve` for each payment we know. Returns for how many.
+/// Has the gateway asked about each payment and charge we know. Returns for how many.
 async fn fix(amqp_url: &str, differences: &[Difference]) -> anyhow::Result<usize> {
-    let commands: Vec<ResolvePayment> = differences
-        .iter()
-        .filter_map(|difference| Some((difference.payment_id?, difference.order_id?)))
-        .map(|(payment_id, order_id)| ResolvePayment {
-            version: Version,
-            payment_id,
-            order_id,
-            is_hint: true,
-        })
-        .collect();
+    let now = clock::now();
+    let messages: Vec<Outgoing> =
+        differences.iter().filter_map(|difference| hurry(difference, now)).collect();
     let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-reconcile"), CONFIRM_TIMEOUT);
     tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
         .await
         .context("cannot reach RabbitMQ")?;
-    let now = clock::now();
-    let messages = commands.iter().map(|command| Outgoing::command(command, now, None)).collect();
+    let count = messages.len();
     publisher.publish_all(messages).await?;
-    Ok(commands.len())
+    Ok(count)
+}
+
+fn hurry(difference: &Difference, now: DateTime<Utc>) -> Option<Outgoing> {
+    let (version, is_hint) = (Version, true);
+    if let Some(charge_id) = difference.charge_id {
+        return Some(Outgoing::command(&ChargeWallet { version, charge_id, is_hint }, now, None));
+    }
+    let (payment_id, order_id) = (difference.payment_id?, difference.order_id?);
+    Some(Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None))
 }
 
 fn beginning(text: &str) -> Result<DateTime<Utc>, String> {

@@ -76,23 +76,43 @@ pub enum Step {
     Leave,
 }
 
+/// Whether what a payment is for waits for its money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// It does, and the gateway may be asked for the money again.
+    InTime,
+    /// It does, but its time is up: the money is not asked for any more.
+    Overdue,
+    /// It does not any more.
+    No,
+}
+
+impl Wanted {
+    /// Whether an order waits for its money. It is asked for only while the hold is ours.
+    pub fn by_order(order: &OrderState, now: DateTime<Utc>) -> Self {
+        match order {
+            OrderState::Paying(hold) if hold.is_overdue(now) => Self::Overdue,
+            OrderState::Paying(_) => Self::InTime,
+            _ => Self::No,
+        }
+    }
+}
+
 /// What is known of a payment when it is decided on.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub struct Case {
     /// Where it stands.
     pub status: Open,
-    /// Its order.
-    pub order: &'a OrderState,
+    /// Whether its money is waited for.
+    pub wanted: Wanted,
     /// Inquiries that found nothing, this one included.
     pub not_found_count: i32,
     /// How long ago the gateway was last asked for the money.
     pub age: TimeDelta,
-    /// PostgreSQL's clock.
-    pub now: DateTime<Utc>,
 }
 
 /// Decides the next step. Unknown is not failed: only a definite answer ends a payment.
-pub fn next(case: Case<'_>, finding: &Finding) -> Step {
+pub fn next(case: Case, finding: &Finding) -> Step {
     let is_quiet = case.age >= TimeDelta::seconds(NOT_FOUND_SECONDS);
     match (case.status, finding) {
         (Open::Returning, Finding::Returned) => Step::Returned,
@@ -101,20 +121,16 @@ pub fn next(case: Case<'_>, finding: &Finding) -> Step {
         // Somebody says otherwise, and money is not given up for one call that failed.
         (Open::Declined, Finding::Unsure) => Step::LookAgain,
         (Open::Declined, _) => Step::Leave,
-        (_, Finding::Captured) => match case.order {
-            OrderState::Paying(_) => Step::Pay,
-            _ => Step::Late,
-        },
+        (_, Finding::Captured) if case.wanted == Wanted::No => Step::Late,
+        (_, Finding::Captured) => Step::Pay,
         // Whoever gave it back was not us; nothing is left of it.
         (_, Finding::Returned) => Step::Decline(DeclineReason::GivenBack, None),
         (_, Finding::NotTaken { code }) => Step::Decline(DeclineReason::CardDeclined, Some(code.clone())),
-        (Open::Unknown, Finding::Pending) => match case.order {
-            // Money is asked for only while the hold is ours.
-            OrderState::Paying(hold) if !hold.is_overdue(case.now) => Step::AskAgain(Open::Requesting),
-            // Only a confirm of ours takes the money, and none is on its way any more.
-            _ if is_quiet => Step::Decline(DeclineReason::NotApproved, None),
-            _ => Step::AskAgain(Open::Unknown),
-        },
+        (Open::Unknown, Finding::Pending) if case.wanted == Wanted::InTime => {
+            Step::AskAgain(Open::Requesting)
+        }
+        // Only a confirm of ours takes the money, and none is on its way any more.
+        (Open::Unknown, Finding::Pending) if is_quiet => Step::Decline(DeclineReason::NotApproved, None),
         (Open::Unknown, Finding::NotFound) if case.not_found_count >= NOT_FOUND_ENOUGH && is_quiet => {
             Step::Decline(DeclineReason::UnknownPayment, None)
         }
@@ -132,8 +148,12 @@ mod tests {
         DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
-    fn hold(expires: i64) -> Hold {
-        Hold { began_at: at(0), expires_at: at(expires), extension_count: 0 }
+    #[test]
+    fn an_order_waits_for_its_money_while_it_is_paying() {
+        let hold = Hold { began_at: at(0), expires_at: at(50), extension_count: 0 };
+        assert_eq!(Wanted::by_order(&OrderState::Paying(hold), at(49)), Wanted::InTime);
+        assert_eq!(Wanted::by_order(&OrderState::Paying(hold), at(50)), Wanted::Overdue);
+        assert_eq!(Wanted::by_order(&OrderState::Held(hold), at(1)), Wanted::No);
     }
 
     fn finding(number: u8) -> Finding {
@@ -150,17 +170,12 @@ mod tests {
     proptest! {
         #[test]
         fn only_a_definite_answer_ends_a_payment(
-            status in 0u8..4, answer in 0u8..6, paying in any::<bool>(), not_found in 0i32..6, age in 0i64..60,
+            status in 0usize..4, answer in 0u8..6, wanted in 0usize..3, not_found in 0i32..6, age in 0i64..60,
         ) {
-            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][usize::from(status)];
-            let order = if paying {
-                OrderState::Paying(hold(50))
-            } else {
-                OrderState::Expired { expires_at: at(1), released_at: at(2) }
-            };
-            let case = Case {
-                status, order: &order, not_found_count: not_found, age: TimeDelta::seconds(age), now: at(age),
-            };
+            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
+            let wanted = [Wanted::InTime, Wanted::Overdue, Wanted::No][wanted];
+            let paying = wanted != Wanted::No;
+            let case = Case { status, wanted, not_found_count: not_found, age: TimeDelta::seconds(age) };
             let finding = finding(answer);
             match next(case, &finding) {
                 Step::Pay => prop_assert!(finding == Finding::Captured && paying),
@@ -174,7 +189,7 @@ mod tests {
                     prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= NOT_FOUND_SECONDS);
                 }
                 Step::Decline(DeclineReason::NotApproved, _) => prop_assert!(
-                    finding == Finding::Pending && age >= NOT_FOUND_SECONDS && (!paying || age >= 50)
+                    finding == Finding::Pending && age >= NOT_FOUND_SECONDS && wanted != Wanted::InTime
                 ),
                 Step::Decline(..) => {
                     let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);

@@ -106,7 +106,8 @@ fn accepted(order: OrderId) -> Response {
     (StatusCode::ACCEPTED, at, Json(OrderView::accepted(order))).into_response()
 }
 
-fn applied(mut response: Response, patience: Duration) -> Response {
+/// Says that the caller's wish to wait was heard.
+pub fn applied(mut response: Response, patience: Duration) -> Response {
     let value = format!("wait={}", patience.as_secs());
     response.headers_mut().insert(PREFERENCE_APPLIED, value.parse().expect("digits are a header value"));
     response

@@ -8,7 +8,7 @@ use tracing::error;
 
 use crate::broker::publisher::PublishError;
 use crate::domain::Invalid;
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 use crate::store;
@@ -59,6 +59,13 @@ pub enum ApiError {
     Declined {
         /// Which order.
         order: OrderId,
+        /// Why.
+        reason: String,
+    },
+    /// The charge's card was declined.
+    ChargeDeclined {
+        /// Which charge.
+        charge: CommandId,
         /// Why.
         reason: String,
     },
@@ -285,6 +292,13 @@ impl ApiError {
                 "The payment was declined",
                 "nothing was taken, and the hold stays until its time".to_owned(),
                 json!({"order_id": order, "reason": reason}),
+            ),
+            Self::ChargeDeclined { charge, reason } => with(
+                StatusCode::PAYMENT_REQUIRED,
+                "payment-declined",
+                "The payment was declined",
+                "nothing was added to the wallet; a new try takes a new charge".to_owned(),
+                json!({"charge_id": charge, "reason": reason}),
             ),
             Self::PurseFull { purse, balance_won } => with(
                 StatusCode::CONFLICT,

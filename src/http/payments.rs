@@ -54,7 +54,7 @@ pub struct PayCard {
 }
 
 impl PayCard {
-    fn parse(self, app: &App) -> Result<CardPart, ApiError> {
+    pub(super) fn parse(self, app: &App) -> Result<CardPart, ApiError> {
         if app.gateway.is_none() {
             return Err(ApiError::Unprocessable("card payments are not set up here".to_owned()));
         }

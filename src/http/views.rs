@@ -10,6 +10,7 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::OrderId;
 use crate::domain::money::Won;
 use crate::domain::order::OrderState;
+use crate::store::charges::{Charge, ChargeStatus};
 use crate::store::orders::OrderRow;
 use crate::store::refunds::RefundRow;
 use crate::store::skus::SkuRow;
@@ -235,10 +236,38 @@ impl WalletView {
 pub struct ChargeView {
     /// Its id.
     pub id: Uuid,
-    /// What was added, in whole won.
+    /// open (to be paid by card), paying, posted, refused, declined; late money of a declined one may be returning or
+    /// returned
+    pub status: &'static str,
+    /// What is to be added, in whole won.
     pub amount_won: i64,
-    /// What could be spent afterwards, in whole won.
-    pub balance_won: i64,
+    /// What could be spent afterwards, in whole won, once it is posted or refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_won: Option<i64>,
+    /// Why it was declined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<&Charge> for ChargeView {
+    fn from(charge: &Charge) -> Self {
+        let status = match charge.status {
+            ChargeStatus::Open => "open",
+            ChargeStatus::Requesting | ChargeStatus::Unknown => "paying",
+            ChargeStatus::Posted => "posted",
+            ChargeStatus::Refused => "refused",
+            ChargeStatus::Declined => "declined",
+            ChargeStatus::Returning => "returning",
+            ChargeStatus::Returned => "returned",
+        };
+        Self {
+            id: charge.id.0,
+            status,
+            amount_won: charge.amount.0,
+            balance_won: charge.balance.map(|balance| balance.0),
+            reason: charge.decline_reason.clone(),
+        }
+    }
 }
 
 /// An error, after RFC 9457. Further members depend on its type.

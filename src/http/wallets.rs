@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 use super::app::App;
 use super::auth::{Beneficiary, Buyer};
 use super::body;
+use super::charges::{self, charge_amount, charge_id, made};
 use super::error::ApiError;
 use super::headers::RequiredKey;
 use super::views::{ChargeView, Problem, WalletView};
-use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey};
+use crate::domain::ids::{CustomerId, IdempotencyKey};
 use crate::domain::ledger::Purse;
-use crate::domain::money::Won;
-use crate::store::charges::{self, ChargeStatus};
+use crate::store::charges::{self as store, ChargeStatus};
 use crate::store::ledger;
 
 /// Read the wallet
@@ -57,15 +57,31 @@ pub struct ChargeWallet {
     /// Whole won.
     #[schema(minimum = 1, maximum = 100000)]
     amount_won: i64,
+    /// Who pays for it.
+    #[serde(default)]
+    method: ChargeMethod,
+}
+
+/// Who pays for a charge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeMethod {
+    /// The shop vouches for it: it is posted at once.
+    #[default]
+    Shop,
+    /// A card: it stays open until it is paid.
+    Card,
 }
 
 /// Charge the wallet
+///
+/// By card it is then to be paid: the buyer authenticates a payment at the gateway, whose `orderId` is the charge's id.
 #[utoipa::path(
     post, path = "/v1/wallet/charges", tag = "wallet", request_body = ChargeWallet,
     params(("Idempotency-Key" = String, Header, description = "Repeats of one key are one charge")),
     responses(
-        (status = 201, description = "Charged", body = ChargeView),
-        (status = 200, description = "Charged before with the same key", body = ChargeView),
+        (status = 201, description = "Charged, or open until it is paid by card", body = ChargeView),
+        (status = 200, description = "The same key before, as it stands now", body = ChargeView),
         (status = 409, description = "The wallet would hold more than 100,000 won", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another amount", body = Problem),
     )
@@ -76,7 +92,10 @@ pub async fn charge(
     RequiredKey(key): RequiredKey,
     body::Json(request): body::Json<ChargeWallet>,
 ) -> Result<(StatusCode, Json<ChargeView>), ApiError> {
-    fill(&app, customer, &key, Purse::Wallet, request.amount_won).await
+    match request.method {
+        ChargeMethod::Shop => fill(&app, customer, &key, Purse::Wallet, request.amount_won).await,
+        ChargeMethod::Card => charges::place(&app, customer, &key, request.amount_won).await,
+    }
 }
 
 /// How many points to add.
@@ -118,28 +137,16 @@ async fn fill(
     purse: Purse,
     amount_won: i64,
 ) -> Result<(StatusCode, Json<ChargeView>), ApiError> {
-    let most = purse.limit().0;
-    if !(1..=most).contains(&amount_won) {
-        return Err(ApiError::Unprocessable(format!("amount_won must be a whole number from 1 to {most}")));
-    }
-    let amount = Won(amount_won);
-    let kind = match purse {
-        Purse::Wallet => "charge",
-        Purse::Points => "points",
-    };
-    let id = CommandId::derive(kind, &customer, key);
-    let charge = app
-        .write(move |tx| async move { Ok(charges::charge(tx, id, &customer, purse, amount).await?) }.boxed())
+    let amount = charge_amount(purse, amount_won)?;
+    let id = charge_id(purse, &customer, key);
+    let (charge, is_new) = app
+        .write(move |tx| async move { Ok(store::charge(tx, id, &customer, purse, amount).await?) }.boxed())
         .await?;
-    if charge.amount != amount {
+    if charge.amount != amount || charge.is_by_card {
         return Err(ApiError::KeyReused);
     }
-    match charge.status {
-        ChargeStatus::Refused => Err(ApiError::PurseFull { purse, balance_won: charge.balance.0 }),
-        ChargeStatus::Posted => {
-            let status = if charge.is_new { StatusCode::CREATED } else { StatusCode::OK };
-            let view = ChargeView { id: id.0, amount_won: charge.amount.0, balance_won: charge.balance.0 };
-            Ok((status, Json(view)))
-        }
+    match (charge.status, charge.balance) {
+        (ChargeStatus::Refused, Some(balance)) => Err(ApiError::PurseFull { purse, balance_won: balance.0 }),
+        _ => Ok((made(is_new), Json(ChargeView::from(&charge)))),
     }
 }

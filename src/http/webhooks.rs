@@ -13,8 +13,8 @@ use super::error::ApiError;
 use super::views::Problem;
 use crate::clock;
 use crate::gateway::webhook::WebhookError;
-use crate::message::{ResolvePayment, Version};
-use crate::store::webhooks::{self, NewWebhook};
+use crate::message::{ChargeWallet, ResolvePayment, Version};
+use crate::store::webhooks::{self, About, NewWebhook};
 
 /// Take a webhook
 ///
@@ -43,7 +43,7 @@ pub async fn receive(
         }
     })?;
     let provider = gateway.name();
-    let payment = app
+    let about = app
         .write(move |tx| {
             async move {
                 let webhook = NewWebhook {
@@ -59,12 +59,18 @@ pub async fn receive(
             .boxed()
         })
         .await?;
-    let outcome = if payment.is_some() { "matched" } else { "unmatched" };
+    let outcome = if about.is_some() { "matched" } else { "unmatched" };
     counter!("holdfast_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
     // A gateway that hears 503 sends it again, and finds it stored.
-    if let Some((payment_id, order_id)) = payment {
-        publish(&app, &ResolvePayment { version: Version, payment_id, order_id, is_hint: true }, None)
-            .await?;
+    let (version, is_hint) = (Version, true);
+    match about {
+        Some(About::Payment(payment_id, order_id)) => {
+            publish(&app, &ResolvePayment { version, payment_id, order_id, is_hint }, None).await?;
+        }
+        Some(About::Charge(charge_id)) => {
+            publish(&app, &ChargeWallet { version, charge_id, is_hint }, None).await?;
+        }
+        None => {}
     }
     Ok(StatusCode::OK)
 }

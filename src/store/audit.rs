@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 19] = [
+pub const TRUTHS: [Truth; 23] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -207,6 +207,44 @@ pub const TRUTHS: [Truth; 19] = [
               WHERE status = 'requesting'
                 AND created_at < now() - interval '10 minutes'
                 AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'",
+    },
+    Truth {
+        name: "posted_charges_have_ledger_entries",
+        broken_by: "SELECT 'charge ' || c.id AS row FROM charges c
+               LEFT JOIN (SELECT transaction_id,
+                                 sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
+                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                 -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
+                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = c.id
+              WHERE (coalesce(e.purse, 0), coalesce(e.card, 0), coalesce(e.vouched, 0))
+                 <> CASE WHEN c.status <> 'posted' THEN (0::numeric, 0::numeric, 0::numeric)
+                         WHEN c.payment_key IS NULL THEN (c.amount_won::numeric, 0::numeric, c.amount_won::numeric)
+                         ELSE (c.amount_won::numeric, c.amount_won::numeric, 0::numeric) END",
+    },
+    Truth {
+        name: "no_open_charge_is_forgotten",
+        broken_by: "SELECT 'charge ' || id AS row FROM charges
+              WHERE status IN ('requesting', 'unknown', 'returning')
+                AND requested_at < now() - interval '10 minutes'
+                AND coalesce(last_inquiry_at, requested_at) < now() - interval '2 minutes'",
+    },
+    Truth {
+        // Only what came back to a wallet, such as a refund, may fill it beyond its limit.
+        name: "wallets_keep_their_limit",
+        broken_by: "SELECT 'wallet of ' || customer_id AS row FROM (
+                    SELECT customer_id, amount_won FROM balances WHERE account IN ('wallet', 'wallet_reserved')
+                    UNION ALL
+                    SELECT customer_id, amount_won FROM charges WHERE status IN ('requesting', 'unknown')
+                    UNION ALL
+                    SELECT e.customer_id, -e.amount_won FROM ledger_entries e
+                     WHERE e.account = 'wallet' AND e.phase = 'posted' AND e.amount_won > 0
+                       AND NOT EXISTS (SELECT FROM charges c WHERE c.id = e.transaction_id)) AS held
+              GROUP BY customer_id HAVING sum(amount_won) > 100000",
+    },
+    Truth {
+        name: "a_payment_key_pays_for_one_thing",
+        broken_by: "SELECT 'key of payment ' || p.id AS row FROM payments p JOIN charges c USING (payment_key)
+              WHERE p.status <> 'declined' AND c.status <> 'declined'",
     },
 ];
 

@@ -167,13 +167,13 @@ pub async fn claim_forgotten(
     Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
 }
 
-/// A card payment as the books have it.
+/// A card payment, or a charge by card, as the books have it.
 #[derive(Debug, Clone)]
 pub struct Booked {
     /// Its id.
     pub id: CommandId,
-    /// The order it is for.
-    pub order_id: OrderId,
+    /// The order it is for, if it is no charge.
+    pub order_id: Option<OrderId>,
     /// The gateway's name of it.
     pub key: PaymentKey,
     /// What is paid by card.
@@ -203,7 +203,7 @@ impl TryFrom<BookedRow> for Booked {
         let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Self {
             id: CommandId(row.id),
-            order_id: row.order_id.into(),
+            order_id: Some(row.order_id.into()),
             key,
             amount: Won(row.card_won),
             refunded: Won(row.refunded_won),

@@ -105,14 +105,28 @@ pub async fn insert(conn: &mut PgConnection, payments: &[NewPayment]) -> sqlx::R
     Ok(written.rows_affected() == payments.len() as u64)
 }
 
-/// Those of these keys that pay for something, or may.
+/// Those of these keys that pay for something, or may, be it an order or a charge. Each key is locked until the transaction
+/// ends, so that no other one takes it meanwhile; lock purses before it and SKUs after it.
 pub async fn keys_in_use(conn: &mut PgConnection, keys: &[&PaymentKey]) -> sqlx::Result<HashSet<PaymentKey>> {
     if keys.is_empty() {
         return Ok(HashSet::new());
     }
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+    // In a statement of its own: the next one sees what was committed until all locks were there. The seed keeps keys
+    // apart from the locks of customers.
+    sqlx::query!(
+        "SELECT count(locked.done) FROM (
+             SELECT pg_advisory_xact_lock(hashes.hash)::text AS done
+               FROM (SELECT DISTINCT hashtextextended(key, 1) AS hash FROM unnest($1::text[]) AS key ORDER BY 1) AS hashes
+         ) AS locked",
+        &keys as &[&str],
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     let rows = sqlx::query_scalar!(
-        r#"SELECT payment_key AS "payment_key!" FROM payments WHERE payment_key = ANY($1) AND status <> 'declined'"#,
+        r#"SELECT payment_key AS "payment_key!" FROM payments WHERE payment_key = ANY($1) AND status <> 'declined'
+           UNION
+           SELECT payment_key FROM charges WHERE payment_key = ANY($1) AND status <> 'declined'"#,
         &keys as &[&str],
     )
     .fetch_all(conn)

@@ -47,6 +47,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "GET /v1/points",
             "GET /v1/skus/{sku}",
             "GET /v1/wallet",
+            "GET /v1/wallet/charges/{id}",
             "POST /v1/orders",
             "POST /v1/orders/{id}/cancel",
             "POST /v1/orders/{id}/extend",
@@ -54,6 +55,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "POST /v1/orders/{id}/refunds",
             "POST /v1/points/charges",
             "POST /v1/wallet/charges",
+            "POST /v1/wallet/charges/{id}/payments",
             "POST /v1/webhooks/{provider}",
             "PUT /v1/skus/{sku}"
         ]

@@ -20,4 +20,5 @@ mod reconciliation;
 mod refunds;
 mod stage;
 mod storm;
+mod wallet_charges;
 mod webhooks;

@@ -35,10 +35,10 @@ impl Stage {
         Self::with_secrets(&[]).await
     }
 
-    /// Nobody brings card payments to their end: the test starts a program that does.
+    /// Nobody brings card payments and charges to their end: the test starts a program that does.
     pub async fn without_resolvers() -> Self {
-        let but = Pool::Commands(Queue::PaymentResolve);
-        Self::open(&[], |pool| pool != but).await
+        let but = [Queue::PaymentResolve, Queue::WalletCharge].map(Pool::Commands);
+        Self::open(&[], |pool| !but.contains(&pool)).await
     }
 
     /// Nobody brings refunds to their end: the test starts a program that does.
@@ -123,6 +123,14 @@ impl Stage {
         let url = format!("{}/v1/payments/confirm", self.simulator.url());
         let body = json!({"paymentKey": payment_key, "orderId": order, "amount": amount});
         let secret_key = Settings::default().secret_key;
+        let answer = self.http.post(url).basic_auth(secret_key, Some("")).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
+    /// Money goes back at the gateway, and not by us.
+    pub async fn cancel_behind_our_back(&self, payment_key: &str) {
+        let url = format!("{}/v1/payments/{payment_key}/cancel", self.simulator.url());
+        let (secret_key, body) = (Settings::default().secret_key, json!({"cancelReason": "a person did it"}));
         let answer = self.http.post(url).basic_auth(secret_key, Some("")).json(&body).send().await.unwrap();
         assert!(answer.status().is_success());
     }

@@ -18,7 +18,7 @@ use holdfast::store::{card_payments, events, ledger, payments};
 use sqlx::PgConnection;
 
 use crate::worker::{
-    Applied, ApplyError, BatchLimits, Delivered, Question, Verdict, Worker, read_command, unknown_order,
+    Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
 };
 use plan::Plan;
 
@@ -82,9 +82,9 @@ impl Worker for ConfirmPayments {
                 Verdict::Done
             })
             .collect();
-        let mut questions = plan.carry_out(tx).await?;
-        questions.extend(asked_before);
-        Ok(Applied { verdicts, questions, ..Applied::default() })
+        let mut unsettled = plan.carry_out(tx).await?;
+        unsettled.extend(asked_before);
+        Ok(Applied { verdicts, unsettled, ..Applied::default() })
     }
 }
 
@@ -92,7 +92,7 @@ impl Worker for ConfirmPayments {
 async fn asked_before(
     tx: &mut PgConnection,
     batch: &[Delivered<ConfirmPayment>],
-) -> sqlx::Result<Vec<Question>> {
+) -> sqlx::Result<Vec<Unsettled>> {
     let ids: Vec<CommandId> = batch
         .iter()
         .filter(|delivered| delivered.message.pay_by.payment_key().is_some())
@@ -104,7 +104,7 @@ async fn asked_before(
     let open = card_payments::find(tx, &ids).await?.into_iter();
     Ok(open
         .filter(|payment| payment.status != Open::Declined)
-        .map(|payment| Question::Payment(payment.id, payment.order_id))
+        .map(|payment| Unsettled::Payment(payment.id, payment.order_id))
         .collect())
 }
 

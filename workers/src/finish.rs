@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use crate::pause;
 use crate::runner::{BROKER_CEILING, BROKER_TIMEOUT, Context, Ended};
-use crate::worker::{Question, Verdict, WakeUp};
+use crate::worker::{Unsettled, Verdict, WakeUp};
 
 /// A batch whose transaction has been committed.
 pub(crate) struct Settled {
@@ -26,8 +26,8 @@ pub(crate) struct Settled {
     pub(crate) judged: Vec<(Incoming, Verdict)>,
     /// What to come back to.
     pub(crate) wake_ups: Vec<WakeUp>,
-    /// Card payments to bring to their end.
-    pub(crate) questions: Vec<Question>,
+    /// What to bring to its end at a gateway.
+    pub(crate) unsettled: Vec<Unsettled>,
     /// The delivery tag of the last message.
     pub(crate) last_tag: u64,
 }
@@ -59,7 +59,7 @@ impl Finisher<'_> {
         }
         self.count("done", done);
         follow.extend(batch.wake_ups.into_iter().map(|wake_up| wake_up.message(now)));
-        follow.extend(batch.questions.into_iter().map(|question| question.message(now)));
+        follow.extend(batch.unsettled.into_iter().map(|unsettled| unsettled.message(now)));
         self.publish(follow).await?;
         pause::point("after_publish").await;
 

@@ -1,8 +1,10 @@
 //! The worker pools: each worker is one file with the queue it reads and one function over a batch; the runner alone
 //! touches the broker.
 
+mod ask_gateway;
 pub mod bell;
 pub mod cancel_orders;
+pub mod charge_wallets;
 pub mod collect_dead_letters;
 pub mod confirm_payment;
 pub mod expire_orders;

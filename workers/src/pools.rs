@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::cancel_orders::CancelOrders;
+use crate::charge_wallets::ChargeWallets;
 use crate::collect_dead_letters::CollectDeadLetters;
 use crate::confirm_payment::ConfirmPayments;
 use crate::expire_orders::ExpireDue;
@@ -62,8 +63,8 @@ impl Pool {
     pub fn usual_runners(self) -> usize {
         match self {
             Pool::Commands(Queue::OrderHold) => 2,
-            // A gateway that hangs keeps a whole batch waiting; others go on meanwhile.
-            Pool::Commands(Queue::PaymentResolve | Queue::RefundResolve) => 4,
+            // Others go on while one waits for a gateway that hangs.
+            Pool::Commands(queue) if queue.asks_a_gateway() => 4,
             _ => 1,
         }
     }
@@ -118,7 +119,7 @@ pub struct Settings {
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
     // Runners that wait for a gateway are in nobody's way.
     let turns = match size.pool {
-        Pool::Commands(Queue::PaymentResolve | Queue::RefundResolve) => runner::turns(size.runners),
+        Pool::Commands(queue) if queue.asks_a_gateway() => runner::turns(size.runners),
         _ => runner::turns(1),
     };
     for _ in 0..size.runners {
@@ -156,6 +157,13 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                     tasks.spawn(runner::run(worker, context, turns.clone()));
                 }
                 None => warn!("no payment gateway is configured: refund.resolve is not consumed here"),
+            },
+            Pool::Commands(Queue::WalletCharge) => match &settings.gateway {
+                Some(gateway) => {
+                    let worker = ChargeWallets { gateway: gateway.clone() };
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => warn!("no payment gateway is configured: wallet.charge is not consumed here"),
             },
             Pool::DeadLetters => {
                 for queue in dead_queues() {

@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use crate::confirm_payment::customers;
 use crate::give_back::{Refunded, give_back};
 use crate::worker::{
-    Applied, ApplyError, BatchLimits, Delivered, Question, Verdict, Worker, read_command, unknown_order,
+    Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
 };
 
 /// The worker. Locks orders, then purses, then SKUs, each in order.
@@ -70,9 +70,9 @@ impl Worker for RefundOrders {
                 Verdict::Done
             })
             .collect();
-        let mut questions = deciding.carry_out(tx).await?;
-        questions.extend(asked_before.iter().map(|refund| Question::Refund(refund.id, refund.order_id)));
-        Ok(Applied { verdicts, questions, ..Applied::default() })
+        let mut unsettled = deciding.carry_out(tx).await?;
+        unsettled.extend(asked_before.iter().map(|refund| Unsettled::Refund(refund.id, refund.order_id)));
+        Ok(Applied { verdicts, unsettled, ..Applied::default() })
     }
 }
 
@@ -121,7 +121,7 @@ impl Deciding<'_> {
         })
     }
 
-    async fn carry_out(self, tx: &mut PgConnection) -> sqlx::Result<Vec<Question>> {
+    async fn carry_out(self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
         events::append(tx, &self.refused).await?;
         if self.refunds.is_empty() {
             return Ok(Vec::new());
@@ -139,6 +139,6 @@ impl Deciding<'_> {
             })
             .collect();
         give_back(tx, &done).await?;
-        Ok(asking.into_iter().map(|refund| Question::Refund(refund.id, refund.order_id)).collect())
+        Ok(asking.into_iter().map(|refund| Unsettled::Refund(refund.id, refund.order_id)).collect())
     }
 }

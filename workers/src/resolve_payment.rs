@@ -7,34 +7,22 @@ mod plan;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::TimeDelta;
-use futures_util::future::join_all;
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::{Finding, Open, ask_again_after};
-use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, Standing};
+use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::domain::money::Won;
 use holdfast::domain::payment::Purses;
-use holdfast::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway};
+use holdfast::gateway::port::Gateway;
 use holdfast::message::{Queue, ResolvePayment};
 use holdfast::store::card_payments::{self, CardPayment};
 use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
-use tracing::warn;
 
+use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, verdict};
 use crate::confirm_payment::customers;
-use crate::pause;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
-
-/// Looking the payments up takes no longer, unless the server is gone.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// How often a payment that counts as declined is looked at again after calls that failed: for about ten minutes.
-const SOME_MORE_TIMES: u32 = 16;
 
 /// The worker. Locks orders, then payments, purses and SKUs, each in order.
 #[derive(Clone)]
@@ -47,15 +35,20 @@ pub struct ResolvePayments {
 #[derive(Debug)]
 pub struct Resolving {
     command: ResolvePayment,
-    asked: Asked,
+    asked: Asked<CardPayment>,
 }
 
-#[derive(Debug, Clone)]
-enum Asked {
-    NotYet,
-    /// The payment is at its end, is not known, or another message of the batch asks about it.
-    NotNeeded,
-    Answered(CardPayment, Finding),
+impl From<&CardPayment> for Question {
+    fn from(payment: &CardPayment) -> Self {
+        Self {
+            id: payment.id,
+            order: GatewayOrderId::from(payment.order_id),
+            amount: payment.parts.card,
+            key: payment.key.clone(),
+            status: payment.status,
+            created_at: payment.created_at,
+        }
+    }
 }
 
 impl Worker for ResolvePayments {
@@ -77,23 +70,9 @@ impl Worker for ResolvePayments {
         let ids: Vec<CommandId> =
             batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
         let found = store::within(pool, LIMIT, async |conn| card_payments::find(conn, &ids).await).await?;
-        let mut open: HashMap<CommandId, CardPayment> =
-            found.into_iter().map(|payment| (payment.id, payment)).collect();
-        let asking = batch.iter_mut().map(|delivered| {
-            let payment = open.remove(&delivered.message.command.payment_id);
-            async {
-                delivered.message.asked = match payment {
-                    Some(payment) => {
-                        let finding = ask(self.gateway.as_ref(), &payment).await;
-                        Asked::Answered(payment, finding)
-                    }
-                    None => Asked::NotNeeded,
-                };
-            }
-        });
-        pause::point("before_call").await;
-        join_all(asking).await;
-        pause::point("after_call").await;
+        let open = found.into_iter().map(|payment| (payment.id, payment)).collect();
+        let asked = ask_each(self.gateway.as_ref(), &ids, open).await;
+        batch.iter_mut().zip(asked).for_each(|(delivered, asked)| delivered.message.asked = asked);
         Ok(())
     }
 
@@ -128,24 +107,13 @@ impl Worker for ResolvePayments {
         }
         let verdicts = batch
             .iter()
-            .map(|Delivered { message, .. }| {
-                let payment_id = message.command.payment_id;
-                let verdict = match (&message.asked, decided.get(&payment_id), payments.get(&payment_id)) {
-                    (Asked::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
-                    (_, Some(verdict), _) => verdict.clone(),
-                    (_, None, Some(open)) if open.status != Open::Declined => {
-                        again("another message has asked about it", now - open.created_at)
-                    }
-                    (_, None, _) => Verdict::Done,
-                };
-                match verdict {
-                    Verdict::Later { .. } if message.command.is_hint => Verdict::Done,
-                    verdict => verdict,
-                }
+            .map(|Delivered { message: Resolving { command, asked }, .. }| {
+                let locked = payments.get(&command.payment_id).map(Question::from);
+                verdict(asked, decided.get(&command.payment_id), locked, command.is_hint, now)
             })
             .collect();
-        let questions = plan.carry_out(tx).await?;
-        Ok(Applied { verdicts, questions, ..Applied::default() })
+        let unsettled = plan.carry_out(tx).await?;
+        Ok(Applied { verdicts, unsettled, ..Applied::default() })
     }
 }
 
@@ -158,84 +126,4 @@ async fn lock_purses(
     let using = payments.filter(|payment| payment.parts.uses_purses());
     let customers = customers(using.filter_map(|payment| orders.get(&payment.order_id)));
     if customers.is_empty() { Ok(HashMap::new()) } else { ledger::lock_purses(tx, &customers).await }
-}
-
-/// A retry without end: money that may have been taken is never forgotten.
-fn again(why: &'static str, open_for: TimeDelta) -> Verdict {
-    Verdict::Later { why, after: ask_again_after(open_for) }
-}
-
-/// A retry that ends: nothing says yet that money was taken.
-fn some_more_times(why: &str) -> Verdict {
-    Verdict::Retry { why: why.to_owned(), limit: SOME_MORE_TIMES }
-}
-
-/// Asks what the payment's state requires. All keys are made of its id, so that a repeated call is the same call.
-async fn ask(gateway: &dyn Gateway, payment: &CardPayment) -> Finding {
-    let order = GatewayOrderId::from(payment.order_id);
-    match payment.status {
-        Open::Requesting => {
-            let ask = Confirm {
-                payment: payment.key.clone(),
-                order,
-                amount: payment.parts.card,
-                call_key: CallKey::from(payment.id.0),
-            };
-            match gateway.confirm(&ask).await {
-                ConfirmAnswer::Approved(_) => Finding::Captured,
-                ConfirmAnswer::Declined { code, .. } => Finding::NotTaken { code },
-                ConfirmAnswer::Unknown { why } => {
-                    warn!(payment_id = %payment.id.0, %why, "it is not known whether a payment was taken");
-                    Finding::Unsure
-                }
-            }
-        }
-        Open::Unknown | Open::Declined => look(gateway, payment, &order).await,
-        Open::Returning => give_back(gateway, payment, &order).await,
-    }
-}
-
-async fn look(gateway: &dyn Gateway, payment: &CardPayment, order: &GatewayOrderId) -> Finding {
-    match gateway.find(&payment.key).await {
-        FindAnswer::Found(found) => judge(payment, &found, order),
-        FindAnswer::NotFound => Finding::NotFound,
-        FindAnswer::Unknown { .. } => Finding::Unsure,
-    }
-}
-
-fn judge(payment: &CardPayment, found: &GatewayPayment, order: &GatewayOrderId) -> Finding {
-    match found.standing(order, payment.parts.card) {
-        Standing::Captured { returned } if returned == payment.parts.card => Finding::Returned,
-        Standing::Captured { returned: Won(0) } => Finding::Captured,
-        Standing::Captured { returned } => {
-            let (payment_id, returned_won) = (payment.id.0, returned.0);
-            warn!(%payment_id, returned_won, "part of a payment was given back elsewhere, a person must look");
-            Finding::Unsure
-        }
-        Standing::Pending => Finding::Pending,
-        Standing::NotTaken => Finding::NotTaken { code: "NOT_TAKEN".to_owned() },
-        Standing::Differs { field } => {
-            warn!(payment_id = %payment.id.0, field, "the gateway knows this payment key as somebody else's");
-            Finding::NotFound
-        }
-    }
-}
-
-/// Gives late money back. An answer that leaves it open is looked up: the money may have gone back before.
-async fn give_back(gateway: &dyn Gateway, payment: &CardPayment, order: &GatewayOrderId) -> Finding {
-    let key = format!("late-{}", payment.id.0);
-    let ask = Cancel {
-        payment: payment.key.clone(),
-        amount: None,
-        reason: key.clone(),
-        call_key: CallKey::parse(key).expect("a uuid is visible ASCII"),
-    };
-    match gateway.cancel(&ask).await {
-        CancelAnswer::Cancelled { .. } => Finding::Returned,
-        CancelAnswer::Refused { code, .. } => {
-            warn!(payment_id = %payment.id.0, code, "the gateway does not take late money back, a person must look");
-            look(gateway, payment, order).await
-        }
-        CancelAnswer::Unknown { .. } => look(gateway, payment, order).await,
-    }
 }

@@ -239,7 +239,7 @@ impl<W: Worker> Runner<W> {
         Ok(Settled {
             judged,
             wake_ups: applied.wake_ups,
-            questions: applied.questions,
+            unsettled: applied.unsettled,
             last_tag: batch.last_tag,
         })
     }

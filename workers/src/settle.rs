@@ -62,7 +62,7 @@ pub async fn settle<W: Worker>(
             Ok(applied) => {
                 whole.verdicts.extend(applied.verdicts);
                 whole.wake_ups.extend(applied.wake_ups);
-                whole.questions.extend(applied.questions);
+                whole.unsettled.extend(applied.unsettled);
                 backoff.reset();
             }
             Err(Trouble::TryAgain) => parts.push(part),

@@ -1,11 +1,12 @@
 //! The sweeper: releases holds that are overdue by more than a grace, with or without a broker, and wakes card payments
-//! and refunds that nobody has asked about for a while. In health it finds nothing: the timers and messages were there first.
+//! refunds and charges that nobody has asked about for a while. In health it finds nothing: the timers and messages were
+//! there first.
 
 use std::time::Duration;
 
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
-use holdfast::store::{self, card_payments, orders, refunds};
+use holdfast::store::{self, card_charges, card_payments, orders, refunds};
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::release;
 use crate::runner::Context;
-use crate::worker::Question;
+use crate::worker::Unsettled;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
@@ -45,9 +46,9 @@ pub async fn run(context: Context) {
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         if round.is_multiple_of(PAYMENTS_EVERY) {
-            match wake_payments(&pool, &publisher, QUIET_SECONDS).await {
+            match wake_unsettled(&pool, &publisher, QUIET_SECONDS).await {
                 Ok(0) => {}
-                Ok(woken) => info!(woken, "woke card payments and refunds whose message was lost"),
+                Ok(woken) => info!(woken, "woke payments, refunds and charges whose message was lost"),
                 Err(error) => warn!(%error, "cannot look for forgotten payments now"),
             }
         }
@@ -55,24 +56,26 @@ pub async fn run(context: Context) {
     }
 }
 
-/// Publishes the questions about open card payments and refunds that nobody has asked for `quiet_seconds`. Returns how
-/// many.
-pub async fn wake_payments(
+/// Publishes the commands for card payments, refunds and charges that nobody has asked about for `quiet_seconds`. Returns
+/// how many.
+pub async fn wake_unsettled(
     pool: &PgPool,
     publisher: &Publisher,
     quiet_seconds: i32,
 ) -> anyhow::Result<usize> {
     let forgotten = store::within(pool, LIMIT, async |conn| {
-        let payments = card_payments::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?.into_iter();
-        let refunds = refunds::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?.into_iter();
-        let payments = payments.map(|(payment, order)| Question::Payment(payment, order));
-        let refunds = refunds.map(|(refund, order)| Question::Refund(refund, order));
-        Ok::<Vec<Question>, sqlx::Error>(payments.chain(refunds).collect())
+        let payments = card_payments::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
+        let refunds = refunds::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
+        let charges = card_charges::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
+        let payments = payments.into_iter().map(|(payment, order)| Unsettled::Payment(payment, order));
+        let refunds = refunds.into_iter().map(|(refund, order)| Unsettled::Refund(refund, order));
+        let charges = charges.into_iter().map(Unsettled::Charge);
+        Ok::<Vec<Unsettled>, sqlx::Error>(payments.chain(refunds).chain(charges).collect())
     })
     .await?;
     let count = forgotten.len();
     let now = clock::now();
-    publisher.publish_all(forgotten.into_iter().map(|question| question.message(now)).collect()).await?;
+    publisher.publish_all(forgotten.into_iter().map(|unsettled| unsettled.message(now)).collect()).await?;
     Ok(count)
 }
 

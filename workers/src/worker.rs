@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::message::{Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode};
+use holdfast::message::{
+    ChargeWallet, Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode,
+};
 use sqlx::{PgConnection, PgPool};
 
 /// How often a message of a newer version is offered before it becomes a dead letter.
@@ -95,27 +97,30 @@ impl WakeUp {
     }
 }
 
-/// What a gateway has to be asked about.
+/// Money that is not at its end at a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// A card payment that is not at its end.
+pub enum Unsettled {
+    /// A card payment of an order.
     Payment(CommandId, OrderId),
-    /// A refund that is not at its end.
+    /// A refund to a card.
     Refund(CommandId, OrderId),
+    /// A charge of a wallet by card.
+    Charge(CommandId),
 }
 
-impl Question {
+impl Unsettled {
     /// The command to bring it to its end.
     pub fn message(self, now: DateTime<Utc>) -> Outgoing {
-        let version = Version;
+        let (version, is_hint) = (Version, false);
         match self {
-            Self::Payment(payment_id, order_id) => Outgoing::command(
-                &ResolvePayment { version, payment_id, order_id, is_hint: false },
-                now,
-                None,
-            ),
+            Self::Payment(payment_id, order_id) => {
+                Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None)
+            }
             Self::Refund(refund_id, order_id) => {
                 Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None)
+            }
+            Self::Charge(charge_id) => {
+                Outgoing::command(&ChargeWallet { version, charge_id, is_hint }, now, None)
             }
         }
     }
@@ -129,7 +134,7 @@ pub struct Applied {
     /// What to come back to.
     pub wake_ups: Vec<WakeUp>,
     /// What to bring to its end at a gateway.
-    pub questions: Vec<Question>,
+    pub unsettled: Vec<Unsettled>,
 }
 
 /// Why a batch could not be applied. Its transaction is rolled back.

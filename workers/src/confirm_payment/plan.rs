@@ -17,7 +17,7 @@ use sqlx::PgConnection;
 
 use super::sold;
 use crate::release;
-use crate::worker::{ApplyError, Question};
+use crate::worker::{ApplyError, Unsettled};
 
 /// What a batch does.
 pub(super) struct Plan {
@@ -101,7 +101,7 @@ impl Plan {
     }
 
     /// Does it all. Returns the payments whose gateway is to be asked.
-    pub(super) async fn carry_out(self, tx: &mut PgConnection) -> Result<Vec<Question>, ApplyError> {
+    pub(super) async fn carry_out(self, tx: &mut PgConnection) -> Result<Vec<Unsettled>, ApplyError> {
         if !self.payments.is_empty() && !payments::insert(tx, &self.payments).await? {
             return Err(ApplyError::Overtaken);
         }
@@ -120,7 +120,7 @@ impl Plan {
         events::append(tx, &self.told).await?;
         self.count();
         let asked = self.payments.into_iter().filter(|payment| payment.begin == Begin::Requesting);
-        Ok(asked.map(|payment| Question::Payment(payment.id, payment.order_id)).collect())
+        Ok(asked.map(|payment| Unsettled::Payment(payment.id, payment.order_id)).collect())
     }
 
     fn count(&self) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use holdfast::domain::card::{Case, Finding, Open, Step, next};
+use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
 use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::OrderState;
@@ -19,10 +19,10 @@ use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
 use sqlx::PgConnection;
 
-use super::{again, some_more_times};
+use crate::ask_gateway::{again, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
-use crate::worker::{Question, Verdict};
+use crate::worker::{Unsettled, Verdict};
 
 /// What a batch does.
 pub(super) struct Plan {
@@ -67,10 +67,9 @@ impl Plan {
         let not_found = *finding == Finding::NotFound;
         let case = Case {
             status: payment.status,
-            order: &order.state,
+            wanted: Wanted::by_order(&order.state, self.now),
             not_found_count: payment.not_found_count + i32::from(not_found),
             age: self.now - payment.asked_at,
-            now: self.now,
         };
         let step = next(case, finding);
         match step {
@@ -140,7 +139,7 @@ impl Plan {
     }
 
     /// Does it all. Returns the payments that are to go back.
-    pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> sqlx::Result<Vec<Question>> {
+    pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
         // What a payment came to is told before what follows from it.
         events::append(tx, &std::mem::take(&mut self.told)).await?;
         let mut available = self.lock_stock(tx).await?;
@@ -190,7 +189,7 @@ impl Plan {
         tx: &mut PgConnection,
         available: &mut HashMap<SkuId, i32>,
         stock_changes: &mut Vec<StockChange>,
-    ) -> sqlx::Result<Vec<Question>> {
+    ) -> sqlx::Result<Vec<Unsettled>> {
         let late = std::mem::take(&mut self.late);
         if late.is_empty() {
             return Ok(Vec::new());
@@ -208,7 +207,7 @@ impl Plan {
             self.tell_late(&payment, from.is_some());
             let Some(from) = from else {
                 self.change(&payment, PaymentStatus::Returning);
-                returning.push(Question::Payment(payment.id, payment.order_id));
+                returning.push(Unsettled::Payment(payment.id, payment.order_id));
                 continue;
             };
             if from == OrderStatus::Expired {

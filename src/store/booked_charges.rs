@@ -1,0 +1,78 @@
+//! Charges by card as the books have them, for the comparison with the gateway's.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::card_payments::Booked;
+use super::charges::ChargeStatus;
+use super::payments::PaymentStatus;
+use crate::domain::gateway::PaymentKey;
+use crate::domain::ids::CommandId;
+use crate::domain::money::Won;
+
+struct Row {
+    id: Uuid,
+    payment_key: String,
+    amount_won: i64,
+    status: ChargeStatus,
+}
+
+impl TryFrom<Row> for Booked {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        let status = match row.status {
+            ChargeStatus::Open | ChargeStatus::Requesting => PaymentStatus::Requesting,
+            ChargeStatus::Unknown => PaymentStatus::Unknown,
+            ChargeStatus::Posted => PaymentStatus::Captured,
+            ChargeStatus::Refused | ChargeStatus::Declined => PaymentStatus::Declined,
+            ChargeStatus::Returning => PaymentStatus::Returning,
+            ChargeStatus::Returned => PaymentStatus::Returned,
+        };
+        let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self {
+            id: CommandId(row.id),
+            order_id: None,
+            key,
+            amount: Won(row.amount_won),
+            refunded: Won(0),
+            is_refunding: false,
+            status,
+        })
+    }
+}
+
+/// Every charge under one of these keys.
+pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Result<Vec<Booked>> {
+    let keys: Vec<&str> = keys.iter().map(PaymentKey::as_str).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT id, payment_key AS "payment_key!", amount_won, status AS "status: ChargeStatus"
+             FROM charges WHERE payment_key = ANY($1)"#,
+        &keys as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Booked::try_from).collect()
+}
+
+/// The keys of charges that were posted in a time, by when it was written down.
+pub async fn keys_posted_between(
+    conn: &mut PgConnection,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<Vec<PaymentKey>> {
+    let keys = sqlx::query_scalar!(
+        r#"SELECT c.payment_key AS "payment_key!"
+             FROM ledger_entries e JOIN charges c ON c.id = e.transaction_id
+            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
+        from,
+        until,
+    )
+    .fetch_all(conn)
+    .await?;
+    keys.into_iter()
+        .map(|key| PaymentKey::parse(key).map_err(|error| sqlx::Error::Decode(error.into())))
+        .collect()
+}

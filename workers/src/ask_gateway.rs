@@ -1,0 +1,178 @@
+//! What asking a gateway for money comes to, whatever the money is for: one call per batch and purpose, chosen by where
+//! its row stands, and what becomes of the messages that asked for it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use holdfast::domain::card::{Finding, Open, ask_again_after};
+use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, PaymentKey, Standing};
+use holdfast::domain::ids::CommandId;
+use holdfast::domain::money::Won;
+use holdfast::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway};
+use tracing::warn;
+
+use crate::pause;
+use crate::worker::Verdict;
+
+/// Looking up what is to be asked takes no longer, unless the server is gone.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often something that counts as declined is looked at again after calls that failed: for about ten minutes.
+const SOME_MORE_TIMES: u32 = 16;
+
+/// Money that a gateway is asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    /// Our id of it, from which the keys of all its calls are made.
+    pub(crate) id: CommandId,
+    /// What the gateway knows as the order.
+    pub(crate) order: GatewayOrderId,
+    /// How much is asked for.
+    pub(crate) amount: Won,
+    /// The gateway's name of it.
+    pub(crate) key: PaymentKey,
+    /// Where it stands.
+    pub(crate) status: Open,
+    /// Since when it is open.
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// What became of a message's question; with the row as it was when the gateway was asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked<T> {
+    NotYet,
+    /// It is at its end, is not known, or another message of the batch asks about it.
+    NotNeeded,
+    Answered(T, Finding),
+}
+
+/// Asks about each of the open ones once, all at the same time; the first message about one gets the answer.
+pub(crate) async fn ask_each<T>(
+    gateway: &dyn Gateway,
+    ids: &[CommandId],
+    mut open: HashMap<CommandId, T>,
+) -> Vec<Asked<T>>
+where
+    Question: for<'a> From<&'a T>,
+{
+    pause::point("before_call").await;
+    let asking = ids.iter().map(|id| {
+        let row = open.remove(id);
+        async {
+            let Some(row) = row else { return Asked::NotNeeded };
+            let finding = ask(gateway, &Question::from(&row)).await;
+            Asked::Answered(row, finding)
+        }
+    });
+    let asked = join_all(asking).await;
+    pause::point("after_call").await;
+    asked
+}
+
+/// What becomes of a message: the verdict on its question if that was decided, and otherwise another try while the
+/// locked row is open, or counts as declined by an answer that may be older than this message. A hint never asks on and
+/// on: it only hurried a message that does.
+pub(crate) fn verdict<T>(
+    asked: &Asked<T>,
+    decided: Option<&Verdict>,
+    locked: Option<Question>,
+    is_hint: bool,
+    now: DateTime<Utc>,
+) -> Verdict {
+    const ANOTHER: &str = "another message has asked about it";
+    let verdict = match (asked, decided, locked) {
+        (Asked::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
+        (Asked::NotNeeded, Some(Verdict::Done), _) if is_hint => some_more_times(ANOTHER),
+        (_, Some(verdict), _) => verdict.clone(),
+        (_, None, Some(Question { status: Open::Declined, .. })) => some_more_times(ANOTHER),
+        (_, None, Some(open)) => again(ANOTHER, now - open.created_at),
+        (_, None, None) => Verdict::Done,
+    };
+    match verdict {
+        Verdict::Later { .. } if is_hint => Verdict::Done,
+        verdict => verdict,
+    }
+}
+
+/// A retry without end: money that may have been taken is never forgotten.
+pub(crate) fn again(why: &'static str, open_for: TimeDelta) -> Verdict {
+    Verdict::Later { why, after: ask_again_after(open_for) }
+}
+
+/// A retry that ends: nothing says yet that money was taken.
+pub(crate) fn some_more_times(why: &str) -> Verdict {
+    Verdict::Retry { why: why.to_owned(), limit: SOME_MORE_TIMES }
+}
+
+/// Asks what the state requires. All keys are made of the id, so that a repeated call is the same call.
+async fn ask(gateway: &dyn Gateway, question: &Question) -> Finding {
+    match question.status {
+        Open::Requesting => confirm(gateway, question).await,
+        Open::Unknown | Open::Declined => look(gateway, question).await,
+        Open::Returning => give_back(gateway, question).await,
+    }
+}
+
+async fn confirm(gateway: &dyn Gateway, question: &Question) -> Finding {
+    let ask = Confirm {
+        payment: question.key.clone(),
+        order: question.order.clone(),
+        amount: question.amount,
+        call_key: CallKey::from(question.id.0),
+    };
+    match gateway.confirm(&ask).await {
+        ConfirmAnswer::Approved(_) => Finding::Captured,
+        ConfirmAnswer::Declined { code, .. } => Finding::NotTaken { code },
+        ConfirmAnswer::Unknown { why } => {
+            warn!(id = %question.id.0, %why, "it is not known whether money was taken");
+            Finding::Unsure
+        }
+    }
+}
+
+async fn look(gateway: &dyn Gateway, question: &Question) -> Finding {
+    match gateway.find(&question.key).await {
+        FindAnswer::Found(found) => judge(question, &found),
+        FindAnswer::NotFound => Finding::NotFound,
+        FindAnswer::Unknown { .. } => Finding::Unsure,
+    }
+}
+
+fn judge(question: &Question, found: &GatewayPayment) -> Finding {
+    match found.standing(&question.order, question.amount) {
+        Standing::Captured { returned } if returned == question.amount => Finding::Returned,
+        Standing::Captured { returned: Won(0) } => Finding::Captured,
+        Standing::Captured { returned } => {
+            let (id, returned_won) = (question.id.0, returned.0);
+            warn!(%id, returned_won, "part of the money was given back elsewhere, a person must look");
+            Finding::Unsure
+        }
+        Standing::Pending => Finding::Pending,
+        Standing::NotTaken => Finding::NotTaken { code: "NOT_TAKEN".to_owned() },
+        Standing::Differs { field } => {
+            warn!(id = %question.id.0, field, "the gateway knows this payment key as somebody else's");
+            Finding::NotFound
+        }
+    }
+}
+
+/// Gives late money back. An answer that leaves it open is looked up: the money may have gone back before.
+async fn give_back(gateway: &dyn Gateway, question: &Question) -> Finding {
+    let key = format!("late-{}", question.id.0);
+    let ask = Cancel {
+        payment: question.key.clone(),
+        amount: None,
+        reason: key.clone(),
+        call_key: CallKey::parse(key).expect("a uuid is visible ASCII"),
+    };
+    match gateway.cancel(&ask).await {
+        CancelAnswer::Cancelled { .. } => Finding::Returned,
+        CancelAnswer::Refused { code, .. } => {
+            warn!(id = %question.id.0, code, "the gateway does not take late money back, a person must look");
+            look(gateway, question).await
+        }
+        CancelAnswer::Unknown { .. } => look(gateway, question).await,
+    }
+}

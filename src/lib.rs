@@ -14,6 +14,7 @@ pub mod event;
 pub mod gateway;
 pub mod http;
 pub mod message;
+pub mod peers;
 pub mod reconcile;
 pub mod retry;
 pub mod router;

@@ -116,6 +116,9 @@ pub fn payload(queue: Queue) -> Value {
         Queue::PaymentResolve => {
             json!({"version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"}})
         }
+        Queue::MailSend | Queue::OrderReport => {
+            json!({"version": version, "event_id": {"type": "integer"}, "order_id": uuid})
+        }
         Queue::OrderExtend => json!({
             "version": version, "command_id": uuid, "order_id": uuid,
             "extend_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
@@ -156,8 +159,8 @@ mod tests {
     use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId, SkuCode};
     use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
     use crate::message::{
-        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, ResolvePayment,
-        Version, encode,
+        CancelOrder, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy, ReportOrder,
+        ResolvePayment, SendMail, Version, encode,
     };
 
     fn assert_described<C: Command>(command: &C) {
@@ -190,6 +193,8 @@ mod tests {
             order_id,
             is_hint: false,
         });
+        assert_described(&SendMail { version: Version, event_id: 1, order_id });
+        assert_described(&ReportOrder { version: Version, event_id: 1, order_id });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

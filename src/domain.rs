@@ -3,12 +3,14 @@
 pub mod allocation;
 pub mod breaker;
 pub mod card;
+pub mod contact;
 pub mod extension;
 pub mod gateway;
 pub mod ids;
 pub mod items;
 pub mod limits;
 pub mod money;
+pub mod notice;
 pub mod order;
 pub mod payment;
 pub mod refusal;

@@ -1,9 +1,10 @@
 //! The facts of the event log: what happened to an order.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{CommandId, CustomerId};
+use crate::domain::ids::{CommandId, CustomerId, SkuCode};
+use crate::domain::items::Quantity;
 use crate::domain::money::Won;
 use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
 
@@ -55,6 +56,17 @@ pub enum OrderEvent {
         /// With what.
         method: &'static str,
     },
+    /// Money for it was given back.
+    Refunded {
+        /// The refund.
+        refund_id: CommandId,
+        /// What was given back.
+        amount_won: Won,
+        /// Whether nothing of the order is left now.
+        is_whole: bool,
+        /// For what.
+        items: Vec<RefundedItem>,
+    },
     /// An attempt to pay it came to nothing; the hold stays.
     PaymentDeclined {
         /// The attempt.
@@ -83,9 +95,22 @@ pub enum OrderEvent {
     },
 }
 
+/// One SKU of a refund.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefundedItem {
+    /// Which SKU.
+    pub sku: SkuCode,
+    /// How many units.
+    pub quantity: Quantity,
+    /// What was given back for them.
+    pub amount_won: Won,
+    /// Whether they can be sold again.
+    pub restocked: bool,
+}
+
 impl OrderEvent {
     /// Every name an event can have.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 11] = [
         "order.held",
         "order.refused",
         "order.expired",
@@ -93,6 +118,7 @@ impl OrderEvent {
         "order.extended",
         "order.extension_refused",
         "order.paid",
+        "order.refunded",
         "payment.declined",
         "payment.late",
         "payment.returned",
@@ -108,6 +134,7 @@ impl OrderEvent {
             Self::Extended { .. } => "order.extended",
             Self::ExtensionRefused { .. } => "order.extension_refused",
             Self::Paid { .. } => "order.paid",
+            Self::Refunded { .. } => "order.refunded",
             Self::PaymentDeclined { .. } => "payment.declined",
             Self::PaymentLate { .. } => "payment.late",
             Self::PaymentReturned { .. } => "payment.returned",

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod dead_letters;
 pub mod domain;
+pub mod effects;
 pub mod event;
 pub mod gateway;
 pub mod http;

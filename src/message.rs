@@ -29,17 +29,23 @@ pub enum Queue {
     PaymentConfirm,
     /// Bring a card payment to its end.
     PaymentResolve,
+    /// Write to a customer.
+    MailSend,
+    /// Tell the data platform.
+    OrderReport,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 6] = [
+    pub const ALL: [Queue; 8] = [
         Queue::OrderHold,
         Queue::OrderExpire,
         Queue::OrderCancel,
         Queue::OrderExtend,
         Queue::PaymentConfirm,
         Queue::PaymentResolve,
+        Queue::MailSend,
+        Queue::OrderReport,
     ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
@@ -51,6 +57,8 @@ impl Queue {
             Queue::OrderExtend => "order.extend",
             Queue::PaymentConfirm => "payment.confirm",
             Queue::PaymentResolve => "payment.resolve",
+            Queue::MailSend => "mail.send",
+            Queue::OrderReport => "order.report",
         }
     }
 
@@ -236,6 +244,42 @@ pub struct ResolvePayment {
 
 impl Command for ResolvePayment {
     const QUEUE: Queue = Queue::PaymentResolve;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `mail.send`: write to the customer about a fact. What is left to do, its row in the outbox says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SendMail {
+    /// See [`Version`].
+    pub version: Version,
+    /// The fact's place in the event log.
+    pub event_id: i64,
+    /// The order it is about.
+    pub order_id: OrderId,
+}
+
+impl Command for SendMail {
+    const QUEUE: Queue = Queue::MailSend;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.report`: tell the data platform a fact. What is left to do, its row in the outbox says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// The fact's place in the event log.
+    pub event_id: i64,
+    /// The order it is about.
+    pub order_id: OrderId,
+}
+
+impl Command for ReportOrder {
+    const QUEUE: Queue = Queue::OrderReport;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
     }

@@ -16,7 +16,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
-use crate::http::{events, health, orders, payments, skus, wallets, webhooks};
+use crate::http::{customers, events, health, orders, payments, popular, skus, wallets, webhooks};
 use crate::message::MAX_BODY_BYTES;
 use crate::telemetry;
 
@@ -40,6 +40,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(wallets::read))
         .routes(routes!(wallets::charge))
         .routes(routes!(skus::put, skus::read))
+        .routes(routes!(customers::read, customers::put))
+        .routes(routes!(popular::list))
         .routes(routes!(health::ready))
 }
 

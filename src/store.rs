@@ -8,11 +8,17 @@ use tokio::time::{Instant, timeout_at};
 
 pub mod audit;
 pub mod card_payments;
+pub mod cursors;
+pub mod customers;
 pub mod dead_letters;
+pub mod effects;
 pub mod events;
+pub mod feed;
+pub mod notices;
 pub mod orders;
 pub mod payments;
 pub mod relay;
+pub mod sales;
 pub mod skus;
 pub mod stock;
 pub mod tokens;

@@ -9,7 +9,8 @@ use clap::Parser;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
+use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig, TimeZoneConfig};
+use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::{serving, store, telemetry};
@@ -22,8 +23,9 @@ use tracing::{info, warn};
 
 /// A confirm that takes longer is asked for again; the batch waits.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections beside those of the runners: dead letters of several queues, the relay's session and its listener.
-const SPARE_CONNECTIONS: u32 = 10;
+/// Connections beside those of the runners: dead letters of several queues, the sessions of relay and feed with
+/// their listeners.
+const SPARE_CONNECTIONS: u32 = 12;
 /// What is in flight when the signal comes has this long to finish; what does not is redelivered.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -39,6 +41,10 @@ struct Arguments {
     limits: LimitConfig,
     #[command(flatten)]
     gateway: GatewaySettings,
+    #[command(flatten)]
+    effects: EffectSettings,
+    #[command(flatten)]
+    time_zone: TimeZoneConfig,
     #[command(flatten)]
     log: LogConfig,
     /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two runners and the others with one
@@ -82,6 +88,8 @@ async fn main() -> anyhow::Result<()> {
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway: gateway.map(|gateway| -> Arc<dyn Gateway> { gateway }),
+        outlets: arguments.effects.open()?,
+        time_zone: arguments.time_zone.time_zone,
         limits: arguments.limits.limits(),
         hold_batch_size: arguments.hold_batch_size.into(),
     };

@@ -4,8 +4,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use holdfast::broker::topology::dead_queues;
 use holdfast::domain::limits::Limits;
+use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::Queue;
 use holdfast::store::{self, audit};
@@ -13,17 +15,20 @@ use metrics::gauge;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::cancel_orders::CancelOrders;
 use crate::collect_dead_letters::CollectDeadLetters;
 use crate::confirm_payment::ConfirmPayments;
+use crate::deliver::Deliver;
 use crate::expire_orders::ExpireDue;
 use crate::extend_holds::ExtendHolds;
 use crate::hold_orders::HoldOrders;
+use crate::report_orders::Platform;
 use crate::resolve_payment::ResolvePayments;
 use crate::runner::{self, Context};
-use crate::{relay_events, sweep};
+use crate::send_mail::Customers;
+use crate::{feed_effects, relay_events, sweep};
 
 /// How often the truths are checked for the metric, at most.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
@@ -44,6 +49,8 @@ pub enum Pool {
     Sweep,
     /// Publishes the event log.
     Relay,
+    /// Lets payments take effect: counters, mails, reports.
+    Feed,
     /// Exports the audit as a metric.
     Audit,
 }
@@ -51,7 +58,7 @@ pub enum Pool {
 impl Pool {
     /// Every pool.
     pub fn all() -> impl Iterator<Item = Pool> {
-        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Audit];
+        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Feed, Pool::Audit];
         Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
     }
 
@@ -62,6 +69,7 @@ impl Pool {
             Pool::Commands(Queue::OrderHold) => 2,
             // A gateway that hangs keeps a whole batch waiting; others go on meanwhile.
             Pool::Commands(Queue::PaymentResolve) => 4,
+            Pool::Commands(Queue::MailSend | Queue::OrderReport) => 2,
             _ => 1,
         }
     }
@@ -73,6 +81,7 @@ impl Pool {
             Pool::DeadLetters => "dead-letters",
             Pool::Sweep => "sweep",
             Pool::Relay => "relay",
+            Pool::Feed => "feed",
             Pool::Audit => "audit",
         }
     }
@@ -106,6 +115,10 @@ impl FromStr for PoolSize {
 pub struct Settings {
     /// Whom card payments are asked of; without it their messages wait.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Who is told about payments; without them their messages wait.
+    pub outlets: Outlets,
+    /// Where days begin and end for sales figures.
+    pub time_zone: Tz,
     /// What one customer may hold.
     pub limits: Limits,
     /// Messages in one batch of `order.hold`.
@@ -114,9 +127,11 @@ pub struct Settings {
 
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
-    // Runners that wait for a gateway are in nobody's way.
+    // Runners that wait for others outside are in nobody's way.
     let turns = match size.pool {
-        Pool::Commands(Queue::PaymentResolve) => runner::turns(size.runners),
+        Pool::Commands(Queue::PaymentResolve | Queue::MailSend | Queue::OrderReport) => {
+            runner::turns(size.runners)
+        }
         _ => runner::turns(1),
     };
     for _ in 0..size.runners {
@@ -145,6 +160,20 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                 }
                 None => warn!("no payment gateway is configured: payment.resolve is not consumed here"),
             },
+            Pool::Commands(Queue::MailSend) => match &settings.outlets.mailer {
+                Some(mailer) => {
+                    let worker = Deliver(Customers { mailer: mailer.clone() });
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => info!("no mail server is configured: mail.send is not consumed here"),
+            },
+            Pool::Commands(Queue::OrderReport) => match &settings.outlets.data_platform {
+                Some(data_platform) => {
+                    let worker = Deliver(Platform { data_platform: data_platform.clone() });
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => info!("no data platform is configured: order.report is not consumed here"),
+            },
             Pool::DeadLetters => {
                 for queue in dead_queues() {
                     tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
@@ -155,6 +184,10 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
             }
             Pool::Relay => {
                 tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));
+            }
+            Pool::Feed => {
+                let (outlets, time_zone) = (settings.outlets.clone(), settings.time_zone);
+                tasks.spawn(async move { feed_effects::run(context, &outlets, time_zone).await });
             }
             Pool::Audit => {
                 tasks.spawn(export_audit(context.pool, context.stop));

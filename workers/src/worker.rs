@@ -47,6 +47,13 @@ pub enum Verdict {
         /// After this many retries it becomes a dead letter.
         limit: u32,
     },
+    /// It has been tried so often, and is looked at again at this time.
+    Later {
+        /// Not before.
+        due_at: DateTime<Utc>,
+        /// How often it was tried.
+        attempts: u32,
+    },
     /// A person has to look at it.
     Dead {
         /// What kind of error.

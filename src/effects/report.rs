@@ -45,7 +45,7 @@ pub enum ReportError {
     #[error("the data platform answered 410")]
     Gone,
     /// It may work the next time.
-    #[error("the data platform: {why}")]
+    #[error("{why}")]
     Failed {
         /// What happened.
         why: String,
@@ -94,9 +94,11 @@ impl DataPlatform {
             Ok(answer) => match answer.status {
                 200..=299 => Ok(()),
                 410 => Err(ReportError::Gone),
-                status => failed(format!("it answered {status}"), retry_after(&answer.headers, now)),
+                status => {
+                    failed(format!("the data platform answered {status}"), retry_after(&answer.headers, now))
+                }
             },
-            Err(error) => failed(error.to_string(), None),
+            Err(error) => failed(format!("the data platform fails us: {error}"), None),
         }
     }
 }

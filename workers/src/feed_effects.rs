@@ -24,8 +24,10 @@ use crate::runner::Context;
 
 /// Facts that take effect in one transaction, or a little more.
 const FACTS_AT_ONCE: i64 = 2_000;
-/// A broker that does not take messages within this time gets them from the sweeper.
+/// A broker that does not take messages within this time is tried again after the next facts.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
+/// So many messages are kept for a broker that is away; the sweeper finds the others.
+const MAX_UNPUBLISHED: usize = 10_000;
 
 /// Feeds until told to stop.
 pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
@@ -33,7 +35,7 @@ pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
     let mail = outlets.mailer.as_ref().map(|_| EffectKind::Mail);
     let report = outlets.data_platform.as_ref().map(|_| EffectKind::Report);
     let kinds = mail.into_iter().chain(report).collect();
-    follow::run(Feed { publisher, kinds, time_zone }, pool, stop).await;
+    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, pool, stop).await;
 }
 
 struct Feed {
@@ -41,6 +43,8 @@ struct Feed {
     /// What is told at all.
     kinds: Vec<EffectKind>,
     time_zone: Tz,
+    /// What is to be told, and the broker has not confirmed yet.
+    unpublished: Vec<Effect>,
 }
 
 impl Follower for Feed {
@@ -50,25 +54,37 @@ impl Follower for Feed {
     // Nobody waits for an effect, and rounds that come less often cost the orders less.
     const REST: Duration = Duration::from_millis(20);
 
-    async fn read_on(&self, session: &mut PgConnection) -> Result<Progress, FollowError> {
+    async fn read_on(&mut self, session: &mut PgConnection) -> Result<Progress, FollowError> {
         // Facts of other kinds ring the same bell: they cost this look into an index that does not have them.
-        if !timeout(LIMIT, feed::is_behind(session)).await?? {
-            return Ok(Progress { facts: 0, is_behind: false });
+        let mut facts = 0;
+        if timeout(LIMIT, feed::is_behind(session)).await?? {
+            let (count, open) = timeout(LIMIT, self.take_effect(session)).await??;
+            counter!("holdfast_facts_fed_total").increment(count as u64);
+            facts = count;
+            self.unpublished.extend(open);
+            pause::point("before_effects_are_published").await;
         }
-        let (facts, open) = timeout(LIMIT, self.take_effect(session)).await??;
-        counter!("holdfast_facts_fed_total").increment(facts as u64);
-        pause::point("before_effects_are_published").await;
-        let messages = open.into_iter().map(message).collect();
-        match timeout(PUBLISH_LIMIT, self.publisher.publish_all(messages)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "cannot publish effects, the sweeper will"),
-            Err(_) => warn!("the broker does not take effects, the sweeper will publish them"),
-        }
-        Ok(Progress { facts, is_behind: timeout(LIMIT, feed::is_behind(session)).await?? })
+        self.publish().await;
+        let is_behind = !self.unpublished.is_empty() || timeout(LIMIT, feed::is_behind(session)).await??;
+        Ok(Progress { facts, is_behind })
     }
 }
 
 impl Feed {
+    /// Publishes what is to be told. Counting does not wait for a broker that is away.
+    async fn publish(&mut self) {
+        if self.unpublished.is_empty() {
+            return;
+        }
+        let messages = self.unpublished.iter().copied().map(message).collect();
+        match timeout(PUBLISH_LIMIT, self.publisher.publish_all(messages)).await {
+            Ok(Ok(())) => self.unpublished.clear(),
+            Ok(Err(error)) => warn!(%error, "cannot publish effects, trying again"),
+            Err(_) => warn!("the broker does not take effects, trying again"),
+        }
+        self.unpublished.truncate(MAX_UNPUBLISHED);
+    }
+
     /// Lets the next facts take effect. Returns how many those were, and what is to be told now.
     async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(usize, Vec<Effect>)> {
         let mut tx = session.begin().await?;

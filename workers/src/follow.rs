@@ -48,7 +48,7 @@ pub(crate) struct Progress {
 }
 
 /// Somebody who follows the event log.
-pub(crate) trait Follower: Send + Sync {
+pub(crate) trait Follower: Send {
     /// How far it has come.
     const CURSOR: Cursor;
     /// What it is, for the log.
@@ -60,16 +60,16 @@ pub(crate) trait Follower: Send + Sync {
 
     /// Reads on in the leader's session.
     fn read_on(
-        &self,
+        &mut self,
         session: &mut PgConnection,
     ) -> impl Future<Output = Result<Progress, FollowError>> + Send;
 }
 
 /// Follows until told to stop.
-pub(crate) async fn run<F: Follower>(follower: F, pool: PgPool, stop: CancellationToken) {
+pub(crate) async fn run<F: Follower>(mut follower: F, pool: PgPool, stop: CancellationToken) {
     let mut backoff = Backoff::with_ceiling(CEILING);
     while !stop.is_cancelled() {
-        let ended = stop.run_until_cancelled(lead(&follower, &pool, &mut backoff)).await;
+        let ended = stop.run_until_cancelled(lead(&mut follower, &pool, &mut backoff)).await;
         gauge!(F::LEADING).set(0.0);
         if let Some(Err(error)) = ended {
             warn!(%error, "{} stopped, trying again", F::NAME);
@@ -79,7 +79,11 @@ pub(crate) async fn run<F: Follower>(follower: F, pool: PgPool, stop: Cancellati
 }
 
 /// Waits for the lead, then reads until something fails.
-async fn lead<F: Follower>(follower: &F, pool: &PgPool, backoff: &mut Backoff) -> Result<(), FollowError> {
+async fn lead<F: Follower>(
+    follower: &mut F,
+    pool: &PgPool,
+    backoff: &mut Backoff,
+) -> Result<(), FollowError> {
     // The lock belongs to the session: the connection leaves the pool for good, and closing it gives the lock up.
     let mut session = pool.acquire().await?.detach();
     while !timeout(LIMIT, cursors::try_lead(&mut session, F::CURSOR)).await?? {

@@ -41,7 +41,7 @@ impl Follower for Relay {
     const LEADING: &'static str = "holdfast_relay_leading";
     const REST: Duration = Duration::ZERO;
 
-    async fn read_on(&self, session: &mut PgConnection) -> Result<Progress, FollowError> {
+    async fn read_on(&mut self, session: &mut PgConnection) -> Result<Progress, FollowError> {
         let round = timeout(LIMIT, cursors::open_round(session, Self::CURSOR)).await??;
         let facts = publish_round(session, &self.pool, &self.publisher, &round).await?;
         let is_behind = timeout(LIMIT, relay::is_behind(session, &round)).await??;

@@ -98,7 +98,7 @@ impl DataPlatform {
                     failed(format!("the data platform answered {status}"), retry_after(&answer.headers, now))
                 }
             },
-            Err(error) => failed(format!("the data platform fails us: {error}"), None),
+            Err(error) => failed(format!("the data platform: {error}"), None),
         }
     }
 }

@@ -224,4 +224,11 @@ mod tests {
         }
         assert!(Mailer::new(&Secret::from("smtp://localhost".to_owned()), "no address").is_err());
     }
+
+    #[test]
+    fn mail_servers_with_and_without_tls_are_taken() {
+        for url in ["smtp://localhost:2525", "smtps://user:hush@host", "smtp://host?tls=required"] {
+            assert!(Mailer::new(&Secret::from(url.to_owned()), "a@example.com").is_ok(), "{url}");
+        }
+    }
 }

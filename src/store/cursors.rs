@@ -44,13 +44,6 @@ pub struct Round {
     pub last_id: i64,
 }
 
-impl Round {
-    /// Whether no transaction is in it.
-    pub fn is_empty(&self) -> bool {
-        self.from == self.to
-    }
-}
-
 /// Whether this session is now the one that reads. It stays so until its connection ends.
 pub async fn try_lead(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "leading!""#, cursor.lock())

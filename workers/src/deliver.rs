@@ -106,7 +106,13 @@ impl<O: Outlet> Worker for Deliver<O> {
     }
 
     fn limits(&self) -> BatchLimits {
-        BatchLimits { messages: 64, weight: usize::MAX, prefetch: 128 }
+        // Two rounds of calls: others that wait for the end of a batch do not wait for long.
+        let messages = 2 * O::AT_ONCE;
+        BatchLimits {
+            messages,
+            weight: usize::MAX,
+            prefetch: u16::try_from(2 * messages).unwrap_or(u16::MAX),
+        }
     }
 
     fn read(&self, incoming: &Incoming) -> Result<Delivery, Verdict> {

@@ -47,7 +47,7 @@ struct Arguments {
     time_zone: TimeZoneConfig,
     #[command(flatten)]
     log: LogConfig,
-    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two runners and the others with one
+    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, with one runner each but for `order.hold`, `mail.send` and `order.report` (2) and `payment.resolve` (4)
     #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
     pools: Vec<PoolSize>,
     /// Orders held in one transaction at most

@@ -4,3 +4,4 @@
 pub mod mail;
 pub mod report;
 pub mod settings;
+mod text;

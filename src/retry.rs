@@ -40,7 +40,7 @@ const EFFECT_FIRST: Duration = Duration::from_secs(2);
 /// … each further one after four times as long, up to the longest rung of the delay ladder …
 const EFFECT_LONGEST: Duration = Duration::from_secs(65_536);
 /// … and after so many attempts, two days, nobody waits for it any more.
-const EFFECT_ATTEMPTS: u32 = 10;
+const EFFECT_ATTEMPTS: u32 = 11;
 
 /// How long an effect waits after it was tried `attempts` times in vain; nothing when that was often enough.
 pub fn effect_delay(attempts: u32) -> Option<Duration> {
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn an_effect_is_tried_for_two_days_ever_more_rarely() {
         let delays: Vec<u64> = (1..).map_while(effect_delay).map(|delay| delay.as_secs()).collect();
-        assert_eq!(delays, [2, 8, 32, 128, 512, 2_048, 8_192, 32_768, 65_536]);
+        assert_eq!(delays, [2, 8, 32, 128, 512, 2_048, 8_192, 32_768, 65_536, 65_536]);
         assert!(effect_delay(u32::MAX).is_none());
     }
 }

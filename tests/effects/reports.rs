@@ -115,10 +115,10 @@ async fn a_report_that_failed_often_enough_is_a_dead_letter() {
     stage.paid(1).await;
     stage.until_counted("alice", 1, 1_000, 0).await;
     // Two days later.
-    stage.world.execute("UPDATE effects SET attempts = 9 WHERE kind = 'report'").await;
+    stage.world.execute("UPDATE effects SET attempts = 10 WHERE kind = 'report'").await;
     stage.world.start_workers_of(&[Queue::OrderReport]);
     let text = stage.world.dead_letter("gave_up").await;
-    assert_eq!(text, "the data platform answered 500 after 10 attempts");
+    assert_eq!(text, "the data platform answered 500 after 11 attempts");
     // Replayed, it has all its attempts before it.
     stage.platform.answer_next(&[Manner::Status(500)]);
     replay_all(&stage).await;

@@ -53,7 +53,7 @@ impl Stage {
         stage
     }
 
-    /// Nothing runs but what makes orders and takes payment; the mail server is down.
+    /// Only the API runs, and the mail server is down.
     pub async fn idle() -> Self {
         let mut world = World::idle().await;
         let (smtp, platform) = (Smtp::down().await, Platform::start().await);

@@ -3,31 +3,27 @@
 //! A crash in between tells it again under the same id, by which whoever is told can know. The row in the outbox is the
 //! truth, the message only a call to look at it: one that comes too early waits on, one that comes twice finds it told.
 
+mod state;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use holdfast::broker::envelope::Incoming;
-use holdfast::dead_letters::printable;
 use holdfast::domain::notice::Notice;
 use holdfast::message::Command;
-use holdfast::retry::effect_delay;
-use holdfast::store;
-use holdfast::store::effects::{self, Effect, EffectKind, EffectStatus, End, Postponed, Standing};
-use holdfast::store::notices::{self, Unreadable};
+use holdfast::store::effects::{self, Effect, EffectKind};
+use holdfast::store::{self, notices};
 use metrics::counter;
 use sqlx::{PgConnection, PgPool};
 
 use crate::pause;
-use crate::worker::{
-    Applied, ApplyError, BatchLimits, Delivered, UNKNOWN_ORDER_ATTEMPTS, Verdict, Worker, read_command,
-};
+use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
+use state::{Judged, State, is_due, judge};
 
 /// Looking the effects up takes no longer, unless the server is gone.
 const LIMIT: Duration = Duration::from_secs(10);
-/// What others say about a failure is kept up to here.
-const MAX_ERROR_CHARS: usize = 500;
 
 /// Whom effects of one kind are told.
 pub trait Outlet: Send + Sync + 'static {
@@ -76,26 +72,6 @@ pub struct Deliver<O>(pub O);
 pub struct Delivery {
     effect: Effect,
     state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// It could not be looked up, or is not in the outbox yet.
-    Unknown,
-    /// It is told, there was nobody to tell, or another message of the batch asks for it.
-    Nothing,
-    Early {
-        due_at: DateTime<Utc>,
-        attempts: u32,
-    },
-    Due {
-        earlier_attempts: u32,
-        notice: Box<Notice>,
-    },
-    Tried {
-        attempts: u32,
-        outcome: Outcome,
-    },
 }
 
 impl<O: Outlet> Worker for Deliver<O> {
@@ -163,7 +139,9 @@ impl<O: Outlet> Worker for Deliver<O> {
         effects::end(tx, O::KIND, &ends).await?;
         let due: HashMap<i64, DateTime<Utc>> =
             effects::postpone(tx, O::KIND, &postponed).await?.into_iter().collect();
-        let verdicts = batch.iter().map(|Delivered { message, .. }| verdict(message, &due));
+        let verdicts = batch.iter().map(|Delivered { message, .. }| {
+            message.state.verdict(due.get(&message.effect.event_id).copied())
+        });
         Ok(Applied { verdicts: verdicts.collect(), ..Applied::default() })
     }
 }
@@ -178,95 +156,8 @@ async fn look_up<O: Outlet>(conn: &mut PgConnection, wanted: &[Effect]) -> sqlx:
     let mut notices = notices::of(conn, &due).await?;
     let states = standings
         .into_iter()
-        .map(|standing| (standing.event_id, state(standing, notices.remove(&standing.event_id))));
+        .map(|standing| (standing.event_id, State::new(standing, notices.remove(&standing.event_id))));
     Ok(states.collect())
-}
-
-fn is_due(standing: &Standing) -> bool {
-    match standing.status {
-        EffectStatus::Open => standing.is_due,
-        // One that was given up is back because somebody replayed it.
-        EffectStatus::Dead => true,
-        EffectStatus::Done | EffectStatus::Skipped => false,
-    }
-}
-
-fn state(standing: Standing, notice: Option<Result<Notice, Unreadable>>) -> State {
-    let attempts = match standing.status {
-        // Replayed, it starts over.
-        EffectStatus::Dead => 0,
-        _ => u32::try_from(standing.attempts).unwrap_or(0),
-    };
-    match (standing.status, notice) {
-        (EffectStatus::Done | EffectStatus::Skipped, _) => State::Nothing,
-        (EffectStatus::Open, _) if !standing.is_due => State::Early { due_at: standing.due_at, attempts },
-        (_, Some(Ok(notice))) => State::Due { earlier_attempts: attempts, notice: Box::new(notice) },
-        (_, Some(Err(unreadable))) => State::Tried {
-            attempts,
-            outcome: Outcome::Refused { class: "unreadable", reason: unreadable.to_string() },
-        },
-        (_, None) => State::Unknown,
-    }
-}
-
-enum Judged {
-    End(End),
-    Postponed(Postponed),
-}
-
-/// What the outbox is told about a try.
-fn judge(event_id: i64, attempts: u32, outcome: &Outcome) -> Judged {
-    let end = |status, error: Option<&str>| {
-        Judged::End(End { event_id, status, attempts: stored(attempts), error: error.map(storable) })
-    };
-    match outcome {
-        Outcome::Told => end(EffectStatus::Done, None),
-        Outcome::Nobody => end(EffectStatus::Skipped, None),
-        Outcome::Refused { reason, .. } => end(EffectStatus::Dead, Some(reason)),
-        Outcome::Failed { why, retry_after } => match effect_delay(attempts) {
-            Some(delay) => Judged::Postponed(Postponed {
-                event_id,
-                attempts: stored(attempts),
-                error: storable(why),
-                delay: delay.max(retry_after.unwrap_or_default()),
-            }),
-            None => end(EffectStatus::Dead, Some(why)),
-        },
-    }
-}
-
-/// What becomes of the message.
-fn verdict(delivery: &Delivery, due: &HashMap<i64, DateTime<Utc>>) -> Verdict {
-    let (attempts, outcome) = match &delivery.state {
-        State::Tried { attempts, outcome } => (*attempts, outcome),
-        State::Nothing => return Verdict::Done,
-        State::Early { due_at, attempts } => return Verdict::Later { due_at: *due_at, attempts: *attempts },
-        State::Unknown | State::Due { .. } => {
-            let why = "the effect is not known yet".to_owned();
-            return Verdict::Retry { why, limit: UNKNOWN_ORDER_ATTEMPTS };
-        }
-    };
-    match outcome {
-        Outcome::Told | Outcome::Nobody => Verdict::Done,
-        Outcome::Refused { class, reason } => Verdict::Dead { class, reason: storable(reason) },
-        Outcome::Failed { why, .. } => match due.get(&delivery.effect.event_id) {
-            Some(due_at) => Verdict::Later { due_at: *due_at, attempts },
-            None if effect_delay(attempts).is_none() => Verdict::Dead {
-                class: "gave_up",
-                reason: format!("{} after {attempts} attempts", storable(why)),
-            },
-            // Somebody else has told it meanwhile.
-            None => Verdict::Done,
-        },
-    }
-}
-
-fn stored(attempts: u32) -> i32 {
-    i32::try_from(attempts).unwrap_or(i32::MAX)
-}
-
-fn storable(text: &str) -> String {
-    printable(text).chars().take(MAX_ERROR_CHARS).collect()
 }
 
 fn count<O: Outlet>(outcome: &Outcome) {

@@ -28,6 +28,8 @@ const AT_ONCE: i64 = 1_000;
 const QUIET_SECONDS: i32 = 90;
 /// How long an effect may be due before its message counts as lost, in seconds.
 const EFFECT_QUIET_SECONDS: i32 = 120;
+/// Effects woken at once: holds that are overdue meanwhile wait for it.
+const EFFECTS_AT_ONCE: i64 = 5_000;
 /// Sweeps between two looks for lost messages.
 const MESSAGES_EVERY: u64 = 10;
 
@@ -81,19 +83,13 @@ pub async fn wake_payments(
 
 /// Publishes the messages of open effects that have been due for `quiet_seconds`. Returns how many.
 pub async fn wake_effects(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
-    let mut total = 0;
-    loop {
-        let forgotten = store::within(pool, LIMIT, async |conn| {
-            effects::claim_forgotten(conn, quiet_seconds, AT_ONCE).await
-        })
-        .await?;
-        let count = forgotten.len();
-        publisher.publish_all(forgotten.into_iter().map(feed_effects::message).collect()).await?;
-        total += count;
-        if count < AT_ONCE as usize {
-            return Ok(total);
-        }
-    }
+    let forgotten = store::within(pool, LIMIT, async |conn| {
+        effects::claim_forgotten(conn, quiet_seconds, EFFECTS_AT_ONCE).await
+    })
+    .await?;
+    let count = forgotten.len();
+    publisher.publish_all(forgotten.into_iter().map(feed_effects::message).collect()).await?;
+    Ok(count)
 }
 
 /// Releases every hold overdue by more than `grace_seconds`. Returns how many it looked at.

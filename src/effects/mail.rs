@@ -60,7 +60,7 @@ enum Transport {
 }
 
 impl Mailer {
-    /// A mailer; it connects when it has something to send. A folder is made.
+    /// A mailer; it connects when it has something to send. A folder is made. Its pool of connections needs a runtime.
     pub fn new(url: &Secret, from: &str) -> Result<Self, MailSetupError> {
         let from = from.parse().map_err(|_| MailSetupError::From)?;
         let transport = match url.expose().strip_prefix("file://") {
@@ -184,8 +184,8 @@ mod tests {
         assert!(Mailer::new(&Secret::from("smtp://localhost".to_owned()), "no address").is_err());
     }
 
-    #[test]
-    fn mail_servers_with_and_without_tls_are_taken() {
+    #[tokio::test]
+    async fn mail_servers_with_and_without_tls_are_taken() {
         for url in ["smtp://localhost:2525", "smtps://user:hush@host", "smtp://host?tls=required"] {
             assert!(Mailer::new(&Secret::from(url.to_owned()), "a@example.com").is_ok(), "{url}");
         }

@@ -114,6 +114,25 @@ async fn a_fact_whose_transaction_commits_late_is_counted() {
 }
 
 #[tokio::test]
+async fn a_refund_counts_on_its_own_day_as_days_go_in_seoul() {
+    let stage = Stage::new().await;
+    let order = stage.paid(3).await;
+    let fact = "INSERT INTO order_events (order_id, type, occurred_at, data)
+                SELECT $1::text::uuid, 'order.refunded', '2026-01-01T20:00:00Z',
+                '{\"refund_id\": \"00000000-0000-0000-0000-000000000001\", \"amount_won\": 1000, \"is_whole\": false,
+                  \"items\": [{\"sku\": \"mug\", \"quantity\": 1, \"amount_won\": 1000, \"restocked\": true}]}'::jsonb";
+    sqlx::query(fact).bind(&order).execute(&stage.world.pool).await.unwrap();
+    stage.until_counted("alice", 1, 3_000, 1_000).await;
+    let day: String =
+        sqlx::query_scalar("SELECT day::text FROM sku_sales WHERE units = -1 AND amount_won = -1000")
+            .fetch_one(&stage.world.pool)
+            .await
+            .unwrap();
+    assert_eq!(day, "2026-01-02");
+    stage.finish().await;
+}
+
+#[tokio::test]
 async fn facts_from_before_the_feed_are_counted_and_nobody_is_told_of_them() {
     let stage = Stage::without(&[Pool::Feed]).await;
     stage.paid(1).await;

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{CommandId, CustomerId, SkuCode};
-use crate::domain::items::Quantity;
 use crate::domain::money::Won;
 use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
 
@@ -56,17 +55,6 @@ pub enum OrderEvent {
         /// With what.
         method: &'static str,
     },
-    /// Money for it was given back.
-    Refunded {
-        /// The refund.
-        refund_id: CommandId,
-        /// What was given back.
-        amount_won: Won,
-        /// Whether nothing of the order is left now.
-        is_whole: bool,
-        /// For what.
-        items: Vec<RefundedItem>,
-    },
     /// An attempt to pay it came to nothing; the hold stays.
     PaymentDeclined {
         /// The attempt.
@@ -93,6 +81,17 @@ pub enum OrderEvent {
         /// What went back.
         amount_won: Won,
     },
+    /// Money for it was given back.
+    Refunded {
+        /// The refund.
+        refund_id: CommandId,
+        /// What was given back.
+        amount_won: Won,
+        /// Whether nothing of the order is left now.
+        is_whole: bool,
+        /// For what.
+        items: Vec<RefundedItem>,
+    },
 }
 
 /// One SKU of a refund.
@@ -101,7 +100,7 @@ pub struct RefundedItem {
     /// Which SKU.
     pub sku: SkuCode,
     /// How many units.
-    pub quantity: Quantity,
+    pub quantity: i32,
     /// What was given back for them.
     pub amount_won: Won,
     /// Whether they can be sold again.
@@ -118,10 +117,10 @@ impl OrderEvent {
         "order.extended",
         "order.extension_refused",
         "order.paid",
-        "order.refunded",
         "payment.declined",
         "payment.late",
         "payment.returned",
+        "order.refunded",
     ];
 
     /// The event's name.
@@ -134,10 +133,10 @@ impl OrderEvent {
             Self::Extended { .. } => "order.extended",
             Self::ExtensionRefused { .. } => "order.extension_refused",
             Self::Paid { .. } => "order.paid",
-            Self::Refunded { .. } => "order.refunded",
             Self::PaymentDeclined { .. } => "payment.declined",
             Self::PaymentLate { .. } => "payment.late",
             Self::PaymentReturned { .. } => "payment.returned",
+            Self::Refunded { .. } => "order.refunded",
         }
     }
 

@@ -105,7 +105,7 @@ fn told(data: Data, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
             let items = items.into_iter().map(|item| NoticeItem {
                 name: name(&item.sku).unwrap_or_else(|| item.sku.to_string()),
                 sku: item.sku,
-                quantity: item.quantity.units(),
+                quantity: item.quantity,
                 amount: item.amount_won,
             });
             (Matter::Refunded { refund_id, is_whole }, amount_won, items.collect())

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast::domain::ids::{CommandId, OrderId, SkuCode};
-use holdfast::domain::items::Quantity;
 use holdfast::domain::money::Won;
 use holdfast::effects::mail::Mailer;
 use holdfast::effects::report::DataPlatform;
@@ -90,7 +89,7 @@ impl Stage {
     pub async fn refund(&self, order: &str, mugs: i64, is_whole: bool) {
         let item = RefundedItem {
             sku: SkuCode::parse("mug").unwrap(),
-            quantity: Quantity::parse(mugs).unwrap(),
+            quantity: i32::try_from(mugs).unwrap(),
             amount_won: Won(mugs * 1_000),
             restocked: true,
         };

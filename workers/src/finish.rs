@@ -81,7 +81,7 @@ impl Finisher<'_> {
                 let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
                 Some(Outgoing::retry(incoming, rung))
             }
-            Verdict::Later { due_at, attempts } => {
+            Verdict::NotBefore { due_at, attempts } => {
                 self.count("later", 1);
                 let rung = Rung::for_delay((*due_at - clock::now()).to_std().unwrap_or_default());
                 Some(Outgoing::again(incoming, *attempts, rung))

@@ -48,7 +48,7 @@ pub enum Verdict {
         limit: u32,
     },
     /// It has been tried so often, and is looked at again at this time.
-    Later {
+    NotBefore {
         /// Not before.
         due_at: DateTime<Utc>,
         /// How often it was tried.

@@ -60,7 +60,7 @@ impl State {
             Self::Tried { attempts, outcome } => (*attempts, outcome),
             Self::Nothing => return Verdict::Done,
             Self::Early { due_at, attempts } => {
-                return Verdict::Later { due_at: *due_at, attempts: *attempts };
+                return Verdict::NotBefore { due_at: *due_at, attempts: *attempts };
             }
             Self::Unknown | Self::Due { .. } => {
                 let why = "the effect is not known yet".to_owned();
@@ -70,7 +70,7 @@ impl State {
         match (outcome, postponed) {
             (Outcome::Told | Outcome::Nobody, _) => Verdict::Done,
             (Outcome::Refused { class, reason }, _) => Verdict::Dead { class, reason: storable(reason) },
-            (Outcome::Failed { .. }, Some(due_at)) => Verdict::Later { due_at, attempts },
+            (Outcome::Failed { .. }, Some(due_at)) => Verdict::NotBefore { due_at, attempts },
             (Outcome::Failed { why, .. }, None) if effect_delay(attempts).is_none() => {
                 let reason = format!("{} after {attempts} attempts", storable(why));
                 Verdict::Dead { class: "gave_up", reason }

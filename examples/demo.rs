@@ -1,6 +1,7 @@
 //! The story of Holdfast against a running one: an order that is paid from a wallet, one that expires and whose unit the
 //! next buyer pays for by card, an order that is refused. Exits non-zero when anything differs. `make demo` runs it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +13,8 @@ use uuid::Uuid;
 const HOLD_SECONDS: u64 = 5;
 /// The sweeper would release it this late at the latest; the timer does so within a fraction of a second.
 const LATEST_RELEASE: Duration = Duration::from_secs(HOLD_SECONDS + 8);
+/// What follows from a payment comes within moments.
+const LATEST_EFFECT: Duration = Duration::from_secs(10);
 
 struct Shop {
     http: Client,
@@ -69,17 +72,21 @@ async fn main() -> anyhow::Result<()> {
     ensure!(status == 201, "the SKU was not created: {status}");
     say(1, "the shop has 2 posters at 15,000 won");
 
-    an_order_is_paid(&shop, &sku).await?;
+    let paid = an_order_is_paid(&shop, &sku).await?;
     a_unit_comes_back(&shop, &sku).await?;
+    a_payment_takes_effect(&shop, &paid).await?;
 
     let (_, stock) = shop.call("shop", Method::GET, &format!("/v1/skus/{sku}"), Value::Null).await?;
     ensure!(stock["available"] == 0 && stock["on_hand"] == stock["reserved"], "the stock is {stock}");
-    say(9, &format!("the books agree: {} on hand and on hold, 0 available", stock["on_hand"]));
+    say(10, &format!("the books agree: {} on hand and on hold, 0 available", stock["on_hand"]));
     println!("\nAll as it should be.");
     Ok(())
 }
 
-async fn an_order_is_paid(shop: &Shop, sku: &str) -> anyhow::Result<()> {
+async fn an_order_is_paid(shop: &Shop, sku: &str) -> anyhow::Result<String> {
+    let contact = json!({"email": "alice@example.com"});
+    let (status, _) = shop.call("alice", Method::PUT, "/v1/customer", contact).await?;
+    ensure!(status == 200, "alice's address was not taken: {status}");
     let (status, order) = shop.order("alice", sku, 1_200).await?;
     ensure!(status == 201 && order["status"] == "held", "alice's order is not held: {status} {order}");
     say(
@@ -96,7 +103,7 @@ async fn an_order_is_paid(shop: &Shop, sku: &str) -> anyhow::Result<()> {
     let (_, wallet) = shop.call("alice", Method::GET, "/v1/wallet", Value::Null).await?;
     ensure!(wallet["balance_won"] == 35_000, "alice's wallet is {wallet}");
     say(3, "alice pays 15,000 of her 50,000 won: paid, 35,000 left");
-    Ok(())
+    Ok(id(&order)?.to_owned())
 }
 
 async fn a_unit_comes_back(shop: &Shop, sku: &str) -> anyhow::Result<()> {
@@ -162,6 +169,34 @@ async fn a_card_pays(shop: &Shop, order: &str) -> anyhow::Result<()> {
         ),
     );
     Ok(())
+}
+
+/// The customer's counters tell of the payment, and so does a mail, if mails are delivered into a folder here.
+async fn a_payment_takes_effect(shop: &Shop, order: &str) -> anyhow::Result<()> {
+    let folder = std::env::var("HOLDFAST_MAIL_FOLDER").ok().filter(|folder| !folder.is_empty());
+    let started = Instant::now();
+    loop {
+        let (_, alice) = shop.call("alice", Method::GET, "/v1/customer", Value::Null).await?;
+        let is_counted = alice["order_count"] == 1 && alice["paid_won"] == 15_000;
+        let mails = folder.as_deref().map(|folder| mails_about(Path::new(folder), order)).transpose()?;
+        if is_counted && mails.is_none_or(|mails| mails == 1) {
+            let mail = if mails.is_some() { "one mail, " } else { "" };
+            say(9, &format!("what followed from alice's payment: {mail}1 order and 15,000 won counted"));
+            return Ok(());
+        }
+        ensure!(started.elapsed() < LATEST_EFFECT, "alice is counted {alice}, her mails are {mails:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn mails_about(folder: &Path, order: &str) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for file in std::fs::read_dir(folder)? {
+        let is_about =
+            std::fs::read_to_string(file?.path())?.contains(&format!("Subject: Your order {order}"));
+        count += usize::from(is_about);
+    }
+    Ok(count)
 }
 
 fn instant(value: &Value) -> anyhow::Result<chrono::DateTime<chrono::Utc>> {

@@ -102,6 +102,7 @@ start_app() {
   workers=$PORT
   URL=http://127.0.0.1:$api
   start_simulator "$api"
+  open_mail
   step "Starting the API and the workers"
   # The logs of this start only: what an earlier one wrote would mislead whoever reads them now.
   : >"$RUN_DIR/api.log"
@@ -137,6 +138,20 @@ start_simulator() {
   await_ready "the payment simulator" "$SPAWNED" "$RUN_DIR/simulator.log" 20 \
     answers "$SIMULATOR_URL/control/books" || die "the payment simulator did not start"
   step_done "ready at $SIMULATOR_URL"
+}
+
+# open_mail has mails delivered into a folder, unless a mail server is configured.
+open_mail() {
+  MAIL_FOLDER=
+  if [[ -n ${HOLDFAST_MAIL_URL:-} ]]; then
+    say "Sending mails by the server that HOLDFAST_MAIL_URL names"
+    return
+  fi
+  MAIL_FOLDER=$RUN_DIR/mail
+  # Like the logs, those of this start only.
+  rm -rf "$MAIL_FOLDER"
+  export HOLDFAST_MAIL_URL=file://$MAIL_FOLDER HOLDFAST_MAIL_FROM="The shop <shop@example.com>"
+  say "Mails to customers are delivered into .run/mail"
 }
 
 # app_died shows why the API or the workers are gone, and gives up: restarting is not our business.
@@ -180,7 +195,7 @@ main() {
   load_catalogue "$URL" "$SHOP_TOKEN"
   write_env "HOLDFAST_URL=$URL" "HOLDFAST_SHOP_TOKEN=$SHOP_TOKEN" \
     "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL" \
-    "HOLDFAST_SIMULATOR_URL=$SIMULATOR_URL"
+    "HOLDFAST_SIMULATOR_URL=$SIMULATOR_URL" "HOLDFAST_MAIL_FOLDER=$MAIL_FOLDER"
   show_what_next "$URL" "$BIN"
   while running "$API" && running "$WORKERS"; do sleep 0.5; done
   app_died

@@ -137,6 +137,9 @@ pub fn payload(queue: Queue) -> Value {
         Queue::WalletCharge => {
             json!({"version": version, "charge_id": uuid, "is_hint": {"type": "boolean"}})
         }
+        Queue::MailSend | Queue::OrderReport => {
+            json!({"version": version, "event_id": {"type": "integer"}, "order_id": uuid})
+        }
         Queue::OrderExtend => json!({
             "version": version, "command_id": uuid, "order_id": uuid,
             "extend_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
@@ -195,7 +198,7 @@ mod tests {
     use crate::domain::refund::{Asked, RefundReason};
     use crate::message::{
         CancelOrder, ChargeWallet, Command, ConfirmPayment, ExpireOrders, ExtendHold, HoldOrder, PayBy,
-        RefundOrder, ResolvePayment, ResolveRefund, Version, encode,
+        RefundOrder, ReportOrder, ResolvePayment, ResolveRefund, SendMail, Version, encode,
     };
 
     fn assert_described<C: Command>(command: &C) {
@@ -233,6 +236,8 @@ mod tests {
         assert_described(&RefundOrder { version: Version, command_id, order_id, asked, reason });
         assert_described(&ResolveRefund { version: Version, refund_id: command_id, order_id });
         assert_described(&ChargeWallet { version: Version, charge_id: command_id, is_hint: false });
+        assert_described(&SendMail { version: Version, event_id: 1, order_id });
+        assert_described(&ReportOrder { version: Version, event_id: 1, order_id });
         let extend_seconds = HoldSeconds::STANDARD;
         assert_described(&ExtendHold { version: Version, command_id, order_id, extend_seconds });
     }

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig};
+use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig, TimeZoneConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
@@ -78,6 +78,8 @@ struct ServeArguments {
     broker: BrokerConfig,
     #[command(flatten)]
     gateway: GatewaySettings,
+    #[command(flatten)]
+    time_zone: TimeZoneConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -136,7 +138,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
-    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone());
+    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
+        .with_time_zone(arguments.time_zone.time_zone);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();

@@ -1,5 +1,6 @@
 //! Configuration: command-line options, each with an environment variable, shared by both programs.
 
+use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
 use crate::broker::topology::DEFAULT_MAX_LENGTH;
@@ -44,6 +45,17 @@ impl LimitConfig {
         Limits { max_live_holds: self.max_live_holds, max_units_per_sku: self.max_units_per_sku }
     }
 }
+
+/// How days are counted.
+#[derive(Args, Clone, Copy)]
+pub struct TimeZoneConfig {
+    /// Where days begin and end for sales figures; the same for all processes
+    #[arg(long, env = "HOLDFAST_TIME_ZONE", default_value_t = DEFAULT_TIME_ZONE)]
+    pub time_zone: Tz,
+}
+
+/// See [`TimeZoneConfig`].
+pub const DEFAULT_TIME_ZONE: Tz = Tz::Asia__Seoul;
 
 /// How logs look; `RUST_LOG` says how much.
 #[derive(Args, Clone, Copy)]

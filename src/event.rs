@@ -1,7 +1,7 @@
 //! The facts of the event log: what happened to an order.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{CommandId, CustomerId, SkuCode};
 use crate::domain::money::Won;
@@ -106,7 +106,7 @@ pub enum OrderEvent {
 }
 
 /// Units of one SKU whose money went back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundedItem {
     /// The SKU's code.
     pub sku: SkuCode,

@@ -2,10 +2,7 @@
 //!
 //! What a gateway answers is definite or it is unknown; unknown is not failed, and is asked again by `find`.
 
-mod client;
 pub mod guard;
 pub mod port;
-pub mod secret;
 pub mod settings;
 pub mod toss;
-pub mod webhook;

@@ -37,11 +37,15 @@ pub enum Queue {
     RefundResolve,
     /// Bring a charge of a wallet by card to its end.
     WalletCharge,
+    /// Write to a customer.
+    MailSend,
+    /// Tell the data platform.
+    OrderReport,
 }
 
 impl Queue {
     /// Every command queue.
-    pub const ALL: [Queue; 9] = [
+    pub const ALL: [Queue; 11] = [
         Queue::OrderHold,
         Queue::OrderExpire,
         Queue::OrderCancel,
@@ -51,6 +55,8 @@ impl Queue {
         Queue::OrderRefund,
         Queue::RefundResolve,
         Queue::WalletCharge,
+        Queue::MailSend,
+        Queue::OrderReport,
     ];
 
     /// The queue's name, which is also its routing key and the `type` of its messages.
@@ -65,12 +71,19 @@ impl Queue {
             Queue::OrderRefund => "order.refund",
             Queue::RefundResolve => "refund.resolve",
             Queue::WalletCharge => "wallet.charge",
+            Queue::MailSend => "mail.send",
+            Queue::OrderReport => "order.report",
         }
     }
 
     /// Whether its worker waits for a payment gateway. One that hangs keeps a whole batch waiting.
     pub fn asks_a_gateway(self) -> bool {
         matches!(self, Queue::PaymentResolve | Queue::RefundResolve | Queue::WalletCharge)
+    }
+
+    /// Whether its worker waits for somebody outside: a gateway, a mail server, the data platform.
+    pub fn waits_for_others(self) -> bool {
+        self.asks_a_gateway() || matches!(self, Queue::MailSend | Queue::OrderReport)
     }
 
     /// The queue of this name.
@@ -323,6 +336,24 @@ impl Command for RefundOrder {
     }
 }
 
+/// `mail.send`: write to the customer about a fact. What is left to do, its row in the outbox says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SendMail {
+    /// See [`Version`].
+    pub version: Version,
+    /// The fact's place in the event log.
+    pub event_id: i64,
+    /// The order it is about.
+    pub order_id: OrderId,
+}
+
+impl Command for SendMail {
+    const QUEUE: Queue = Queue::MailSend;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
 /// `refund.resolve`: ask the gateway to give the card's part of a refund back, until it has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResolveRefund {
@@ -336,6 +367,24 @@ pub struct ResolveRefund {
 
 impl Command for ResolveRefund {
     const QUEUE: Queue = Queue::RefundResolve;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.report`: tell the data platform a fact. What is left to do, its row in the outbox says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// The fact's place in the event log.
+    pub event_id: i64,
+    /// The order it is about.
+    pub order_id: OrderId,
+}
+
+impl Command for ReportOrder {
+    const QUEUE: Queue = Queue::OrderReport;
     fn order_id(&self) -> Option<OrderId> {
         Some(self.order_id)
     }

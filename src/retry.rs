@@ -35,7 +35,32 @@ impl Backoff {
     }
 }
 
+/// The first retry of an effect comes after this long …
+const EFFECT_FIRST: Duration = Duration::from_secs(2);
+/// … each further one after four times as long, up to the longest rung of the delay ladder …
+const EFFECT_LONGEST: Duration = Duration::from_secs(65_536);
+/// … and after so many attempts, two days, nobody waits for it any more.
+const EFFECT_ATTEMPTS: u32 = 11;
+
+/// How long an effect waits after it was tried `attempts` times in vain; nothing when that was often enough.
+pub fn effect_delay(attempts: u32) -> Option<Duration> {
+    let longer = 4u32.saturating_pow(attempts.saturating_sub(1));
+    (attempts < EFFECT_ATTEMPTS).then(|| EFFECT_FIRST.saturating_mul(longer).min(EFFECT_LONGEST))
+}
+
 /// How long a message waits before attempt number `attempt` (the first retry is 1): 250 ms, doubling to 64 s.
 pub fn message_delay(attempt: u32) -> Duration {
     Duration::from_millis(250) * 2u32.pow(attempt.saturating_sub(1).min(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_is_tried_for_two_days_ever_more_rarely() {
+        let delays: Vec<u64> = (1..).map_while(effect_delay).map(|delay| delay.as_secs()).collect();
+        assert_eq!(delays, [2, 8, 32, 128, 512, 2_048, 8_192, 32_768, 65_536, 65_536]);
+        assert!(effect_delay(u32::MAX).is_none());
+    }
 }

@@ -16,7 +16,9 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
-use crate::http::{charges, events, health, orders, payments, refunds, skus, wallets, webhooks};
+use crate::http::{
+    charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
+};
 use crate::message::MAX_BODY_BYTES;
 use crate::telemetry;
 
@@ -45,6 +47,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(wallets::read_points))
         .routes(routes!(wallets::charge_points))
         .routes(routes!(skus::put, skus::read))
+        .routes(routes!(customers::read, customers::put))
+        .routes(routes!(popular::list))
         .routes(routes!(health::ready))
 }
 

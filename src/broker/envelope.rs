@@ -70,7 +70,12 @@ impl Outgoing {
 
     /// A received message back to its queue after waiting on `rung`, counted as one more attempt.
     pub fn retry(incoming: &Incoming, rung: Rung) -> Self {
-        let attempt = i32::try_from(incoming.attempt + 1).unwrap_or(i32::MAX);
+        Self::again(incoming, incoming.attempt + 1, rung)
+    }
+
+    /// A received message back to its queue after waiting on `rung`, as one that was tried so often.
+    pub fn again(incoming: &Incoming, attempts: u32, rung: Rung) -> Self {
+        let attempt = i32::try_from(attempts).unwrap_or(i32::MAX);
         let headers = incoming.headers_with([(X_ATTEMPT, AMQPValue::LongInt(attempt))]);
         Self {
             exchange: rung.name().into(),

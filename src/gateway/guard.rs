@@ -10,10 +10,12 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use super::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway, List, ListAnswer, Why};
-use super::webhook::{WebhookError, WebhookEvent};
+use super::port::{
+    Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway, List, ListAnswer, WebhookEvent, Why,
+};
 use crate::domain::breaker::{Breaker, BreakerRules};
 use crate::domain::gateway::{GatewayOrderId, PaymentKey};
+use crate::peers::webhook::WebhookError;
 
 /// The rules of a guard.
 #[derive(Debug, Clone, Copy)]

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use hyper::HeaderMap;
 
-use super::webhook::{WebhookError, WebhookEvent};
 use crate::domain::gateway::{
     CallKey, GatewayCancel, GatewayOrderId, GatewayPayment, GatewayTransaction, PaymentKey,
 };
 use crate::domain::money::Won;
+use crate::peers::client::CallError;
+use crate::peers::webhook::WebhookError;
 
 /// A payment gateway. Futures are boxed so that callers hold any gateway as `Arc<dyn Gateway>`.
 pub trait Gateway: Send + Sync {
@@ -37,6 +38,21 @@ pub trait Gateway: Send + Sync {
         body: &[u8],
         now: DateTime<Utc>,
     ) -> Result<WebhookEvent, WebhookError>;
+}
+
+/// What a webhook says. It is a hint, whether signed or not: ask the gateway what is true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEvent {
+    /// Its id, the same when it is sent again.
+    pub id: String,
+    /// What it tells, in the gateway's words.
+    pub kind: String,
+    /// The payment it is about, if it says so.
+    pub payment: Option<PaymentKey>,
+    /// The order it is about, if it says so.
+    pub order: Option<GatewayOrderId>,
+    /// Whether its sender knows one of our secrets.
+    pub signed: bool,
 }
 
 /// What to confirm; a repetition must be equal to the letter.
@@ -193,6 +209,17 @@ pub enum Why {
         /// What differs.
         field: &'static str,
     },
+}
+
+impl From<CallError> for Why {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unreachable => Self::Unreachable,
+            CallError::TimedOut => Self::TimedOut,
+            CallError::Broken => Self::Broken,
+            CallError::TooLarge { status } => Self::Unreadable { status },
+        }
+    }
 }
 
 impl Why {

@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::guard::{GuardRules, Guarded};
 use super::port::Gateway;
-use super::secret::Secret;
 use super::toss::{Toss, TossError, TossSettings};
-use super::webhook::{InvalidSecret, WebhookSecrets};
 use crate::domain::breaker::BreakerRules;
+use crate::peers::secret::Secret;
+use crate::peers::webhook::{InvalidSecret, WebhookSecrets};
 
 /// The payment gateway.
 #[derive(Args, Clone, Debug)]

@@ -16,14 +16,17 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Uri};
 use serde_json::{Value, json};
 
-use super::client::{Answer, ClientError, GatewayClient};
 use super::port::{
-    Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway, List, ListAnswer, MAX_PAGE, Why,
+    Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway, List, ListAnswer, MAX_PAGE,
+    WebhookEvent, Why,
 };
-use super::secret::Secret;
-use super::webhook::{WebhookError, WebhookEvent, WebhookSecrets, id_header};
 use crate::domain::gateway::{CallKey, GatewayOrderId, PaymentKey, is_plain};
+use crate::peers::client::{Answer, ClientError, HttpClient};
+use crate::peers::secret::Secret;
+use crate::peers::webhook::{WebhookError, WebhookSecrets, id_header};
 
+/// The largest answer read: a full page of transactions is a few megabytes.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Characters of a cancel's reason.
 const LONGEST_REASON: usize = 200;
 /// Webhooks that are not signed are named by this header.
@@ -58,7 +61,7 @@ pub enum TossError {
 
 /// Toss Payments.
 pub struct Toss {
-    client: GatewayClient,
+    client: HttpClient,
     base: String,
     authorization: HeaderValue,
     webhook_secrets: WebhookSecrets,
@@ -81,7 +84,7 @@ impl Toss {
         // Nobody who prints the request prints the key.
         authorization.set_sensitive(true);
         Ok(Self {
-            client: GatewayClient::new(&uri, settings.timeout)?,
+            client: HttpClient::new(&uri, settings.timeout, MAX_ANSWER_BYTES)?,
             base,
             authorization,
             webhook_secrets: settings.webhook_secrets.clone(),
@@ -113,7 +116,7 @@ impl Toss {
                 request.header(CONTENT_TYPE, "application/json").header("idempotency-key", key.as_str());
         }
         let request = request.body(Full::new(body)).expect("paths and keys have only plain characters");
-        self.client.send(request).await
+        Ok(self.client.send(request).await?)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use moka::sync::Cache;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use super::auth::Tokens;
 use super::error::ApiError;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
+use crate::config::DEFAULT_TIME_ZONE;
 use crate::domain::ids::{Fingerprint, OrderId};
 use crate::gateway::port::Gateway;
 use crate::store;
@@ -33,6 +35,8 @@ pub struct App {
     pub watch: Watch,
     /// Whose webhooks are taken, and whether orders can be paid by card.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Where days begin and end for sales figures.
+    pub time_zone: Tz,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<OrderId, Fingerprint>,
@@ -48,7 +52,13 @@ impl App {
         stop: CancellationToken,
     ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
-        Self { pool, publisher, tokens: Tokens::default(), watch, gateway, stop, requested }
+        let time_zone = DEFAULT_TIME_ZONE;
+        Self { pool, publisher, tokens: Tokens::default(), watch, gateway, time_zone, stop, requested }
+    }
+
+    /// The same API where days begin and end in another time zone.
+    pub fn with_time_zone(self, time_zone: Tz) -> Self {
+        Self { time_zone, ..self }
     }
 
     /// Reads from the database, in time or not at all.

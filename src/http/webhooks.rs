@@ -12,8 +12,8 @@ use super::command::publish;
 use super::error::ApiError;
 use super::views::Problem;
 use crate::clock;
-use crate::gateway::webhook::WebhookError;
 use crate::message::{ChargeWallet, ResolvePayment, Version};
+use crate::peers::webhook::WebhookError;
 use crate::store::webhooks::{self, About, NewWebhook};
 
 /// Take a webhook

@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 23] = [
+pub const TRUTHS: [Truth; 26] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -245,6 +245,47 @@ pub const TRUTHS: [Truth; 23] = [
         name: "a_payment_key_pays_for_one_thing",
         broken_by: "SELECT 'key of payment ' || p.id AS row FROM payments p JOIN charges c USING (payment_key)
               WHERE p.status <> 'declined' AND c.status <> 'declined'",
+    },
+    Truth {
+        name: "customer_totals_are_the_facts_up_to_the_cursor",
+        broken_by: "SELECT 'customer ' || coalesce(t.customer_id, f.customer_id) AS row
+               FROM customer_totals t FULL JOIN (
+                    SELECT o.customer_id,
+                           count(*) FILTER (WHERE e.type = 'order.paid')
+                           - count(*) FILTER (WHERE e.data ->> 'is_whole' = 'true') AS order_count,
+                           sum((e.data ->> 'amount_won')::bigint) FILTER (WHERE e.type = 'order.paid') AS paid_won,
+                           sum((e.data ->> 'amount_won')::bigint) FILTER (WHERE e.type = 'order.refunded')
+                               AS refunded_won
+                      FROM order_events e JOIN orders o ON o.id = e.order_id
+                     WHERE e.type IN ('order.paid', 'order.refunded') AND e.transaction_id
+                           < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
+                     GROUP BY o.customer_id) f ON f.customer_id = t.customer_id
+              WHERE (t.order_count, t.paid_won, t.refunded_won)
+                    IS DISTINCT FROM (f.order_count, coalesce(f.paid_won, 0), coalesce(f.refunded_won, 0))",
+    },
+    Truth {
+        name: "sales_are_the_items_of_facts_up_to_the_cursor",
+        broken_by: "SELECT 'sku ' || coalesce(t.sku_id, f.sku_id) AS row
+               FROM (SELECT sku_id, sum(units) AS units, sum(amount_won) AS amount_won FROM sku_sales
+                      GROUP BY sku_id) t
+               FULL JOIN (
+                    SELECT sku_id, sum(units) AS units, sum(amount_won) AS amount_won FROM (
+                        SELECT e.transaction_id, i.sku_id, i.quantity AS units, i.amount_won
+                          FROM order_events e JOIN order_items i ON i.order_id = e.order_id
+                         WHERE e.type = 'order.paid'
+                        UNION ALL
+                        SELECT e.transaction_id, s.id, -(r ->> 'quantity')::integer, -(r ->> 'amount_won')::bigint
+                          FROM order_events e CROSS JOIN jsonb_array_elements(e.data -> 'items') AS r
+                          JOIN skus s ON s.code = r ->> 'sku'
+                         WHERE e.type = 'order.refunded') moved
+                     WHERE transaction_id < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
+                     GROUP BY sku_id) f ON f.sku_id = t.sku_id
+              WHERE (t.units, t.amount_won) IS DISTINCT FROM (f.units, f.amount_won)",
+    },
+    Truth {
+        name: "no_open_effect_is_forgotten",
+        broken_by: "SELECT kind || ' of event ' || event_id AS row FROM effects
+              WHERE status = 'open' AND due_at < now() - interval '10 minutes'",
     },
 ];
 

@@ -40,11 +40,13 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
         routes,
         [
             "GET /readyz",
+            "GET /v1/customer",
             "GET /v1/orders",
             "GET /v1/orders/{id}",
             "GET /v1/orders/{id}/events",
             "GET /v1/orders/{id}/refunds",
             "GET /v1/points",
+            "GET /v1/popular",
             "GET /v1/skus/{sku}",
             "GET /v1/wallet",
             "GET /v1/wallet/charges/{id}",
@@ -57,6 +59,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "POST /v1/wallet/charges",
             "POST /v1/wallet/charges/{id}/payments",
             "POST /v1/webhooks/{provider}",
+            "PUT /v1/customer",
             "PUT /v1/skus/{sku}"
         ]
     );

@@ -6,9 +6,10 @@ use std::time::Duration;
 use holdfast::broker::envelope::{Incoming, X_ATTEMPT};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::limits::Limits;
+use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::toss::{Toss, TossSettings};
-use holdfast::gateway::webhook::WebhookSecrets;
 use holdfast::message::{HoldOrder, Queue, encode};
+use holdfast::peers::webhook::WebhookSecrets;
 use holdfast_workers::hold_orders::HoldOrders;
 use holdfast_workers::pools::Pool;
 use holdfast_workers::runner;
@@ -57,7 +58,7 @@ async fn unreadable_messages_become_dead_letters_with_their_reason_and_their_nei
 #[tokio::test]
 async fn every_queue_sets_its_poison_aside() {
     let mut world = World::idle().await;
-    // Nobody is asked about what cannot be read, but without a gateway the queue has no consumer.
+    // Nobody is asked or told about what cannot be read, but what is not configured has no consumer.
     let toss = TossSettings {
         url: "http://127.0.0.1:9".to_owned(),
         secret_key: "unused".parse().unwrap(),
@@ -65,6 +66,13 @@ async fn every_queue_sets_its_poison_aside() {
         webhook_secrets: WebhookSecrets::default(),
     };
     world.gateway = Some(Arc::new(Toss::new(&toss).unwrap()));
+    let effects = EffectSettings {
+        mail_url: Some("smtp://127.0.0.1:9".parse().unwrap()),
+        mail_from: Some("shop@example.com".to_owned()),
+        data_platform_url: Some("http://127.0.0.1:9".to_owned()),
+        data_platform_secret: vec!["whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz".parse().unwrap()],
+    };
+    world.outlets = effects.open().unwrap();
     world.start_all_workers();
     for queue in Queue::ALL {
         publish_strange(&world, queue.name(), named(queue.name()), b"[1, 2").await;

@@ -29,7 +29,7 @@ async fn a_storm_of_commands_on_the_same_orders_breaks_no_truth_at_any_moment() 
         charge(&world, &format!("buyer-{customer}"), 40_000).await;
     }
     (0..2).for_each(|_| world.start_workers_of(&Queue::ALL));
-    for pool in [Pool::Sweep, Pool::Relay, Pool::DeadLetters] {
+    for pool in [Pool::Sweep, Pool::Relay, Pool::Feed, Pool::DeadLetters] {
         world.start_workers(pool);
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use holdfast::gateway::port::{Gateway as _, Why};
-use holdfast::gateway::secret::Secret;
 use holdfast::gateway::toss::TossSettings;
-use holdfast::gateway::webhook::WebhookSecrets;
+use holdfast::peers::secret::Secret;
+use holdfast::peers::webhook::WebhookSecrets;
 
 use crate::stage::{Stage, adapter, why_of};
 

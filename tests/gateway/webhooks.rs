@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use holdfast::clock;
 use holdfast::gateway::port::Gateway as _;
-use holdfast::gateway::secret::Secret;
 use holdfast::gateway::toss::Toss;
-use holdfast::gateway::webhook::{WebhookError, WebhookSecrets};
+use holdfast::peers::secret::Secret;
+use holdfast::peers::webhook::{WebhookError, WebhookSecrets};
 use holdfast_simulator::{Settings, WebhookFormat};
 use serde_json::{Value, json};
 

@@ -7,8 +7,10 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
+use holdfast::config::DEFAULT_TIME_ZONE;
 use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
+use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::http::app::App;
 use holdfast::http::auth;
@@ -46,6 +48,8 @@ pub struct World {
     pub limits: Limits,
     /// Whom card payments are asked of, if anybody.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Who is told about payments, if anybody.
+    pub outlets: Outlets,
     /// What programs started for this world are told beside its servers.
     pub environment: Vec<(String, String)>,
 }
@@ -97,6 +101,7 @@ impl World {
             tasks: TaskTracker::new(),
             limits: Limits::default(),
             gateway: None,
+            outlets: Outlets::default(),
             environment: vec![],
         }
     }
@@ -115,7 +120,13 @@ impl World {
 
     /// Starts one runner of a pool in this process.
     pub fn start_workers(&self, pool: Pool) {
-        let settings = Settings { gateway: self.gateway.clone(), limits: self.limits, hold_batch_size: 250 };
+        let settings = Settings {
+            gateway: self.gateway.clone(),
+            outlets: self.outlets.clone(),
+            time_zone: DEFAULT_TIME_ZONE,
+            limits: self.limits,
+            hold_batch_size: 250,
+        };
         pools::start(PoolSize { pool, runners: 1 }, &settings, &self.context(), &self.tasks);
     }
 

@@ -86,6 +86,11 @@ impl Finisher<'_> {
                 self.count("retry", 1);
                 Some(Outgoing::retry(incoming, Rung::for_delay(*after)))
             }
+            Verdict::NotBefore { due_at, attempts } => {
+                self.count("later", 1);
+                let rung = Rung::for_delay((*due_at - clock::now()).to_std().unwrap_or_default());
+                Some(Outgoing::again(incoming, *attempts, rung))
+            }
             Verdict::Dead { class, reason } => Some(self.dead(incoming, class, reason)),
         }
     }

@@ -8,7 +8,8 @@ use clap::Parser;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig};
+use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig, TimeZoneConfig};
+use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::{serving, store, telemetry};
 use holdfast_workers::bell::Bell;
@@ -20,8 +21,9 @@ use tracing::{info, warn};
 
 /// A confirm that takes longer is asked for again; the batch waits.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections beside those of the runners: dead letters of several queues, the relay's session and its listener.
-const SPARE_CONNECTIONS: u32 = 10;
+/// Connections beside those of the runners: dead letters of several queues, the sessions of relay and feed with
+/// their listeners.
+const SPARE_CONNECTIONS: u32 = 12;
 /// What is in flight when the signal comes has this long to finish; what does not is redelivered.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -38,9 +40,13 @@ struct Arguments {
     #[command(flatten)]
     gateway: GatewaySettings,
     #[command(flatten)]
+    effects: EffectSettings,
+    #[command(flatten)]
+    time_zone: TimeZoneConfig,
+    #[command(flatten)]
     log: LogConfig,
-    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, `order.hold` with two
-    /// runners, those that ask a gateway with four and the others with one
+    /// Pools and their runners, such as `order.hold=2,payment.confirm=8`; by default all pools, with one runner each but
+    /// for `order.hold`, `mail.send` and `order.report` (2) and those that ask a payment gateway (4)
     #[arg(long, env = "HOLDFAST_POOLS", value_delimiter = ',')]
     pools: Vec<PoolSize>,
     /// Orders held in one transaction at most
@@ -81,6 +87,8 @@ async fn main() -> anyhow::Result<()> {
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway,
+        outlets: arguments.effects.open()?,
+        time_zone: arguments.time_zone.time_zone,
         limits: arguments.limits.limits(),
         hold_batch_size: arguments.hold_batch_size.into(),
     };

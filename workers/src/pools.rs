@@ -4,8 +4,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono_tz::Tz;
 use holdfast::broker::topology::dead_queues;
 use holdfast::domain::limits::Limits;
+use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::Queue;
 use holdfast::store::{self, audit};
@@ -13,20 +15,23 @@ use metrics::gauge;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::cancel_orders::CancelOrders;
 use crate::charge_wallets::ChargeWallets;
 use crate::collect_dead_letters::CollectDeadLetters;
 use crate::confirm_payment::ConfirmPayments;
+use crate::deliver::Deliver;
 use crate::expire_orders::ExpireDue;
 use crate::extend_holds::ExtendHolds;
 use crate::hold_orders::HoldOrders;
 use crate::refund_orders::RefundOrders;
+use crate::report_orders::Platform;
 use crate::resolve_payment::ResolvePayments;
 use crate::resolve_refund::ResolveRefunds;
 use crate::runner::{self, Context};
-use crate::{relay_events, sweep};
+use crate::send_mail::Customers;
+use crate::{feed_effects, relay_events, sweep};
 
 /// How often the truths are checked for the metric, at most.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
@@ -47,6 +52,8 @@ pub enum Pool {
     Sweep,
     /// Publishes the event log.
     Relay,
+    /// Lets payments take effect: counters, mails, reports.
+    Feed,
     /// Exports the audit as a metric.
     Audit,
 }
@@ -54,7 +61,7 @@ pub enum Pool {
 impl Pool {
     /// Every pool.
     pub fn all() -> impl Iterator<Item = Pool> {
-        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Audit];
+        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Feed, Pool::Audit];
         Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
     }
 
@@ -65,6 +72,7 @@ impl Pool {
             Pool::Commands(Queue::OrderHold) => 2,
             // Others go on while one waits for a gateway that hangs.
             Pool::Commands(queue) if queue.asks_a_gateway() => 4,
+            Pool::Commands(Queue::MailSend | Queue::OrderReport) => 2,
             _ => 1,
         }
     }
@@ -76,6 +84,7 @@ impl Pool {
             Pool::DeadLetters => "dead-letters",
             Pool::Sweep => "sweep",
             Pool::Relay => "relay",
+            Pool::Feed => "feed",
             Pool::Audit => "audit",
         }
     }
@@ -109,6 +118,10 @@ impl FromStr for PoolSize {
 pub struct Settings {
     /// Whom card payments are asked of; without it their messages wait.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Who is told about payments; without them their messages wait.
+    pub outlets: Outlets,
+    /// Where days begin and end for sales figures.
+    pub time_zone: Tz,
     /// What one customer may hold.
     pub limits: Limits,
     /// Messages in one batch of `order.hold`.
@@ -117,9 +130,9 @@ pub struct Settings {
 
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
-    // Runners that wait for a gateway are in nobody's way.
+    // Runners that wait for others outside are in nobody's way.
     let turns = match size.pool {
-        Pool::Commands(queue) if queue.asks_a_gateway() => runner::turns(size.runners),
+        Pool::Commands(queue) if queue.waits_for_others() => runner::turns(size.runners),
         _ => runner::turns(1),
     };
     for _ in 0..size.runners {
@@ -165,6 +178,20 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                 }
                 None => warn!("no payment gateway is configured: wallet.charge is not consumed here"),
             },
+            Pool::Commands(Queue::MailSend) => match &settings.outlets.mailer {
+                Some(mailer) => {
+                    let worker = Deliver(Customers { mailer: mailer.clone() });
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => info!("no mail server is configured: mail.send is not consumed here"),
+            },
+            Pool::Commands(Queue::OrderReport) => match &settings.outlets.data_platform {
+                Some(data_platform) => {
+                    let worker = Deliver(Platform { data_platform: data_platform.clone() });
+                    tasks.spawn(runner::run(worker, context, turns.clone()));
+                }
+                None => info!("no data platform is configured: order.report is not consumed here"),
+            },
             Pool::DeadLetters => {
                 for queue in dead_queues() {
                     tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
@@ -175,6 +202,10 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
             }
             Pool::Relay => {
                 tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));
+            }
+            Pool::Feed => {
+                let (outlets, time_zone) = (settings.outlets.clone(), settings.time_zone);
+                tasks.spawn(async move { feed_effects::run(context, &outlets, time_zone).await });
             }
             Pool::Audit => {
                 tasks.spawn(export_audit(context.pool, context.stop));

@@ -1,17 +1,18 @@
 //! The sweeper: releases holds that are overdue by more than a grace, with or without a broker, and wakes card payments
-//! refunds and charges that nobody has asked about for a while. In health it finds nothing: the timers and messages were
-//! there first.
+//! refunds and charges that nobody has asked about for a while, and effects that nobody has tried. In health it finds
+//! nothing: the timers and messages were there first.
 
 use std::time::Duration;
 
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
-use holdfast::store::{self, card_charges, card_payments, orders, refunds};
+use holdfast::store::{self, card_charges, card_payments, effects, orders, refunds};
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use crate::feed_effects;
 use crate::release;
 use crate::runner::Context;
 use crate::worker::Unsettled;
@@ -26,8 +27,12 @@ const AT_ONCE: i64 = 1_000;
 /// How long nobody may have asked about an open card payment before its message counts as lost, in seconds. Retries
 /// come at least every 64 seconds.
 const QUIET_SECONDS: i32 = 90;
-/// Sweeps between two looks for such payments.
-const PAYMENTS_EVERY: u64 = 10;
+/// How long an effect may be due before its message counts as lost, in seconds.
+const EFFECT_QUIET_SECONDS: i32 = 120;
+/// Effects woken at once: holds that are overdue meanwhile wait for it.
+const EFFECTS_AT_ONCE: i64 = 5_000;
+/// Sweeps between two looks for lost messages.
+const MESSAGES_EVERY: u64 = 10;
 
 /// Sweeps once a second until told to stop.
 pub async fn run(context: Context) {
@@ -45,11 +50,16 @@ pub async fn run(context: Context) {
             }
             Err(error) => warn!(%error, "cannot sweep now"),
         }
-        if round.is_multiple_of(PAYMENTS_EVERY) {
+        if round.is_multiple_of(MESSAGES_EVERY) {
             match wake_unsettled(&pool, &publisher, QUIET_SECONDS).await {
                 Ok(0) => {}
                 Ok(woken) => info!(woken, "woke payments, refunds and charges whose message was lost"),
                 Err(error) => warn!(%error, "cannot look for forgotten payments now"),
+            }
+            match wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS).await {
+                Ok(0) => {}
+                Ok(woken) => info!(woken, "woke effects whose message was lost"),
+                Err(error) => warn!(%error, "cannot look for forgotten effects now"),
             }
         }
         round += 1;
@@ -76,6 +86,17 @@ pub async fn wake_unsettled(
     let count = forgotten.len();
     let now = clock::now();
     publisher.publish_all(forgotten.into_iter().map(|unsettled| unsettled.message(now)).collect()).await?;
+    Ok(count)
+}
+
+/// Publishes the messages of open effects that have been due for `quiet_seconds`. Returns how many.
+pub async fn wake_effects(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
+    let forgotten = store::within(pool, LIMIT, async |conn| {
+        effects::claim_forgotten(conn, quiet_seconds, EFFECTS_AT_ONCE).await
+    })
+    .await?;
+    let count = forgotten.len();
+    publisher.publish_all(forgotten.into_iter().map(feed_effects::message).collect()).await?;
     Ok(count)
 }
 

@@ -58,6 +58,13 @@ pub enum Verdict {
         /// When.
         after: Duration,
     },
+    /// It has been tried so often, and is looked at again at this time.
+    NotBefore {
+        /// Not before.
+        due_at: DateTime<Utc>,
+        /// How often it was tried.
+        attempts: u32,
+    },
     /// A person has to look at it.
     Dead {
         /// What kind of error.

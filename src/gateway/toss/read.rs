@@ -4,9 +4,11 @@ use super::codes;
 use super::wire::{WireError, WireEvent, WirePayment, WireTransaction};
 use crate::domain::gateway::{GatewayOrderId, GatewayPayment, GatewayStatus, PaymentKey};
 use crate::domain::money::Won;
-use crate::gateway::client::Answer;
-use crate::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, ListAnswer, Why};
-use crate::gateway::webhook::{WebhookError, WebhookEvent};
+use crate::gateway::port::{
+    Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, ListAnswer, WebhookEvent, Why,
+};
+use crate::peers::client::Answer;
+use crate::peers::webhook::WebhookError;
 
 /// Characters of a gateway's message that are kept.
 const LONGEST_MESSAGE: usize = 300;
@@ -159,6 +161,7 @@ pub(super) fn event(id: String, signed: bool, body: &[u8]) -> Result<WebhookEven
 mod tests {
     use super::*;
     use crate::domain::gateway::CallKey;
+    use hyper::HeaderMap;
     use hyper::body::Bytes;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -173,7 +176,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &Value) -> Answer {
-        Answer { status, body: Bytes::from(body.to_string()) }
+        Answer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
     }
 
     fn payment() -> Value {
@@ -220,7 +223,7 @@ mod tests {
         fn nothing_but_the_exact_payment_is_ever_approved(
             status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let answer = confirmed(&ask(), &Answer { status, body: Bytes::from(body) });
+            let answer = confirmed(&ask(), &Answer { status, headers: HeaderMap::new(), body: Bytes::from(body) });
             let is_unknown = matches!(answer, ConfirmAnswer::Unknown { .. });
             prop_assert!(is_unknown);
         }

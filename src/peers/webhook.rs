@@ -10,7 +10,6 @@ use hyper::HeaderMap;
 use sha2::Sha256;
 
 use super::secret::Secret;
-use crate::domain::gateway::{GatewayOrderId, PaymentKey};
 
 /// A webhook's time may differ from ours by this much, either way.
 pub const TOLERANCE_SECONDS: i64 = 300;
@@ -18,21 +17,6 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 const MOST_SIGNATURES: usize = 8;
 /// The longest id of a webhook.
 const LONGEST_ID: usize = 255;
-
-/// What a webhook says. It is a hint, whether signed or not: ask the gateway what is true.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookEvent {
-    /// Its id, the same when it is sent again.
-    pub id: String,
-    /// What it tells, in the gateway's words.
-    pub kind: String,
-    /// The payment it is about, if it says so.
-    pub payment: Option<PaymentKey>,
-    /// The order it is about, if it says so.
-    pub order: Option<GatewayOrderId>,
-    /// Whether its sender knows one of our secrets.
-    pub signed: bool,
-}
 
 /// Why a webhook is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +118,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// A header that names a webhook.
-pub(super) fn id_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, WebhookError> {
+pub fn id_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, WebhookError> {
     header(headers, name).filter(|id| (1..=LONGEST_ID).contains(&id.len())).ok_or(WebhookError::Header(name))
 }
 

@@ -1,0 +1,189 @@
+//! The outbox: what is to be told outside, and how far that has come.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::ids::OrderId;
+
+/// `effect_kind` of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(type_name = "effect_kind", rename_all = "snake_case")]
+pub enum EffectKind {
+    /// A mail to the customer.
+    Mail,
+    /// A report to the data platform.
+    Report,
+}
+
+/// `effect_status` of the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "effect_status", rename_all = "snake_case")]
+pub enum EffectStatus {
+    /// It is to be told.
+    Open,
+    /// It is told.
+    Done,
+    /// There is nobody to tell.
+    Skipped,
+    /// It was given up; its message is a dead letter.
+    Dead,
+}
+
+/// A row of the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// The fact to tell.
+    pub event_id: i64,
+    /// How to tell it.
+    pub kind: EffectKind,
+    /// The order it is about.
+    pub order_id: OrderId,
+}
+
+/// How far a row has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// The fact to tell.
+    pub event_id: i64,
+    /// Whether it is told, or was given up.
+    pub status: EffectStatus,
+    /// How often that was tried.
+    pub attempts: i32,
+    /// Not to be tried before.
+    pub due_at: DateTime<Utc>,
+    /// Whether that time has come.
+    pub is_due: bool,
+}
+
+/// How far some rows of one kind have come.
+pub async fn standings(
+    conn: &mut PgConnection,
+    kind: EffectKind,
+    events: &[i64],
+) -> sqlx::Result<Vec<Standing>> {
+    sqlx::query_as!(
+        Standing,
+        r#"SELECT event_id, status AS "status: EffectStatus", attempts, due_at, due_at <= now() AS "is_due!"
+             FROM effects WHERE kind = $1 AND event_id = ANY($2)"#,
+        kind as EffectKind,
+        events,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The end of a row.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The fact.
+    pub event_id: i64,
+    /// How it ended.
+    pub status: EffectStatus,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Why it was given up.
+    pub error: Option<String>,
+}
+
+/// Notes how rows of one kind have ended. One that had ended otherwise before, but for a dead one, stays as it is.
+pub async fn end(conn: &mut PgConnection, kind: EffectKind, ends: &[End]) -> sqlx::Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let events: Vec<i64> = ends.iter().map(|end| end.event_id).collect();
+    let statuses: Vec<EffectStatus> = ends.iter().map(|end| end.status).collect();
+    let attempts: Vec<i32> = ends.iter().map(|end| end.attempts).collect();
+    let errors: Vec<Option<String>> = ends.iter().map(|end| end.error.clone()).collect();
+    sqlx::query!(
+        "UPDATE effects f
+            SET status = e.status, done_at = now(), attempts = e.attempts, last_error = coalesce(e.error, f.last_error)
+           FROM unnest($2::bigint[], $3::effect_status[], $4::integer[], $5::text[])
+                AS e (event_id, status, attempts, error)
+          WHERE f.event_id = e.event_id AND f.kind = $1 AND f.status IN ('open', 'dead')",
+        kind as EffectKind,
+        &events,
+        &statuses as &[EffectStatus],
+        &attempts,
+        errors.as_slice() as &[Option<String>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A try that came to nothing.
+#[derive(Debug, Clone)]
+pub struct Postponed {
+    /// The fact.
+    pub event_id: i64,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// Why nothing came of it.
+    pub error: String,
+    /// How long to wait at least.
+    pub delay: Duration,
+}
+
+/// Puts rows of one kind off, each by up to a fifth more than asked for, so that what failed together does not come
+/// back together. Returns when each is due; one that is told meanwhile is left out.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    kind: EffectKind,
+    postponed: &[Postponed],
+) -> sqlx::Result<Vec<(i64, DateTime<Utc>)>> {
+    if postponed.is_empty() {
+        return Ok(vec![]);
+    }
+    let events: Vec<i64> = postponed.iter().map(|one| one.event_id).collect();
+    let attempts: Vec<i32> = postponed.iter().map(|one| one.attempts).collect();
+    let errors: Vec<String> = postponed.iter().map(|one| one.error.clone()).collect();
+    let seconds: Vec<f64> = postponed.iter().map(|one| one.delay.as_secs_f64()).collect();
+    let rows = sqlx::query!(
+        "UPDATE effects f
+            SET status = 'open', done_at = NULL, attempts = p.attempts, last_error = p.error,
+                due_at = now() + make_interval(secs => p.seconds * (1 + random() / 5))
+           FROM unnest($2::bigint[], $3::integer[], $4::text[], $5::float8[])
+                AS p (event_id, attempts, error, seconds)
+          WHERE f.event_id = p.event_id AND f.kind = $1 AND f.status IN ('open', 'dead')
+         RETURNING f.event_id, f.due_at",
+        kind as EffectKind,
+        &events,
+        &attempts,
+        &errors,
+        &seconds,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.event_id, row.due_at)).collect())
+}
+
+/// Claims open rows that have been due for `quiet_seconds` and longer: in health there are none. One that stays open is
+/// claimed ever more rarely, as its message may only be waiting in a long queue.
+pub async fn claim_forgotten(
+    conn: &mut PgConnection,
+    quiet_seconds: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<Effect>> {
+    let rows = sqlx::query!(
+        r#"UPDATE effects SET woken_at = now()
+            WHERE (event_id, kind) IN (
+                  SELECT event_id, kind FROM effects
+                   WHERE status = 'open' AND due_at < now() - make_interval(secs => $1::int)
+                     AND (woken_at IS NULL
+                          OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - due_at) / 2))
+                   ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+           RETURNING event_id, kind AS "kind: EffectKind", order_id"#,
+        quiet_seconds,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| effect(row.event_id, row.kind, row.order_id)).collect())
+}
+
+pub(super) fn effect(event_id: i64, kind: EffectKind, order_id: Uuid) -> Effect {
+    Effect { event_id, kind, order_id: order_id.into() }
+}

@@ -1,0 +1,130 @@
+//! What the feed makes of the facts of a round: counters, and an outbox of what is to be told outside.
+//!
+//! Everything is written in the transaction that moves the cursor, so each fact takes effect exactly once.
+
+use chrono_tz::Tz;
+use sqlx::PgConnection;
+
+use super::cursors::Round;
+use super::effects::{Effect, EffectKind, effect};
+
+/// Whether there are facts the feed has not read.
+pub async fn is_behind(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM order_events
+                           WHERE transaction_id >= (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
+                             AND type IN ('order.paid', 'order.refunded')) AS "behind!""#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The first part of a round, of whole transactions with about `facts` facts, and how many facts those are.
+pub async fn first_part(conn: &mut PgConnection, round: Round, facts: i64) -> sqlx::Result<(Round, i64)> {
+    let part = sqlx::query!(
+        r#"WITH next AS (SELECT transaction_id FROM order_events
+                          WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
+                            AND type IN ('order.paid', 'order.refunded')
+                          ORDER BY transaction_id, id LIMIT $3)
+           SELECT count(*) AS "facts!", (max(transaction_id::text::bigint) + 1)::text AS past_last FROM next"#,
+        round.from,
+        round.to,
+        facts,
+    )
+    .fetch_one(conn)
+    .await?;
+    let to = part.past_last.filter(|_| part.facts == facts).unwrap_or(round.to);
+    Ok((Round { to, ..round }, part.facts))
+}
+
+/// Counts what customers paid and got back. A wholly refunded order is none any more.
+pub async fn count_customers(conn: &mut PgConnection, round: &Round) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO customer_totals AS totals (customer_id, order_count, paid_won, refunded_won)
+         SELECT o.customer_id,
+                sum(CASE WHEN e.type = 'order.paid' THEN 1
+                         WHEN (e.data ->> 'is_whole')::boolean THEN -1 ELSE 0 END),
+                sum(CASE WHEN e.type = 'order.paid' THEN (e.data ->> 'amount_won')::bigint ELSE 0 END),
+                sum(CASE WHEN e.type = 'order.refunded' THEN (e.data ->> 'amount_won')::bigint ELSE 0 END)
+           FROM order_events e JOIN orders o ON o.id = e.order_id
+          WHERE e.transaction_id >= $1::text::xid8 AND e.transaction_id < $2::text::xid8
+            AND e.type IN ('order.paid', 'order.refunded')
+          GROUP BY o.customer_id
+         ON CONFLICT (customer_id) DO UPDATE
+            SET order_count = totals.order_count + excluded.order_count,
+                paid_won = totals.paid_won + excluded.paid_won,
+                refunded_won = totals.refunded_won + excluded.refunded_won",
+        round.from,
+        round.to,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Counts what was sold on each day, as days go in this time zone.
+pub async fn count_sales(conn: &mut PgConnection, round: &Round, time_zone: Tz) -> sqlx::Result<()> {
+    sqlx::query!(
+        "WITH facts AS MATERIALIZED (
+             SELECT order_id, type, data, (occurred_at AT TIME ZONE $3)::date AS day FROM order_events
+              WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
+                AND type IN ('order.paid', 'order.refunded')
+         ), moved AS (
+             SELECT f.day, i.sku_id, i.quantity AS units, i.amount_won
+               FROM facts f JOIN order_items i ON i.order_id = f.order_id WHERE f.type = 'order.paid'
+             UNION ALL
+             SELECT f.day, s.id, -r.quantity, -r.amount_won
+               FROM facts f
+              CROSS JOIN jsonb_to_recordset(f.data -> 'items') AS r (sku text, quantity integer, amount_won bigint)
+               JOIN skus s ON s.code = r.sku
+              WHERE f.type = 'order.refunded'
+         )
+         INSERT INTO sku_sales AS sales (day, sku_id, units, amount_won)
+         SELECT day, sku_id, sum(units), sum(amount_won) FROM moved GROUP BY day, sku_id
+         ON CONFLICT (day, sku_id) DO UPDATE
+            SET units = sales.units + excluded.units, amount_won = sales.amount_won + excluded.amount_won",
+        round.from,
+        round.to,
+        time_zone.name(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes down what is to be told, once per fact and kind, and returns what is open of it. Nobody is mailed who left
+/// no address, and nobody is told of what happened before the cursor was made.
+pub async fn fill_outbox(
+    conn: &mut PgConnection,
+    round: &Round,
+    kinds: &[EffectKind],
+) -> sqlx::Result<Vec<Effect>> {
+    if kinds.is_empty() {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query!(
+        r#"WITH facts AS MATERIALIZED (
+               SELECT e.id, e.order_id, NOT EXISTS (SELECT FROM customer_contacts c JOIN orders o USING (customer_id)
+                                                     WHERE o.id = e.order_id) AS is_unreachable
+                 FROM order_events e
+                WHERE e.transaction_id >= $1::text::xid8 AND e.transaction_id < $2::text::xid8
+                  AND e.type IN ('order.paid', 'order.refunded')
+                  AND e.occurred_at >= (SELECT created_at FROM relay_cursors WHERE name = 'effects')
+           ), written AS (
+               INSERT INTO effects (event_id, kind, order_id, status, done_at)
+               SELECT f.id, kind, f.order_id,
+                      CASE WHEN kind = 'mail' AND is_unreachable THEN 'skipped' ELSE 'open' END::effect_status,
+                      CASE WHEN kind = 'mail' AND is_unreachable THEN now() END
+                 FROM facts f CROSS JOIN unnest($3::effect_kind[]) AS kind
+               ON CONFLICT DO NOTHING
+               RETURNING event_id, kind, order_id, status
+           )
+           SELECT event_id, kind AS "kind: EffectKind", order_id FROM written WHERE status = 'open'"#,
+        round.from,
+        round.to,
+        kinds as &[EffectKind],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| effect(row.event_id, row.kind, row.order_id)).collect())
+}

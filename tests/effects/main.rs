@@ -1,0 +1,22 @@
+//! What follows from a payment: counters, mails and reports, each exactly once for us and at least once under the same
+//! name for others, whatever is killed, wiped or refused in between.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod counters;
+mod crashes;
+mod customers;
+mod mails;
+mod platform;
+mod refunds;
+mod reports;
+mod smtp;
+mod stage;

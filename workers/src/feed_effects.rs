@@ -1,0 +1,118 @@
+//! The feed: what follows from a payment beside the order itself. It reads the event log past a cursor of its own, and
+//! in one transaction counts what was paid, writes down whom to tell, and moves the cursor: so each fact takes effect
+//! exactly once, whatever happens to this process or to the broker.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use holdfast::broker::envelope::Outgoing;
+use holdfast::broker::publisher::Publisher;
+use holdfast::clock;
+use holdfast::effects::settings::Outlets;
+use holdfast::message::{ReportOrder, SendMail, Version};
+use holdfast::store::cursors::{self, Cursor};
+use holdfast::store::effects::{Effect, EffectKind};
+use holdfast::store::feed;
+use metrics::counter;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::follow::{self, FollowError, Follower, LIMIT, Progress};
+use crate::pause;
+use crate::runner::Context;
+
+/// Facts that take effect in one transaction, or a little more.
+const FACTS_AT_ONCE: i64 = 2_000;
+/// A broker that does not take messages within this time is tried again after the next facts.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
+/// So many messages are kept for a broker that is away; the sweeper finds the others.
+const MAX_UNPUBLISHED: usize = 10_000;
+
+/// Feeds until told to stop.
+pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
+    let Context { pool, publisher, stop, .. } = context;
+    let mail = outlets.mailer.as_ref().map(|_| EffectKind::Mail);
+    let report = outlets.data_platform.as_ref().map(|_| EffectKind::Report);
+    let kinds = mail.into_iter().chain(report).collect();
+    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, pool, stop).await;
+}
+
+struct Feed {
+    publisher: Publisher,
+    /// What is told at all.
+    kinds: Vec<EffectKind>,
+    time_zone: Tz,
+    /// What is to be told, and the broker has not confirmed yet.
+    unpublished: Vec<Effect>,
+}
+
+impl Follower for Feed {
+    const CURSOR: Cursor = Cursor::Effects;
+    const NAME: &'static str = "the feed of effects";
+    const LEADING: &'static str = "holdfast_feed_leading";
+    // Nobody waits for an effect, and rounds that come less often cost the orders less.
+    const REST: Duration = Duration::from_millis(20);
+
+    async fn read_on(&mut self, session: &mut PgConnection) -> Result<Progress, FollowError> {
+        // Facts of other kinds ring the same bell: they cost this look into an index that does not have them.
+        let mut facts = 0;
+        if timeout(LIMIT, feed::is_behind(session)).await?? {
+            let (count, open) = timeout(LIMIT, self.take_effect(session)).await??;
+            counter!("holdfast_facts_fed_total").increment(count as u64);
+            facts = count;
+            self.unpublished.extend(open);
+            pause::point("before_effects_are_published").await;
+        }
+        self.publish().await;
+        let is_behind = !self.unpublished.is_empty() || timeout(LIMIT, feed::is_behind(session)).await??;
+        Ok(Progress { facts, is_behind })
+    }
+}
+
+impl Feed {
+    /// Publishes what is to be told. Counting does not wait for a broker that is away.
+    async fn publish(&mut self) {
+        if self.unpublished.is_empty() {
+            return;
+        }
+        let messages = self.unpublished.iter().copied().map(message).collect();
+        match timeout(PUBLISH_LIMIT, self.publisher.publish_all(messages)).await {
+            Ok(Ok(())) => self.unpublished.clear(),
+            Ok(Err(error)) => warn!(%error, "cannot publish effects, trying again"),
+            Err(_) => warn!("the broker does not take effects, trying again"),
+        }
+        self.unpublished.truncate(MAX_UNPUBLISHED);
+    }
+
+    /// Lets the next facts take effect. Returns how many those were, and what is to be told now.
+    async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(usize, Vec<Effect>)> {
+        let mut tx = session.begin().await?;
+        let round = cursors::open_round(&mut tx, Cursor::Effects).await?;
+        let (part, facts) = feed::first_part(&mut tx, round, FACTS_AT_ONCE).await?;
+        pause::point("before_effects_are_counted").await;
+        let mut open = vec![];
+        if facts > 0 {
+            feed::count_customers(&mut tx, &part).await?;
+            feed::count_sales(&mut tx, &part, self.time_zone).await?;
+            open = feed::fill_outbox(&mut tx, &part, &self.kinds).await?;
+        }
+        cursors::finish(&mut tx, Cursor::Effects, &part).await?;
+        pause::point("before_effects_are_committed").await;
+        tx.commit().await?;
+        Ok((usize::try_from(facts).unwrap_or(0), open))
+    }
+}
+
+/// The command to tell somebody a fact.
+pub fn message(effect: Effect) -> Outgoing {
+    let Effect { event_id, kind, order_id } = effect;
+    match kind {
+        EffectKind::Mail => {
+            Outgoing::command(&SendMail { version: Version, event_id, order_id }, clock::now(), None)
+        }
+        EffectKind::Report => {
+            Outgoing::command(&ReportOrder { version: Version, event_id, order_id }, clock::now(), None)
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How the event log is followed: one leader at a time reads round after round, woken by the bell; another takes over
+//! when its database session ends.
+
+use std::time::Duration;
+
+use holdfast::broker::publisher::PublishError;
+use holdfast::retry::Backoff;
+use holdfast::store::cursors::{self, Cursor};
+use holdfast::store::events::CHANNEL;
+use metrics::gauge;
+use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// One in waiting asks this often whether its turn has come.
+const STANDBY: Duration = Duration::from_secs(1);
+/// How long to sleep without a notification: one can be lost with its connection.
+const IDLE: Duration = Duration::from_secs(1);
+/// How soon to look again while the oldest transaction keeps facts back: at first, and when it takes long.
+const HELD_BACK: Duration = Duration::from_millis(5);
+const HELD_BACK_LONG: Duration = Duration::from_millis(250);
+/// No statement of a follower takes this long, unless the server is gone.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+const CEILING: Duration = Duration::from_secs(2);
+
+/// Why a leader gives up. It tries to lead again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FollowError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("the database is silent")]
+    Silent(#[from] Elapsed),
+    #[error("another one has taken over")]
+    Deposed,
+}
+
+/// What came of one look at the log.
+pub(crate) struct Progress {
+    /// Facts that were read.
+    pub(crate) facts: usize,
+    /// Whether there are more.
+    pub(crate) is_behind: bool,
+}
+
+/// Somebody who follows the event log.
+pub(crate) trait Follower: Send {
+    /// How far it has come.
+    const CURSOR: Cursor;
+    /// What it is, for the log.
+    const NAME: &'static str;
+    /// Shows which process leads.
+    const LEADING: &'static str;
+    /// How long it lets facts gather once the bell has rung.
+    const REST: Duration;
+
+    /// Reads on in the leader's session.
+    fn read_on(
+        &mut self,
+        session: &mut PgConnection,
+    ) -> impl Future<Output = Result<Progress, FollowError>> + Send;
+}
+
+/// Follows until told to stop.
+pub(crate) async fn run<F: Follower>(mut follower: F, pool: PgPool, stop: CancellationToken) {
+    let mut backoff = Backoff::with_ceiling(CEILING);
+    while !stop.is_cancelled() {
+        let ended = stop.run_until_cancelled(lead(&mut follower, &pool, &mut backoff)).await;
+        gauge!(F::LEADING).set(0.0);
+        if let Some(Err(error)) = ended {
+            warn!(%error, "{} stopped, trying again", F::NAME);
+            stop.run_until_cancelled(backoff.wait()).await;
+        }
+    }
+}
+
+/// Waits for the lead, then reads until something fails.
+async fn lead<F: Follower>(
+    follower: &mut F,
+    pool: &PgPool,
+    backoff: &mut Backoff,
+) -> Result<(), FollowError> {
+    // The lock belongs to the session: the connection leaves the pool for good, and closing it gives the lock up.
+    let mut session = pool.acquire().await?.detach();
+    while !timeout(LIMIT, cursors::try_lead(&mut session, F::CURSOR)).await?? {
+        tokio::time::sleep(STANDBY).await;
+    }
+    info!("leading {}", F::NAME);
+    gauge!(F::LEADING).set(1.0);
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    let mut held_back = HELD_BACK;
+    loop {
+        let progress = follower.read_on(&mut session).await?;
+        backoff.reset();
+        // Facts newer than the oldest running transaction are kept back, and its end may ring no bell. Each look
+        // leaves a row version behind that nobody can clean up meanwhile, so they grow rarer.
+        held_back = if progress.facts > 0 { HELD_BACK } else { HELD_BACK_LONG.min(held_back * 2) };
+        let patience = if progress.is_behind { held_back } else { IDLE };
+        if let Ok(notification) = timeout(patience, listener.recv()).await {
+            notification?;
+            tokio::time::sleep(F::REST).await;
+            while let Ok(Ok(_)) = timeout(Duration::ZERO, listener.recv()).await {}
+        }
+    }
+}

@@ -22,6 +22,7 @@ pub mod new_orders;
 pub mod notices;
 pub mod orders;
 pub mod payments;
+pub mod refundable;
 pub mod refunds;
 pub mod relay;
 pub mod sales;

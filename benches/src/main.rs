@@ -24,7 +24,7 @@ use holdfast::serving;
 
 use options::{Arguments, Helper, Phase, Plan};
 use phases::throughput::{self, Load, Rates};
-use phases::{million, rates, release, requests, steady};
+use phases::{million, payments, rates, release, requests, steady};
 use report::Row;
 use servers::Servers;
 
@@ -92,6 +92,9 @@ async fn measure(plan: &Plan, servers: &Servers, rows: &mut Vec<Row>) -> anyhow:
     }
     if plan.wants(Phase::Lateness) {
         rows.extend(release::at_a_steady_rate(plan, servers).await?);
+    }
+    if plan.wants(Phase::Payments) {
+        rows.push(payments::by_card(plan, servers).await?);
     }
     if plan.wants(Phase::Million) {
         rows.push(million::open_holds(plan, servers).await?);

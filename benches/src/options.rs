@@ -61,6 +61,8 @@ pub(crate) enum Phase {
     Release,
     /// How late holds end at a steady rate
     Lateness,
+    /// Payments by card through a slow gateway
+    Payments,
     /// A million open holds
     Million,
     /// Holding, paying and expiring together
@@ -80,6 +82,7 @@ pub(crate) struct Plan {
     pub(crate) accept: Duration,
     pub(crate) due_at_once: Vec<usize>,
     pub(crate) lateness: Duration,
+    pub(crate) card_payments: usize,
     pub(crate) open_holds: usize,
     pub(crate) probe: Duration,
     pub(crate) steady: Duration,
@@ -103,6 +106,7 @@ impl Plan {
             accept: seconds(3, 10),
             due_at_once: if quick { vec![5_000] } else { vec![10_000, 100_000] },
             lateness: seconds(5, 30),
+            card_payments: count(2_000, 10_000),
             open_holds: count(20_000, 1_000_000),
             probe: seconds(10, 20),
             steady: Duration::from_secs(arguments.steady_seconds.unwrap_or(pick(15, 600))),

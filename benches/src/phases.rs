@@ -1,6 +1,7 @@
 //! The measurements, one file per kind.
 
 pub(crate) mod million;
+pub(crate) mod payments;
 pub(crate) mod rates;
 pub(crate) mod release;
 pub(crate) mod requests;

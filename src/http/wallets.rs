@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::auth::{Beneficiary, Buyer};
+use super::auth::{Beneficiary, Buyer, Caller};
 use super::body;
 use super::charges::{self, charge_amount, charge_id, made};
 use super::error::ApiError;
@@ -19,6 +19,7 @@ use crate::domain::ids::{CustomerId, IdempotencyKey};
 use crate::domain::ledger::Purse;
 use crate::store::charges::{self as store, ChargeStatus};
 use crate::store::ledger;
+use crate::store::tokens::Role;
 
 /// Read the wallet
 #[utoipa::path(
@@ -88,11 +89,15 @@ pub enum ChargeMethod {
 )]
 pub async fn charge(
     State(app): State<App>,
+    caller: Caller,
     Buyer(customer): Buyer,
     RequiredKey(key): RequiredKey,
     body::Json(request): body::Json<ChargeWallet>,
 ) -> Result<(StatusCode, Json<ChargeView>), ApiError> {
     match request.method {
+        ChargeMethod::Shop if caller.role == Role::Customer => {
+            Err(ApiError::Forbidden("customers charge by card; only a shop vouches for a charge"))
+        }
         ChargeMethod::Shop => fill(&app, customer, &key, Purse::Wallet, request.amount_won).await,
         ChargeMethod::Card => charges::place(&app, customer, &key, request.amount_won).await,
     }

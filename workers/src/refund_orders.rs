@@ -12,7 +12,8 @@ use holdfast::message::{Queue, RefundOrder};
 use holdfast::store::events::{self, NewEvent};
 use holdfast::store::ledger;
 use holdfast::store::orders::{self, OrderRow};
-use holdfast::store::refunds::{self, NewRefund, RefundStatus, Refundable};
+use holdfast::store::refundable::{self, Refundable};
+use holdfast::store::refunds::{self, NewRefund, RefundStatus};
 use sqlx::PgConnection;
 
 use crate::confirm_payment::customers;
@@ -57,7 +58,7 @@ impl Worker for RefundOrders {
         let asked_before = refunds::find_open(tx, &commands).await?;
         answered.extend(asked_before.iter().map(|refund| refund.id));
 
-        let refundable = refunds::refundable(tx, &ids).await?;
+        let refundable = refundable::of_orders(tx, &ids).await?;
         let mut deciding = Deciding { orders: &orders, refundable, refunds: vec![], refused: vec![] };
         let verdicts = messages()
             .map(|message| {

@@ -1,0 +1,91 @@
+//! Commands about holds.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Command, Queue, Version};
+use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
+use crate::domain::items::{HoldSeconds, RequestedItems};
+
+/// `order.hold`: hold stock for a new order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HoldOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// The order to be.
+    pub order_id: OrderId,
+    /// Who asks.
+    pub customer_id: CustomerId,
+    /// For what.
+    pub items: RequestedItems,
+    /// For how long.
+    pub hold_seconds: HoldSeconds,
+    /// What was asked for, as a hash.
+    pub fingerprint: Fingerprint,
+}
+
+impl Command for HoldOrder {
+    const QUEUE: Queue = Queue::OrderHold;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.expire`: a wake-up call for holds that are due together. The truth is `orders.expires_at`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpireOrders {
+    /// See [`Version`].
+    pub version: Version,
+    /// When their time is up, as it stood when the call was ordered.
+    pub due_at: DateTime<Utc>,
+    /// The orders to look at.
+    pub order_ids: Vec<OrderId>,
+}
+
+impl Command for ExpireOrders {
+    const QUEUE: Queue = Queue::OrderExpire;
+    fn order_id(&self) -> Option<OrderId> {
+        None
+    }
+    fn weight(&self) -> usize {
+        self.order_ids.len()
+    }
+}
+
+/// `order.cancel`: call an order off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelOrder {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+}
+
+impl Command for CancelOrder {
+    const QUEUE: Queue = Queue::OrderCancel;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}
+
+/// `order.extend`: give a hold more time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtendHold {
+    /// See [`Version`].
+    pub version: Version,
+    /// This command.
+    pub command_id: CommandId,
+    /// Which order.
+    pub order_id: OrderId,
+    /// How much later the deadline shall be, in seconds.
+    pub extend_seconds: HoldSeconds,
+}
+
+impl Command for ExtendHold {
+    const QUEUE: Queue = Queue::OrderExtend;
+    fn order_id(&self) -> Option<OrderId> {
+        Some(self.order_id)
+    }
+}

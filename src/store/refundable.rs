@@ -1,0 +1,70 @@
+//! What can still be given back of paid orders.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::refunds::parts;
+use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
+use crate::domain::money::Won;
+use crate::domain::payment::Parts;
+use crate::domain::refund::Line;
+
+/// A paid order as far as it can still be given back.
+#[derive(Debug, Clone)]
+pub struct Refundable {
+    /// The payment that paid it.
+    pub payment_id: CommandId,
+    /// What of it is left.
+    pub left: Parts,
+    /// Its items.
+    pub lines: Vec<Line>,
+}
+
+/// What can still be given back of these paid orders. Lock the orders first.
+pub async fn of_orders(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> sqlx::Result<HashMap<OrderId, Refundable>> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let payments = sqlx::query!(
+        r#"SELECT p.id, p.order_id, p.wallet_won - back.wallet_won AS "wallet_won!",
+                  p.points_won - back.points_won AS "points_won!", p.card_won - back.card_won AS "card_won!"
+             FROM payments p CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(wallet_won), 0)::bigint AS wallet_won,
+                         coalesce(sum(points_won), 0)::bigint AS points_won,
+                         coalesce(sum(card_won), 0)::bigint AS card_won
+                    FROM refunds WHERE payment_id = p.id AND status <> 'refused') AS back
+            WHERE p.order_id = ANY($1) AND p.status = 'captured'"#,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut found: HashMap<OrderId, Refundable> = payments
+        .into_iter()
+        .map(|row| {
+            let left = parts(row.wallet_won, row.points_won, row.card_won);
+            let of_order = Refundable { payment_id: CommandId(row.id), left, lines: vec![] };
+            (row.order_id.into(), of_order)
+        })
+        .collect();
+    let items = sqlx::query!(
+        r#"SELECT i.order_id, i.sku_id, i.sku_code, i.amount_won / i.quantity AS "unit_won!",
+                  (i.quantity - back.units)::int AS "left!"
+             FROM order_items i CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(ri.quantity), 0) AS units
+                    FROM refunds r JOIN refund_items ri ON ri.refund_id = r.id
+                   WHERE r.order_id = i.order_id AND ri.sku_id = i.sku_id AND r.status <> 'refused') AS back
+            WHERE i.order_id = ANY($1) ORDER BY i.order_id, i.position"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in items {
+        let sku = SkuCode::parse(row.sku_code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let line = Line { sku_id: SkuId(row.sku_id), sku, left: row.left, unit_won: Won(row.unit_won) };
+        found.entry(row.order_id.into()).and_modify(|of_order| of_order.lines.push(line));
+    }
+    Ok(found)
+}

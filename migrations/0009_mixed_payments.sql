@@ -30,6 +30,8 @@ ALTER TABLE payments
     ADD COLUMN wallet_won bigint NOT NULL DEFAULT 0,
     ADD COLUMN points_won bigint NOT NULL DEFAULT 0,
     ADD COLUMN card_won   bigint NOT NULL DEFAULT 0;
+-- A card that was offered for an order of nothing was declined and paid no part.
+UPDATE payments SET payment_key = NULL WHERE amount_won = 0;
 UPDATE payments SET wallet_won = CASE WHEN payment_key IS NULL THEN amount_won ELSE 0 END,
                     card_won   = CASE WHEN payment_key IS NULL THEN 0 ELSE amount_won END;
 ALTER TABLE payments
@@ -38,8 +40,9 @@ ALTER TABLE payments
     ALTER COLUMN card_won DROP DEFAULT,
     DROP COLUMN method,
     ADD CONSTRAINT payments_parts_not_negative CHECK (wallet_won >= 0 AND points_won >= 0 AND card_won >= 0),
-    -- What a buyer offered and was declined may be another amount.
-    ADD CONSTRAINT payments_parts_add_up CHECK (status = 'declined' OR amount_won = wallet_won + points_won + card_won),
+    -- What a buyer offered and was declined may be another amount; should its money come all the same, it goes back.
+    ADD CONSTRAINT payments_parts_add_up CHECK (status IN ('declined', 'returning', 'returned')
+                                                OR amount_won = wallet_won + points_won + card_won),
     ADD CONSTRAINT payments_card_has_a_key CHECK ((card_won > 0) = (payment_key IS NOT NULL)),
     ADD CONSTRAINT payments_without_card_are_definite
         CHECK (payment_key IS NOT NULL OR status IN ('captured', 'declined'));

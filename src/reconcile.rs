@@ -53,6 +53,8 @@ pub struct Difference {
     pub order_id: Option<OrderId>,
     /// The charge of a wallet that it is for instead.
     pub charge_id: Option<CommandId>,
+    /// The refund of it that is not at its end, if there is one.
+    pub refund_id: Option<CommandId>,
     /// What we count, in won.
     pub ours_won: i64,
     /// What the gateway has for us, in won.
@@ -80,12 +82,12 @@ pub async fn compare(
 ) -> anyhow::Result<Report> {
     let mut report = Report::default();
     let theirs = list(gateway, window, &mut report, &mut progress).await?;
-    let ours = booked(pool, theirs.keys().cloned().collect(), window).await?;
+    let ours = booked(pool, &theirs, window).await?;
     let keys: BTreeSet<&PaymentKey> = theirs.keys().chain(ours.keys()).collect();
     for key in keys {
         report.payments += 1;
         progress(report.transactions + report.payments);
-        let listed = theirs.get(key).copied();
+        let listed = theirs.get(key).map(|moved| moved.sum_won);
         let difference = match ours.get(key) {
             None if listed == Some(0) => None,
             None => Some(difference(Kind::UnknownToUs, key, None, listed.unwrap_or(0))),
@@ -96,14 +98,23 @@ pub async fn compare(
     Ok(report)
 }
 
-/// What moved per payment in the window: captures less cancels, in won.
+/// What moved of a payment in the window.
+#[derive(Debug, Clone, Default)]
+struct Moved {
+    /// Captures less cancels, in won.
+    sum_won: i64,
+    /// What the gateway was told it was for.
+    order: String,
+}
+
+/// What moved per payment in the window.
 async fn list(
     gateway: &dyn Gateway,
     window: Window,
     report: &mut Report,
     progress: &mut impl FnMut(u64),
-) -> anyhow::Result<BTreeMap<PaymentKey, i64>> {
-    let mut moved: BTreeMap<PaymentKey, i64> = BTreeMap::new();
+) -> anyhow::Result<BTreeMap<PaymentKey, Moved>> {
+    let mut moved: BTreeMap<PaymentKey, Moved> = BTreeMap::new();
     let mut after = None;
     loop {
         let ask = List { from: window.from, until: window.until, after, limit: MAX_PAGE };
@@ -112,10 +123,11 @@ async fn list(
             ListAnswer::Unknown { why } => bail!("the gateway's transactions cannot be listed: {why}"),
         };
         for transaction in transactions {
-            let sum = moved.entry(transaction.payment).or_default();
+            let of_payment = moved.entry(transaction.payment).or_default();
+            of_payment.order = transaction.order;
             match transaction.kind {
-                TransactionKind::Capture => *sum += transaction.amount.0,
-                TransactionKind::Cancel => *sum -= transaction.amount.0,
+                TransactionKind::Capture => of_payment.sum_won += transaction.amount.0,
+                TransactionKind::Cancel => of_payment.sum_won -= transaction.amount.0,
                 TransactionKind::Other => {}
             }
             report.transactions += 1;
@@ -131,10 +143,11 @@ async fn list(
 /// Our payments and charges under these keys, and those whose money moved in the window.
 async fn booked(
     pool: &PgPool,
-    mut keys: BTreeSet<PaymentKey>,
+    theirs: &BTreeMap<PaymentKey, Moved>,
     window: Window,
 ) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
     let mut conn = pool.acquire().await?;
+    let mut keys: BTreeSet<PaymentKey> = theirs.keys().cloned().collect();
     keys.extend(card_payments::keys_moved_between(&mut conn, window.from, window.until).await?);
     keys.extend(booked_charges::keys_posted_between(&mut conn, window.from, window.until).await?);
     let keys: Vec<PaymentKey> = keys.into_iter().collect();
@@ -143,8 +156,11 @@ async fn booked(
         found.extend(card_payments::by_keys(&mut conn, keys).await?);
         found.extend(booked_charges::by_keys(&mut conn, keys).await?);
     }
-    // Of several tries under one key the one that may have the money counts.
-    found.sort_by_key(|booked| (booked.status != PaymentStatus::Declined, booked.id));
+    // Of several tries under one key the one that may have the money counts, then one of the order that the gateway names.
+    found.sort_by_cached_key(|booked| {
+        let named = theirs.get(&booked.key).is_some_and(|moved| moved.order == booked.asked_for());
+        (booked.status != PaymentStatus::Declined, named, booked.id)
+    });
     Ok(found.into_iter().map(|booked| (booked.key.clone(), booked)).collect())
 }
 
@@ -156,7 +172,7 @@ async fn judge(
     listed: Option<i64>,
 ) -> anyhow::Result<Option<Difference>> {
     let ours = match booked.status {
-        PaymentStatus::Captured if !booked.is_refunding => booked.amount.0 - booked.refunded.0,
+        PaymentStatus::Captured if booked.open_refund.is_none() => booked.amount.0 - booked.refunded.0,
         PaymentStatus::Declined | PaymentStatus::Returned => 0,
         _ => {
             return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
@@ -190,6 +206,7 @@ fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_wo
         payment_id: booked.filter(|booked| booked.order_id.is_some()).map(|booked| booked.id),
         order_id: booked.and_then(|booked| booked.order_id),
         charge_id: booked.filter(|booked| booked.order_id.is_none()).map(|booked| booked.id),
+        refund_id: booked.and_then(|booked| booked.open_refund),
         ours_won: 0,
         gateways_won,
     }

@@ -77,8 +77,8 @@ impl Shop {
     /// What the gateway took for something and did not give back.
     pub(crate) async fn taken(&self, what: &str) -> anyhow::Result<Value> {
         let books = self.simulator("books", None).await?.context("no simulator runs here")?;
-        let payments = books["payments"].as_array().into_iter().flatten();
-        Ok(payments.filter(|payment| payment["orderId"] == what).next().cloned().unwrap_or_default())
+        let mut payments = books["payments"].as_array().into_iter().flatten();
+        Ok(payments.find(|payment| payment["orderId"] == what).cloned().unwrap_or_default())
     }
 }
 

@@ -12,7 +12,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
 use holdfast::config::DatabaseConfig;
 use holdfast::gateway::settings::GatewaySettings;
-use holdfast::message::{ChargeWallet, ResolvePayment, Version};
+use holdfast::message::{ChargeWallet, ResolvePayment, ResolveRefund, Version};
 use holdfast::reconcile::{self, Difference, Report, Window};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -113,6 +113,9 @@ fn hurry(difference: &Difference, now: DateTime<Utc>) -> Option<Outgoing> {
         return Some(Outgoing::command(&ChargeWallet { version, charge_id, is_hint }, now, None));
     }
     let (payment_id, order_id) = (difference.payment_id?, difference.order_id?);
+    if let Some(refund_id) = difference.refund_id {
+        return Some(Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None));
+    }
     Some(Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None))
 }
 

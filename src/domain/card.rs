@@ -7,10 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::order::OrderState;
 use super::refusal::DeclineReason;
 
-/// Inquiries that must have found nothing before a payment counts as never made …
+/// Inquiries that must have found nothing before a payment counts as never made.
 pub const NOT_FOUND_ENOUGH: i32 = 3;
-/// … and the seconds since the gateway was last asked for the money: longer than a call can be on its way.
-pub const NOT_FOUND_SECONDS: i64 = 15;
 
 /// A payment is asked about again after a quarter of the time it has been open for, but no sooner than this …
 const SOONEST_MS: u64 = 500;
@@ -107,13 +105,15 @@ pub struct Case {
     pub wanted: Wanted,
     /// Inquiries that found nothing, this one included.
     pub not_found_count: i32,
-    /// How long ago the gateway was last asked for the money.
+    /// How long before this inquiry the gateway was last asked for the money.
     pub age: TimeDelta,
+    /// After this time no call is on its way any more.
+    pub quiet: TimeDelta,
 }
 
 /// Decides the next step. Unknown is not failed: only a definite answer ends a payment.
 pub fn next(case: Case, finding: &Finding) -> Step {
-    let is_quiet = case.age >= TimeDelta::seconds(NOT_FOUND_SECONDS);
+    let is_quiet = case.age >= case.quiet;
     match (case.status, finding) {
         (Open::Returning, Finding::Returned) => Step::Returned,
         (Open::Returning, _) => Step::AskAgain(Open::Returning),
@@ -143,6 +143,8 @@ mod tests {
     use super::*;
     use crate::domain::order::Hold;
     use proptest::prelude::*;
+
+    const QUIET_SECONDS: i64 = 15;
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
@@ -175,7 +177,8 @@ mod tests {
             let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
             let wanted = [Wanted::InTime, Wanted::Overdue, Wanted::No][wanted];
             let paying = wanted != Wanted::No;
-            let case = Case { status, wanted, not_found_count: not_found, age: TimeDelta::seconds(age) };
+            let (age_then, quiet) = (TimeDelta::seconds(age), TimeDelta::seconds(QUIET_SECONDS));
+            let case = Case { status, wanted, not_found_count: not_found, age: age_then, quiet };
             let finding = finding(answer);
             match next(case, &finding) {
                 Step::Pay => prop_assert!(finding == Finding::Captured && paying),
@@ -186,10 +189,10 @@ mod tests {
                 Step::Leave => prop_assert!(status == Open::Declined && finding != Finding::Captured),
                 Step::Returned => prop_assert!(finding == Finding::Returned && status == Open::Returning),
                 Step::Decline(DeclineReason::UnknownPayment, _) => {
-                    prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= NOT_FOUND_SECONDS);
+                    prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= QUIET_SECONDS);
                 }
                 Step::Decline(DeclineReason::NotApproved, _) => prop_assert!(
-                    finding == Finding::Pending && age >= NOT_FOUND_SECONDS && wanted != Wanted::InTime
+                    finding == Finding::Pending && age >= QUIET_SECONDS && wanted != Wanted::InTime
                 ),
                 Step::Decline(..) => {
                     let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);

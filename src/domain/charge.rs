@@ -101,7 +101,9 @@ mod tests {
             let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
             let wanted = wanted(TimeDelta::seconds(open_for));
             let finding = FINDINGS[answer]();
-            let case = Case { status, wanted, not_found_count, age: TimeDelta::seconds(age) };
+            let case = Case {
+                status, wanted, not_found_count, age: TimeDelta::seconds(age), quiet: TimeDelta::seconds(15),
+            };
             let is_asked = matches!(status, Open::Requesting | Open::Unknown);
             match next(case, &finding) {
                 Step::Pay => prop_assert!(is_asked && finding == Finding::Captured),

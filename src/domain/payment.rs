@@ -89,7 +89,9 @@ pub enum PaymentDecision {
     Decline(DeclineReason),
     /// The hold's time is up: release it now, take nothing.
     Expire,
-    /// The order is being paid, is paid or can no longer be: nothing to do.
+    /// Another payment of the order is being asked for: what becomes of this one is not decided yet.
+    Wait,
+    /// The order is paid or can no longer be: nothing to do.
     Ignore,
 }
 
@@ -111,6 +113,7 @@ pub fn decide(
             Ok(left) => PaymentDecision::Capture { left },
             Err(reason) => PaymentDecision::Decline(reason),
         },
+        OrderState::Paying(_) => PaymentDecision::Wait,
         _ => PaymentDecision::Ignore,
     }
 }
@@ -146,7 +149,9 @@ mod tests {
                 }
                 PaymentDecision::Decline(_) => prop_assert!(now < expires && (has < wallet || has_points < points)),
                 PaymentDecision::Expire => prop_assert!(now >= expires),
-                PaymentDecision::Ignore => prop_assert!(false, "a held order is never ignored"),
+                PaymentDecision::Wait | PaymentDecision::Ignore => {
+                    prop_assert!(false, "a held order is never left alone")
+                }
             }
         }
 

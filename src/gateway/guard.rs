@@ -116,6 +116,10 @@ impl Gateway for Guarded {
         self.gateway.name()
     }
 
+    fn longest_call(&self) -> Duration {
+        self.patience + self.gateway.longest_call()
+    }
+
     fn confirm<'a>(&'a self, ask: &'a Confirm) -> BoxFuture<'a, ConfirmAnswer> {
         self.watch("confirm", self.gateway.confirm(ask))
     }

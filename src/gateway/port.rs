@@ -1,5 +1,7 @@
 //! The port: what Holdfast asks of any payment gateway, and the answers it can get.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use hyper::HeaderMap;
@@ -15,6 +17,9 @@ use crate::peers::webhook::WebhookError;
 pub trait Gateway: Send + Sync {
     /// Its name in URLs, tables and metrics.
     fn name(&self) -> &'static str;
+
+    /// How long a call can take, from its start to its answer or its end without one.
+    fn longest_call(&self) -> Duration;
 
     /// Takes the money of a payment the buyer has authenticated.
     fn confirm<'a>(&'a self, ask: &'a Confirm) -> BoxFuture<'a, ConfirmAnswer>;

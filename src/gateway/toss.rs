@@ -125,6 +125,10 @@ impl Gateway for Toss {
         "toss"
     }
 
+    fn longest_call(&self) -> Duration {
+        self.client.timeout()
+    }
+
     fn confirm<'a>(&'a self, ask: &'a Confirm) -> BoxFuture<'a, ConfirmAnswer> {
         async move {
             let body = json!({

@@ -7,13 +7,14 @@ use chrono_tz::Tz;
 use moka::sync::Cache;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::auth::Tokens;
 use super::error::ApiError;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::config::DEFAULT_TIME_ZONE;
-use crate::domain::ids::{Fingerprint, OrderId};
+use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
 use crate::store;
 
@@ -39,7 +40,7 @@ pub struct App {
     pub time_zone: Tz,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
-    requested: Cache<OrderId, Fingerprint>,
+    requested: Cache<Uuid, Fingerprint>,
 }
 
 impl App {
@@ -91,8 +92,9 @@ impl App {
         writing.await.unwrap_or(Err(ApiError::Internal))
     }
 
-    /// Remembers what an order asked for. Returns whether it is what it asked for the last time, if it is remembered.
-    pub fn remember(&self, order: OrderId, fingerprint: Fingerprint) -> bool {
-        *self.requested.entry(order).or_insert(fingerprint).value() == fingerprint
+    /// Remembers what an order or a command asked for. Returns whether it is what it asked for the last time, if it is
+    /// remembered.
+    pub fn remember(&self, id: Uuid, fingerprint: Fingerprint) -> bool {
+        *self.requested.entry(id).or_insert(fingerprint).value() == fingerprint
     }
 }

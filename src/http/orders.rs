@@ -91,7 +91,7 @@ pub async fn place(
     let (items, hold_seconds) = request.parse()?;
     let fingerprint = items.fingerprint(hold_seconds);
     let order_id = OrderId::derive(&customer_id, &key);
-    if !app.remember(order_id, fingerprint) {
+    if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
     let command = HoldOrder { version: Version, order_id, customer_id, items, hold_seconds, fingerprint };

@@ -88,6 +88,7 @@ pub async fn pay(
     body::Json(pay): body::Json<Pay>,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
+    let has_key = key.is_some();
     let command_id = command_id("pay", &customer, order_id, key);
     let pay_by = match pay {
         Pay::Wallet {} => PayBy::Wallet,
@@ -97,6 +98,9 @@ pub async fn pay(
             PayBy::Mixed { wallet_won, points_won, card }
         }
     };
+    if has_key && !app.remember(command_id.0, pay_by.fingerprint()) {
+        return Err(ApiError::KeyReused);
+    }
     let command = ConfirmPayment { version: Version, command_id, order_id, pay_by };
     give(&app, command, order_id, wait, Awaited::Payment(command_id), trace.as_deref()).await
 }

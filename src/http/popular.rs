@@ -43,13 +43,11 @@ pub struct SoldView {
     pub name: String,
     /// Units sold, less those refunded.
     pub units: i64,
-    /// What was paid for them, less what was refunded, in whole won.
-    pub amount_won: i64,
 }
 
 impl From<Sold> for SoldView {
     fn from(sold: Sold) -> Self {
-        Self { sku: sold.sku, name: sold.name, units: sold.units, amount_won: sold.amount_won }
+        Self { sku: sold.sku, name: sold.name, units: sold.units }
     }
 }
 

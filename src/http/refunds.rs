@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::app::App;
-use super::auth::{Beneficiary, Buyer};
+use super::auth::Beneficiary;
 use super::body;
 use super::command::give;
 use super::error::ApiError;
@@ -16,7 +16,7 @@ use super::headers::{RequiredKey, Trace, Wait};
 use super::orders::{OwnOrder, command_id};
 use super::outcome::Awaited;
 use super::views::{OrderView, Problem, RefundView};
-use crate::domain::ids::{CommandId, OrderId, SkuCode};
+use crate::domain::ids::{CommandId, Fingerprint, OrderId, SkuCode};
 use crate::domain::items::{MAX_ITEMS, Quantity};
 use crate::domain::refund::{Asked, AskedItem, RefundReason};
 use crate::message::{RefundOrder, Version};
@@ -108,16 +108,19 @@ pub async fn refund(
     give(&app, command, order_id, wait, Awaited::Refund(command_id), trace.as_deref()).await
 }
 
-/// A key that asked for something else before is another request, as far as the table knows.
+/// A key that asked for something else before is another request, as far as this process and the table know.
 async fn check_key(app: &App, order: OrderId, id: CommandId, asked: &Asked) -> Result<(), ApiError> {
+    if !app.remember(id.0, Fingerprint::of(&refunds::json(asked))) {
+        return Err(ApiError::KeyReused);
+    }
     let before = match app.read(async |conn| refunds::of_order(conn, order).await).await {
         Ok(before) => before,
         // The command itself needs only the broker.
         Err(ApiError::DatabaseUnavailable) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let asked = serde_json::to_value(asked).expect("a request has string keys");
-    let reused = before.iter().any(|refund| refund.id == id && refund.asked != asked);
+    let stored = serde_json::to_value(asked).expect("a request has string keys");
+    let reused = before.iter().any(|refund| refund.id == id && refund.asked != stored);
     if reused { Err(ApiError::KeyReused) } else { Ok(()) }
 }
 
@@ -132,7 +135,7 @@ async fn check_key(app: &App, order: OrderId, id: CommandId, asked: &Asked) -> R
 )]
 pub async fn list(
     State(app): State<App>,
-    Buyer(customer): Buyer,
+    Beneficiary(customer): Beneficiary,
     id: OwnOrder,
 ) -> Result<Json<Vec<RefundView>>, ApiError> {
     let order_id = id.check(&customer)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Command, Queue, Version};
 use crate::domain::gateway::PaymentKey;
-use crate::domain::ids::{CommandId, OrderId};
+use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundReason};
@@ -53,6 +53,11 @@ impl PayBy {
                 card: card.as_ref().map_or(Won(0), |card| card.amount_won),
             },
         }
+    }
+
+    /// What it asks for, as a hash.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&serde_json::to_string(self).expect("a way to pay has string keys"))
     }
 
     /// The gateway's name of it, if a part is paid by card.

@@ -91,6 +91,11 @@ impl HttpClient {
         Ok(Self { pool, timeout, max_answer_bytes })
     }
 
+    /// How long a whole call may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a request and reads the answer to its end.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(CallError::TimedOut))

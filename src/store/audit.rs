@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 26] = [
+pub const TRUTHS: [Truth; 28] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -87,7 +87,7 @@ pub const TRUTHS: [Truth; 26] = [
                                  coalesce(sum(amount_won) FILTER (WHERE account = 'wallet_reserved'), 0) AS wallet,
                                  coalesce(sum(amount_won) FILTER (WHERE account = 'points_reserved'), 0) AS points
                             FROM ledger_entries WHERE account IN ('wallet_reserved', 'points_reserved')
-                           GROUP BY transaction_id HAVING sum(amount_won) <> 0) e ON e.transaction_id = p.id
+                           GROUP BY transaction_id) e ON e.transaction_id = p.id
               WHERE coalesce(p.wallet_won, 0) <> coalesce(e.wallet, 0)
                  OR coalesce(p.points_won, 0) <> coalesce(e.points, 0)",
     },
@@ -186,6 +186,15 @@ pub const TRUTHS: [Truth; 26] = [
                  OR (o.status = 'partly_refunded') <> coalesce(b.units < i.units, false)",
     },
     Truth {
+        name: "every_refund_has_its_event",
+        broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
+               LEFT JOIN (SELECT command_id, count(*) AS times, sum((data ->> 'amount_won')::bigint) AS amount_won
+                            FROM order_events WHERE type = 'order.refunded' GROUP BY command_id) e
+                    ON e.command_id = r.id
+              WHERE (coalesce(e.times, 0), coalesce(e.amount_won, 0))
+                 <> CASE WHEN r.status = 'done' THEN (1::bigint, r.amount_won::numeric) ELSE (0::bigint, 0::numeric) END",
+    },
+    Truth {
         name: "returned_units_are_those_of_refunds",
         broken_by: "SELECT 'order ' || coalesce(r.order_id, m.order_id) AS row
                FROM (SELECT r.order_id, i.sku_id, sum(i.quantity) AS units
@@ -207,6 +216,18 @@ pub const TRUTHS: [Truth; 26] = [
               WHERE status = 'requesting'
                 AND created_at < now() - interval '10 minutes'
                 AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'",
+    },
+    Truth {
+        // Asked again and again without a definite answer: a person must look.
+        name: "nothing_is_open_for_more_than_a_day",
+        broken_by: "SELECT 'payment ' || id AS row FROM payments
+              WHERE status IN ('requesting', 'unknown', 'returning') AND created_at < now() - interval '1 day'
+             UNION ALL
+             SELECT 'refund ' || id FROM refunds
+              WHERE status = 'requesting' AND created_at < now() - interval '1 day'
+             UNION ALL
+             SELECT 'charge ' || id FROM charges
+              WHERE status IN ('requesting', 'unknown', 'returning') AND requested_at < now() - interval '1 day'",
     },
     Truth {
         name: "posted_charges_have_ledger_entries",

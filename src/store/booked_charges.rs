@@ -37,7 +37,7 @@ impl TryFrom<Row> for Booked {
             key,
             amount: Won(row.amount_won),
             refunded: Won(0),
-            is_refunding: false,
+            open_refund: None,
             status,
         })
     }

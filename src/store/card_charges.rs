@@ -195,7 +195,8 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
     Ok(())
 }
 
-/// Claims charges that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
+/// Claims charges that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
+/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
@@ -205,7 +206,8 @@ pub async fn claim_forgotten(
         "UPDATE charges SET woken_at = now()
           WHERE id IN (SELECT id FROM charges
                         WHERE status IN ('requesting', 'unknown', 'returning')
-                          AND greatest(requested_at, last_inquiry_at, woken_at) < now() - make_interval(secs => $1::int)
+                          AND greatest(requested_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
+                          AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - requested_at) / 2))
                         ORDER BY requested_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id",
         quiet_seconds,

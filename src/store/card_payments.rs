@@ -77,8 +77,8 @@ impl Row {
     }
 }
 
-/// Those of these payments whose gateway may have to be asked. A declined one whose key has paid under another try is
-/// not among them: the money is that one's.
+/// Those of these payments whose gateway may have to be asked. A declined one whose key has paid for something under
+/// another try is not among them: the money is that one's.
 pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Result<Vec<CardPayment>> {
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
     let rows = sqlx::query_as!(
@@ -87,7 +87,8 @@ pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
                   status AS "status: PaymentStatus", not_found_count, created_at, asked_at
              FROM payments WHERE id = ANY($1) AND payment_key IS NOT NULL
               AND NOT (status = 'declined' AND EXISTS (
-                  SELECT FROM payments o WHERE o.payment_key = payments.payment_key AND o.status <> 'declined'))"#,
+                  SELECT FROM payments o WHERE o.payment_key = payments.payment_key
+                     AND o.status IN ('captured', 'returning', 'returned')))"#,
         &ids,
     )
     .fetch_all(conn)
@@ -146,7 +147,8 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
     Ok(())
 }
 
-/// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
+/// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
+/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
@@ -156,7 +158,8 @@ pub async fn claim_forgotten(
         "UPDATE payments SET woken_at = now()
           WHERE id IN (SELECT id FROM payments
                         WHERE status IN ('requesting', 'unknown', 'returning')
-                          AND greatest(created_at, last_inquiry_at, woken_at) < now() - make_interval(secs => $1::int)
+                          AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
+                          AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                         ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id, order_id",
         quiet_seconds,
@@ -180,10 +183,17 @@ pub struct Booked {
     pub amount: Won,
     /// What of it went back by refunds.
     pub refunded: Won,
-    /// Whether a refund is on its way.
-    pub is_refunding: bool,
+    /// A refund of it that is on its way.
+    pub open_refund: Option<CommandId>,
     /// Where it stands.
     pub status: PaymentStatus,
+}
+
+impl Booked {
+    /// What the gateway knows as the order.
+    pub fn asked_for(&self) -> String {
+        self.order_id.map_or_else(|| self.id.0.to_string(), |order| order.to_string())
+    }
 }
 
 struct BookedRow {
@@ -192,7 +202,7 @@ struct BookedRow {
     payment_key: String,
     card_won: i64,
     refunded_won: i64,
-    is_refunding: bool,
+    open_refund: Option<Uuid>,
     status: PaymentStatus,
 }
 
@@ -207,7 +217,7 @@ impl TryFrom<BookedRow> for Booked {
             key,
             amount: Won(row.card_won),
             refunded: Won(row.refunded_won),
-            is_refunding: row.is_refunding,
+            open_refund: row.open_refund.map(CommandId),
             status: row.status,
         })
     }
@@ -219,10 +229,10 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     let rows = sqlx::query_as!(
         BookedRow,
         r#"SELECT p.id, p.order_id, p.payment_key AS "payment_key!", p.card_won, p.status AS "status: PaymentStatus",
-                  back.refunded_won AS "refunded_won!", back.is_refunding AS "is_refunding!"
+                  back.refunded_won AS "refunded_won!", back.open_refund
              FROM payments p CROSS JOIN LATERAL (
                   SELECT coalesce(sum(card_won) FILTER (WHERE status = 'done'), 0)::bigint AS refunded_won,
-                         count(*) FILTER (WHERE status = 'requesting') > 0 AS is_refunding
+                         (array_agg(id) FILTER (WHERE status = 'requesting'))[1] AS open_refund
                     FROM refunds WHERE payment_id = p.id) AS back
             WHERE p.payment_key = ANY($1)"#,
         &keys as &[&str],

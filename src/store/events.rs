@@ -129,14 +129,14 @@ pub async fn answered(
     Ok(rows.into_iter().map(CommandId).collect())
 }
 
-/// The fact that answered one command.
+/// The fact that answered one command; that it paid after all, if late money did.
 pub async fn answer_to(
     conn: &mut PgConnection,
     order: OrderId,
     command: CommandId,
 ) -> sqlx::Result<Option<(String, Value)>> {
     let row = sqlx::query!(
-        "SELECT type AS kind, data FROM order_events WHERE order_id = $1 AND command_id = $2 ORDER BY id LIMIT 1",
+        "SELECT type AS kind, data FROM order_events WHERE order_id = $1 AND command_id = $2 ORDER BY type = 'order.paid' DESC, id LIMIT 1",
         order.uuid(),
         command.0,
     )

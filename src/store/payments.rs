@@ -89,7 +89,7 @@ pub async fn insert(conn: &mut PgConnection, payments: &[NewPayment]) -> sqlx::R
                                decline_reason)
          SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::payment_status[], $4::bigint[], $5::bigint[],
                               $6::bigint[], $7::bigint[], $8::text[], $9::text[])
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (payment_key) WHERE status <> 'declined' DO NOTHING",
         &ids,
         &orders,
         statuses.as_slice() as &[PaymentStatus],

@@ -276,7 +276,8 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
     Ok(whole.map(|row| row.id.into()).collect())
 }
 
-/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first: in health there are none.
+/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
+/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
@@ -286,7 +287,8 @@ pub async fn claim_forgotten(
         "UPDATE refunds SET woken_at = now()
           WHERE id IN (SELECT id FROM refunds
                         WHERE status = 'requesting'
-                          AND greatest(created_at, last_inquiry_at, woken_at) < now() - make_interval(secs => $1::int)
+                          AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
+                          AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                         ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id, order_id",
         quiet_seconds,

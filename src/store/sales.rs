@@ -12,8 +12,6 @@ pub struct Sold {
     pub name: String,
     /// Units sold, less those refunded.
     pub units: i64,
-    /// What was paid for them.
-    pub amount_won: i64,
 }
 
 /// The SKUs of which most was sold on the last `days` days, today included, as days go in this time zone.
@@ -25,8 +23,8 @@ pub async fn popular(
 ) -> sqlx::Result<Vec<Sold>> {
     sqlx::query_as!(
         Sold,
-        r#"SELECT s.code AS sku, s.name, sold.units AS "units!", sold.amount_won AS "amount_won!"
-             FROM (SELECT sku_id, sum(units)::bigint AS units, sum(amount_won)::bigint AS amount_won FROM sku_sales
+        r#"SELECT s.code AS sku, s.name, sold.units AS "units!"
+             FROM (SELECT sku_id, sum(units)::bigint AS units FROM sku_sales
                     WHERE day > (now() AT TIME ZONE $3)::date - $1::integer
                     GROUP BY sku_id HAVING sum(units) > 0
                     ORDER BY sum(units) DESC, sku_id LIMIT $2) sold

@@ -57,17 +57,17 @@ pub async fn store(conn: &mut PgConnection, webhook: &NewWebhook<'_>) -> sqlx::R
 }
 
 async fn matching(conn: &mut PgConnection, webhook: &NewWebhook<'_>) -> sqlx::Result<Option<About>> {
-    // Of several attempts under one key the one of the order it names comes first, then one that can still change. The
-    // gateway knows a charge's id as the order.
+    // Of several attempts under one key the one of the order it names comes first, then one that can still change, then
+    // one that the gateway was really asked about. The gateway knows a charge's id as the order.
     let row = sqlx::query!(
         r#"SELECT id AS "id!", order_id FROM (
-               SELECT id, order_id, order_id AS asked_for, status::text, created_at
+               SELECT id, order_id, order_id AS asked_for, status::text, created_at, last_inquiry_at
                  FROM payments WHERE payment_key = $1
                UNION ALL
-               SELECT id, NULL, id, status::text, created_at
+               SELECT id, NULL, id, status::text, created_at, last_inquiry_at
                  FROM charges WHERE payment_key = $1) AS ours
             ORDER BY asked_for::text = $2 DESC, status IN ('requesting', 'unknown', 'returning') DESC,
-                     status = 'declined', created_at DESC
+                     status = 'declined', last_inquiry_at IS NULL, created_at DESC
             LIMIT 1"#,
         webhook.payment_key.map(PaymentKey::as_str),
         webhook.gateway_order_id.map_or("", GatewayOrderId::as_str),

@@ -47,3 +47,18 @@ async fn an_order_that_costs_nothing_is_paid_at_once_and_never_expires() {
     assert_eq!(world.count("SELECT count(*) FROM order_events WHERE type = 'order.paid'").await, 1);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn what_costs_nothing_is_limited_like_what_is_held() {
+    let mut world = World::idle().await;
+    world.limits.max_units_per_sku = 3;
+    let shop = world.start_api().await;
+    world.start_all_workers();
+    let gift = json!({"name": "Sticker", "price_won": 0, "on_hand": 100});
+    assert_eq!(shop.put("/v1/skus/sticker", &gift).await.status, 201);
+    assert_eq!(shop.place("sticker", 2, 60).await.status, 201);
+    let greedy = shop.place("sticker", 2, 60).await;
+    assert_eq!((greedy.status, greedy.problem()), (409, "too-many-units"));
+    assert_eq!(shop.place("sticker", 1, 60).await.status, 201);
+    world.finish().await;
+}

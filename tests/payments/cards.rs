@@ -122,3 +122,33 @@ async fn a_bad_payment_key_is_refused_at_the_door() {
     }
     stage.finish().await;
 }
+
+#[tokio::test]
+async fn whoever_pays_otherwise_while_the_card_is_asked_has_paid_if_it_declines() {
+    let stage = Stage::new().await;
+    let (order, key) = stage.held(1, 600).await;
+    stage.shop.charge(1_000).await;
+    // The first answer never comes; what the second one says is a decline.
+    stage
+        .faults(json!([{"on": "confirm", "kind": "hang", "count": 1}, {"on": "confirm", "kind": "decline"}]))
+        .await;
+    stage.ask_to_pay(&order, &key, 1_000).await;
+    stage.shop.until(&order, "paying").await;
+    let paid = stage.shop.pay(&order).await;
+    assert_eq!((paid.status, paid.text("status")), (200, "paid"), "{paid:?}");
+    assert_eq!(stage.balance(&order).await, 0);
+    assert_eq!(stage.shop.get("/v1/wallet").await.body["balance_won"], 0);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn one_key_is_one_way_to_pay() {
+    let stage = Stage::new().await;
+    let (order, _) = stage.held(1, 600).await;
+    let path = format!("/v1/orders/{order}/payments");
+    let poor = stage.shop.post_as("key-1", &path, &json!({"method": "wallet"})).await;
+    assert_eq!(poor.status, 402);
+    let other = stage.shop.post_as("key-1", &path, &json!({"method": "mixed", "points_won": 1_000})).await;
+    assert_eq!((other.status, other.problem()), (422, "key-reused"));
+    stage.finish().await;
+}

@@ -68,3 +68,46 @@ async fn goes_back_once_however_often_the_way_back_fails() {
     assert_eq!(stage.balance(&order).await, 0);
     stage.finish().await;
 }
+
+/// "Declined" although the money was taken; the webhook tells the truth this much later.
+async fn lie(stage: &Stage, webhook_after_ms: u64) {
+    let lie = json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT",
+        "done": true, "count": 1});
+    let later = json!([{"kind": "delayed", "ms": webhook_after_ms}]);
+    stage.control("PUT", "faults", &json!({"calls": [lie], "webhooks": later})).await;
+}
+
+#[tokio::test]
+async fn finds_the_attempt_that_was_asked_and_not_a_later_one_of_another_amount() {
+    let stage = Stage::new().await;
+    stage.shop.charge(700).await;
+    let order = stage.shop.place("mug", 1, 600).await.text("id").to_owned();
+    let key = stage.authenticate(&order, 300).await;
+    lie(&stage, 3_000).await;
+    let mixed =
+        json!({"method": "mixed", "wallet_won": 700, "card": {"payment_key": key, "amount_won": 300}});
+    let path = format!("/v1/orders/{order}/payments");
+    assert_eq!(stage.shop.post(&path, &mixed).await.status, 402);
+    assert_eq!(stage.pay(&order, &key, 300).await.status, 422);
+    stage.shop.until(&order, "paid").await;
+    assert_eq!(stage.balance(&order).await, 300);
+    assert_eq!(stage.shop.get("/v1/wallet").await.body["balance_won"], 0);
+    stage.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_while_its_key_is_being_asked_for_by_another_order() {
+    let stage = Stage::new().await;
+    let (order, key) = stage.held(1, 600).await;
+    lie(&stage, 1_000).await;
+    assert_eq!(stage.pay(&order, &key, 1_000).await.status, 402);
+    let other = stage.shop.place("mug", 1, 600).await.text("id").to_owned();
+    stage.ask_to_pay(&other, &key, 1_000).await;
+    stage.shop.until(&order, "paid").await;
+    stage.until_payment_is(&other, "declined").await;
+    stage.shop.until(&other, "held").await;
+    assert_eq!(stage.balance(&order).await, 1_000);
+    let (clean, report) = stage.reconcile(&[]);
+    assert!(clean, "{report}");
+    stage.finish().await;
+}

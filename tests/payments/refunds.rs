@@ -227,3 +227,19 @@ async fn a_units_limit_counts_what_was_given_back_as_not_bought() {
     assert_eq!(stage.shop.place("mug", 1, 600).await.status, 201);
     stage.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_given_back_at_the_gateway_itself_is_not_waited_for() {
+    let stage = Stage::new().await;
+    let order = stage.paid_by_card(1).await;
+    let books = stage.control("GET", "books", &Value::Null).await;
+    let payments = books["payments"].as_array().unwrap();
+    let key = payments.iter().find(|payment| payment["orderId"] == order).unwrap()["paymentKey"].clone();
+    let url = format!("{}/v1/payments/{}/cancel", stage.simulator.url(), key.as_str().unwrap());
+    let body = json!({"cancelReason": "by hand, in the gateway's console"});
+    let request = reqwest::Client::new().post(url).basic_auth("test_sk_simulator", Some("")).json(&body);
+    assert!(request.send().await.unwrap().status().is_success());
+    let refused = stage.refund(&order, json!({})).await;
+    assert_eq!((refused.status, &refused.body["reason"]), (409, &json!("gateway")), "{refused:?}");
+    stage.finish().await;
+}

@@ -1,7 +1,7 @@
 //! What asking a gateway for money comes to, whatever the money is for: one call per batch and purpose, chosen by where
 //! its row stands, and what becomes of the messages that asked for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +11,8 @@ use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, Payment
 use holdfast::domain::ids::CommandId;
 use holdfast::domain::money::Won;
 use holdfast::gateway::port::{Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway};
+use holdfast::store::payments;
+use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::pause;
@@ -18,6 +20,9 @@ use crate::worker::Verdict;
 
 /// Looking up what is to be asked takes no longer, unless the server is gone.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// Calls end a little later than their limit says.
+const QUIET_MARGIN_SECONDS: i64 = 5;
 
 /// How often something that counts as declined is looked at again after calls that failed: for about ten minutes.
 const SOME_MORE_TIMES: u32 = 16;
@@ -39,13 +44,38 @@ pub(crate) struct Question {
     pub(crate) created_at: DateTime<Utc>,
 }
 
-/// What became of a message's question; with the row as it was when the gateway was asked.
+/// What became of a message's question.
 #[derive(Debug, Clone)]
-pub(crate) enum Asked<T> {
+pub(crate) enum Asked {
     NotYet,
     /// It is at its end, is not known, or another message of the batch asks about it.
     NotNeeded,
-    Answered(T, Finding),
+    Answered(Answer),
+}
+
+/// What a gateway answered to a question.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) id: CommandId,
+    /// Where the row stood when the gateway was asked.
+    status: Open,
+    pub(crate) finding: Finding,
+    /// PostgreSQL's clock when the row was looked up. The answer may be applied much later, after an outage: what has not
+    /// happened by then may have happened since.
+    pub(crate) looked_at: DateTime<Utc>,
+}
+
+impl Answer {
+    /// Whether it says something about the row as it stands now. What was taken or refused stays so, whoever else has
+    /// asked meanwhile; anything else is old news.
+    pub(crate) fn holds_for(&self, status: Open) -> bool {
+        match self.finding {
+            _ if self.status == status => true,
+            Finding::Captured => status != Open::Returning,
+            Finding::NotTaken { .. } => matches!(status, Open::Requesting | Open::Unknown),
+            _ => false,
+        }
+    }
 }
 
 /// Asks about each of the open ones once, all at the same time; the first message about one gets the answer.
@@ -53,7 +83,8 @@ pub(crate) async fn ask_each<T>(
     gateway: &dyn Gateway,
     ids: &[CommandId],
     mut open: HashMap<CommandId, T>,
-) -> Vec<Asked<T>>
+    looked_at: DateTime<Utc>,
+) -> Vec<Asked>
 where
     Question: for<'a> From<&'a T>,
 {
@@ -62,8 +93,9 @@ where
         let row = open.remove(id);
         async {
             let Some(row) = row else { return Asked::NotNeeded };
-            let finding = ask(gateway, &Question::from(&row)).await;
-            Asked::Answered(row, finding)
+            let question = Question::from(&row);
+            let finding = ask(gateway, &question).await;
+            Asked::Answered(Answer { id: question.id, status: question.status, finding, looked_at })
         }
     });
     let asked = join_all(asking).await;
@@ -74,8 +106,8 @@ where
 /// What becomes of a message: the verdict on its question if that was decided, and otherwise another try while the
 /// locked row is open, or counts as declined by an answer that may be older than this message. A hint never asks on and
 /// on: it only hurried a message that does.
-pub(crate) fn verdict<T>(
-    asked: &Asked<T>,
+pub(crate) fn verdict(
+    asked: &Asked,
     decided: Option<&Verdict>,
     locked: Option<Question>,
     is_hint: bool,
@@ -83,6 +115,7 @@ pub(crate) fn verdict<T>(
 ) -> Verdict {
     const ANOTHER: &str = "another message has asked about it";
     let verdict = match (asked, decided, locked) {
+        (Asked::NotYet, ..) if is_hint => some_more_times("the gateway could not be asked"),
         (Asked::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
         (Asked::NotNeeded, Some(Verdict::Done), _) if is_hint => some_more_times(ANOTHER),
         (_, Some(verdict), _) => verdict.clone(),
@@ -94,6 +127,26 @@ pub(crate) fn verdict<T>(
         Verdict::Later { .. } if is_hint => Verdict::Done,
         verdict => verdict,
     }
+}
+
+/// Why a declined payment waits though money may have come for it.
+pub(crate) const CONTESTED: &str = "its payment key is being asked for by another payment";
+
+/// The keys of declined rows that pay for something else, or may: nothing is settled under them until that is decided.
+/// Locks the keys until the transaction ends. Lock the rows and purses first.
+pub(crate) async fn contested<'a>(
+    tx: &mut PgConnection,
+    rows: impl Iterator<Item = (Open, &'a PaymentKey)>,
+) -> sqlx::Result<HashSet<PaymentKey>> {
+    let keys: Vec<&PaymentKey> =
+        rows.filter(|(status, _)| *status == Open::Declined).map(|(_, key)| key).collect();
+    payments::keys_in_use(tx, &keys).await
+}
+
+/// After this time no call to the gateway is on its way any more.
+pub(crate) fn quiet(gateway: &dyn Gateway) -> TimeDelta {
+    TimeDelta::from_std(gateway.longest_call()).unwrap_or(TimeDelta::MAX)
+        + TimeDelta::seconds(QUIET_MARGIN_SECONDS)
 }
 
 /// A retry without end: money that may have been taken is never forgotten.

@@ -15,12 +15,8 @@ use sqlx::PgConnection;
 
 use crate::release;
 use crate::worker::{
-    Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command, unknown_order,
+    Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command, unknown_order, while_paying,
 };
-
-/// How often a cancellation comes back to an order that is being paid: for about twenty minutes, longer than a gateway
-/// takes to say no.
-const WHILE_PAYING: u32 = 25;
 
 /// The worker.
 #[derive(Debug, Clone, Copy)]
@@ -57,10 +53,7 @@ impl Worker for CancelOrders {
             let state = locked.get(&message.order_id);
             verdicts.push(match state {
                 None => unknown_order(),
-                // Money is being asked for: what becomes of the order is not decided yet.
-                Some(OrderState::Paying(_)) => {
-                    Verdict::Retry { why: "the order is being paid".to_owned(), limit: WHILE_PAYING }
-                }
+                Some(OrderState::Paying(_)) => while_paying(),
                 Some(_) => Verdict::Done,
             });
             // Only a hold can be called off; for every other state there is nothing left to do.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast::broker::envelope::Incoming;
+use holdfast::domain::card::Open;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::CommandId;
 use holdfast::domain::ledger::Purse;
@@ -16,7 +17,9 @@ use holdfast::store::card_charges::{self, CardCharge};
 use holdfast::store::{self, charges, ledger, orders};
 use sqlx::{PgConnection, PgPool};
 
-use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, verdict};
+use crate::ask_gateway::{
+    Asked, CONTESTED, LIMIT, Question, ask_each, contested, quiet, some_more_times, verdict,
+};
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
 
@@ -31,7 +34,7 @@ pub struct ChargeWallets {
 #[derive(Debug)]
 pub struct Charging {
     command: ChargeWallet,
-    asked: Asked<CardCharge>,
+    asked: Asked,
 }
 
 impl From<&CardCharge> for Question {
@@ -64,9 +67,13 @@ impl Worker for ChargeWallets {
 
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Charging>]) -> sqlx::Result<()> {
         let ids = ids(batch);
-        let found = store::within(pool, LIMIT, async |conn| card_charges::find(conn, &ids).await).await?;
+        let (found, looked_at) = store::within(pool, LIMIT, async |conn| {
+            let looked_at = orders::transaction_time(conn).await?;
+            Ok::<_, sqlx::Error>((card_charges::find(conn, &ids).await?, looked_at))
+        })
+        .await?;
         let open = found.into_iter().map(|charge| (charge.id, charge)).collect();
-        let asked = ask_each(self.gateway.as_ref(), &ids, open).await;
+        let asked = ask_each(self.gateway.as_ref(), &ids, open, looked_at).await;
         batch.iter_mut().zip(asked).for_each(|(delivered, asked)| delivered.message.asked = asked);
         Ok(())
     }
@@ -84,14 +91,17 @@ impl Worker for ChargeWallets {
         let locked: HashMap<CommandId, CardCharge> =
             locked.into_iter().map(|charge| (charge.id, charge)).collect();
 
-        let mut plan = Plan::new(fills, now);
+        let contested = contested(tx, locked.values().map(|charge| (charge.status, &charge.key))).await?;
+        let mut plan = Plan::new(fills, now, quiet(self.gateway.as_ref()));
         let mut decided: HashMap<CommandId, Verdict> = HashMap::new();
         for Delivered { message, .. } in batch {
-            let Asked::Answered(asked, finding) = &message.asked else { continue };
-            // Whoever moved it on meanwhile asked later than we did.
-            if let Some(charge) = locked.get(&asked.id).filter(|charge| charge.status == asked.status) {
-                decided.insert(charge.id, plan.decide(charge, finding));
-            }
+            let Asked::Answered(answer) = &message.asked else { continue };
+            let Some(charge) = locked.get(&answer.id).filter(|charge| answer.holds_for(charge.status)) else {
+                continue;
+            };
+            let is_contested = charge.status == Open::Declined && contested.contains(&charge.key);
+            let verdict = if is_contested { some_more_times(CONTESTED) } else { plan.decide(charge, answer) };
+            decided.insert(charge.id, verdict);
         }
         let verdicts = batch
             .iter()

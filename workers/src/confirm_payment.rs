@@ -19,6 +19,7 @@ use sqlx::PgConnection;
 
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
+    while_paying,
 };
 use plan::Plan;
 
@@ -59,6 +60,7 @@ impl Worker for ConfirmPayments {
         let mut in_use = payments::keys_in_use(tx, &keys).await?;
 
         let asked_before = asked_before(tx, batch).await?;
+        answered.extend(asked_before.iter().map(|(payment, _)| *payment));
         let mut plan = Plan::new(now);
         let verdicts = messages()
             .map(|message| {
@@ -79,11 +81,14 @@ impl Worker for ConfirmPayments {
                     *purses = left;
                 }
                 plan.add(message, order, parts, decision);
-                Verdict::Done
+                match decision {
+                    PaymentDecision::Wait => while_paying(),
+                    _ => Verdict::Done,
+                }
             })
             .collect();
         let mut unsettled = plan.carry_out(tx).await?;
-        unsettled.extend(asked_before);
+        unsettled.extend(asked_before.into_iter().map(|(payment, order)| Unsettled::Payment(payment, order)));
         Ok(Applied { verdicts, unsettled, ..Applied::default() })
     }
 }
@@ -92,7 +97,7 @@ impl Worker for ConfirmPayments {
 async fn asked_before(
     tx: &mut PgConnection,
     batch: &[Delivered<ConfirmPayment>],
-) -> sqlx::Result<Vec<Unsettled>> {
+) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
     let ids: Vec<CommandId> = batch
         .iter()
         .filter(|delivered| delivered.message.pay_by.payment_key().is_some())
@@ -104,7 +109,7 @@ async fn asked_before(
     let open = card_payments::find(tx, &ids).await?.into_iter();
     Ok(open
         .filter(|payment| payment.status != Open::Declined)
-        .map(|payment| Unsettled::Payment(payment.id, payment.order_id))
+        .map(|payment| (payment.id, payment.order_id))
         .collect())
 }
 

@@ -84,7 +84,8 @@ impl Finisher<'_> {
             Verdict::Later { why, after } => {
                 debug!(queue = self.queue, message_id = incoming.message_id(), why, "tried again later");
                 self.count("retry", 1);
-                Some(Outgoing::retry(incoming, Rung::for_delay(*after)))
+                // It is no attempt that failed: a later verdict with a limit starts to count there.
+                Some(Outgoing::again(incoming, incoming.attempt, Rung::for_delay(*after)))
             }
             Verdict::NotBefore { due_at, attempts } => {
                 self.count("later", 1);

@@ -190,8 +190,10 @@ fn sort_out(batch: &[Delivered<HoldOrder>], known: Vec<KnownOrder>) -> Sorted<'_
 
 async fn usage_of(tx: &mut PgConnection, customers: &[String], shelf: &Shelf) -> sqlx::Result<Usage> {
     let mut usage = usage::live(tx, customers).await?;
-    let limited: Vec<_> =
-        shelf.values().filter(|sku| sku.max_per_customer.is_some()).map(|sku| sku.id).collect();
+    // What costs nothing is never on hold: without its sales nobody's share of it would be limited.
+    let counts_sales =
+        |sku: &&ShelfSku| sku.max_per_customer.is_some() || sku.discount.apply(sku.price) == Won(0);
+    let limited: Vec<_> = shelf.values().filter(counts_sales).map(|sku| sku.id).collect();
     if !limited.is_empty() {
         usage::add_bought(tx, &mut usage, customers, &limited).await?;
     }
@@ -213,7 +215,7 @@ async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Ut
 }
 
 /// Orders that cost nothing are paid at once: nobody has to ask for it, and they never expire.
-async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> sqlx::Result<()> {
+async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Result<(), ApplyError> {
     let is_free = |order: &&DecidedOrder| matches!(order.outcome, Outcome::Held { amount: Won(0), .. });
     let free: Vec<OrderId> = decided.iter().filter(is_free).map(|order| order.id).collect();
     if free.is_empty() {
@@ -228,12 +230,15 @@ async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> sqlx
             event: OrderEvent::Paid { payment_id: *id, amount_won: *amount, method: parts.method() },
         })
         .collect();
-    payments::insert(tx, &payments).await?;
+    if !payments::insert(tx, &payments).await? {
+        return Err(ApplyError::Overtaken);
+    }
     orders::advance(tx, &free, OrderStatus::Held, OrderStatus::Paid).await?;
     stock::record_sales(tx, &free).await?;
     let units: Vec<StockChange> = sold(stock::units_of(tx, &free).await?).collect();
     stock::change(tx, &units).await?;
-    events::append(tx, &told).await
+    events::append(tx, &told).await?;
+    Ok(())
 }
 
 fn count(decided: &[DecidedOrder]) {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast::broker::envelope::Incoming;
+use holdfast::domain::card::Open;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::payment::Purses;
@@ -19,7 +20,9 @@ use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
 
-use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, verdict};
+use crate::ask_gateway::{
+    Asked, CONTESTED, LIMIT, Question, ask_each, contested, quiet, some_more_times, verdict,
+};
 use crate::confirm_payment::customers;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
@@ -35,7 +38,7 @@ pub struct ResolvePayments {
 #[derive(Debug)]
 pub struct Resolving {
     command: ResolvePayment,
-    asked: Asked<CardPayment>,
+    asked: Asked,
 }
 
 impl From<&CardPayment> for Question {
@@ -69,9 +72,13 @@ impl Worker for ResolvePayments {
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
         let ids: Vec<CommandId> =
             batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
-        let found = store::within(pool, LIMIT, async |conn| card_payments::find(conn, &ids).await).await?;
+        let (found, looked_at) = store::within(pool, LIMIT, async |conn| {
+            let looked_at = orders::transaction_time(conn).await?;
+            Ok::<_, sqlx::Error>((card_payments::find(conn, &ids).await?, looked_at))
+        })
+        .await?;
         let open = found.into_iter().map(|payment| (payment.id, payment)).collect();
-        let asked = ask_each(self.gateway.as_ref(), &ids, open).await;
+        let asked = ask_each(self.gateway.as_ref(), &ids, open, looked_at).await;
         batch.iter_mut().zip(asked).for_each(|(delivered, asked)| delivered.message.asked = asked);
         Ok(())
     }
@@ -96,14 +103,19 @@ impl Worker for ResolvePayments {
             .collect();
 
         let purses = lock_purses(tx, &orders, payments.values()).await?;
-        let mut plan = Plan::new(orders, purses, now);
+        let contested =
+            contested(tx, payments.values().map(|payment| (payment.status, &payment.key))).await?;
+        let mut plan = Plan::new(orders, purses, now, quiet(self.gateway.as_ref()));
         let mut decided: HashMap<CommandId, Verdict> = HashMap::new();
         for Delivered { message, .. } in batch {
-            let Asked::Answered(asked, finding) = &message.asked else { continue };
-            // Whoever moved it on meanwhile asked later than we did.
-            if let Some(locked) = payments.get(&asked.id).filter(|locked| locked.status == asked.status) {
-                decided.insert(locked.id, plan.decide(locked, finding));
-            }
+            let Asked::Answered(answer) = &message.asked else { continue };
+            let Some(locked) = payments.get(&answer.id).filter(|locked| answer.holds_for(locked.status))
+            else {
+                continue;
+            };
+            let is_contested = locked.status == Open::Declined && contested.contains(&locked.key);
+            let verdict = if is_contested { some_more_times(CONTESTED) } else { plan.decide(locked, answer) };
+            decided.insert(locked.id, verdict);
         }
         let verdicts = batch
             .iter()

@@ -10,6 +10,7 @@ use holdfast::broker::envelope::Incoming;
 use holdfast::domain::card::ask_again_after;
 use holdfast::domain::gateway::CallKey;
 use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::domain::money::Won;
 use holdfast::domain::refund::RefundRefusal;
 use holdfast::event::OrderEvent;
 use holdfast::gateway::port::{Cancel, CancelAnswer, FindAnswer, Gateway};
@@ -182,6 +183,10 @@ async fn ask(gateway: &dyn Gateway, refund: &OpenRefund) -> Finding {
     match gateway.find(&refund.key).await {
         FindAnswer::Found(payment) if payment.cancels.iter().any(|cancel| cancel.reason == key) => {
             Finding::Returned
+        }
+        // Somebody else gave everything back, at the gateway itself.
+        FindAnswer::Found(payment) if payment.balance == Won(0) => {
+            Finding::Refused { code: "GIVEN_BACK_ELSEWHERE".to_owned() }
         }
         FindAnswer::Found(_) => otherwise,
         // A refusal stands only if the gateway also says that nothing went back.

@@ -133,6 +133,15 @@ impl Unsettled {
     }
 }
 
+/// How often a command comes back to an order that is being paid: for about twenty minutes, longer than a gateway takes to
+/// say no.
+const WHILE_PAYING: u32 = 25;
+
+/// Money is being asked for: what becomes of the order is not decided yet.
+pub(crate) fn while_paying() -> Verdict {
+    Verdict::Retry { why: "the order is being paid".to_owned(), limit: WHILE_PAYING }
+}
+
 /// What a worker made of a batch.
 #[derive(Debug, Default)]
 pub struct Applied {

@@ -20,10 +20,12 @@ use crate::orders::Orders;
 use crate::progress::Progress;
 use crate::report::{Row, thousands};
 use crate::servers::Servers;
-use crate::stage::{PRICE_WON, Stage};
+use crate::stage::Stage;
 
 const ORDERS: Orders = Orders { skus: 1_000, hold_seconds: 3_600 };
 const LATENCY_MS: u64 = 50;
+/// What every order costs: gateways take no less than 100 won.
+const AMOUNT_WON: i64 = 1_000;
 /// Requests on their way at once while payments are prepared.
 const AT_ONCE: usize = 64;
 
@@ -33,6 +35,7 @@ pub(crate) async fn by_card(plan: &Plan, servers: &Servers) -> anyhow::Result<Ro
     let measure = format!("Card payments/s of one worker, {LATENCY_MS} ms a call");
     let mut progress = Progress::start(measure.clone());
     let stage = Stage::open(servers, ORDERS.skus).await?;
+    sqlx::query("UPDATE skus SET price_won = $1").bind(AMOUNT_WON).execute(&stage.pool).await?;
     let feed = Feed::open(&stage).await;
     feed.pour(ORDERS, count, || false, &mut progress).await?;
     let holding = stage.workers(&[("HOLDFAST_POOLS", "order.hold=2")]).await?;
@@ -72,10 +75,10 @@ async fn authenticated(stage: &Stage, simulator: &Simulator) -> anyhow::Result<V
     stream::iter(held)
         .map(async |id| {
             let order_id = OrderId::from(id);
-            let agreed = json!({"orderId": order_id, "amount": PRICE_WON});
+            let agreed = json!({"orderId": order_id, "amount": AMOUNT_WON});
             let payment = control(simulator, "POST", "payments", agreed).await?;
             let key = payment["paymentKey"].as_str().context("a payment has a key")?;
-            let card = CardPart { payment_key: PaymentKey::parse(key)?, amount_won: Won(PRICE_WON) };
+            let card = CardPart { payment_key: PaymentKey::parse(key)?, amount_won: Won(AMOUNT_WON) };
             let (command_id, pay_by) = (CommandId::fresh(), PayBy::Card(card));
             anyhow::Ok(ConfirmPayment { version: Version, command_id, order_id, pay_by })
         })

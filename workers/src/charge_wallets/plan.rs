@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::card::{Case, Finding, Open, Step, next};
 use holdfast::domain::charge::{Fill, wanted};
 use holdfast::domain::ledger::{Account, Phase, Purse, charge};
@@ -14,7 +14,7 @@ use metrics::counter;
 use sqlx::PgConnection;
 use tracing::warn;
 
-use crate::ask_gateway::{again, some_more_times};
+use crate::ask_gateway::{Answer, again, some_more_times};
 use crate::worker::{Unsettled, Verdict};
 
 /// What a batch does.
@@ -22,6 +22,8 @@ pub(super) struct Plan {
     /// How full the wallets of its customers are, kept up to date charge by charge.
     fills: HashMap<String, Fill>,
     now: DateTime<Utc>,
+    /// After this time no call to the gateway is on its way any more.
+    quiet: TimeDelta,
     changes: Vec<Change>,
     postings: Vec<Posting>,
     /// Charges whose money is to go back.
@@ -29,19 +31,21 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(fills: HashMap<String, Fill>, now: DateTime<Utc>) -> Self {
-        Self { fills, now, changes: vec![], postings: vec![], returning: vec![] }
+    pub(super) fn new(fills: HashMap<String, Fill>, now: DateTime<Utc>, quiet: TimeDelta) -> Self {
+        Self { fills, now, quiet, changes: vec![], postings: vec![], returning: vec![] }
     }
 
     /// Decides one charge, and what becomes of its message.
-    pub(super) fn decide(&mut self, card: &CardCharge, finding: &Finding) -> Verdict {
+    pub(super) fn decide(&mut self, card: &CardCharge, answer: &Answer) -> Verdict {
+        let finding = &answer.finding;
         let not_found = *finding == Finding::NotFound;
         let open_for = self.now - card.requested_at;
         let case = Case {
             status: card.status,
             wanted: wanted(open_for),
             not_found_count: card.not_found_count + i32::from(not_found),
-            age: self.now - card.asked_at,
+            age: answer.looked_at - card.asked_at,
+            quiet: self.quiet,
         };
         match next(case, finding) {
             Step::Pay => {

@@ -77,7 +77,7 @@ impl Plan {
                 Begin::Declined(reason)
             }
             PaymentDecision::Expire => return self.overdue.push(order.id),
-            PaymentDecision::Ignore => return,
+            PaymentDecision::Wait | PaymentDecision::Ignore => return,
         };
         let key = message.pay_by.payment_key().cloned();
         let (id, order_id, amount) = (payment_id, order.id, order.amount);

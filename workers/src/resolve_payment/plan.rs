@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
 use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
@@ -19,7 +19,7 @@ use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
 use sqlx::PgConnection;
 
-use crate::ask_gateway::{again, some_more_times};
+use crate::ask_gateway::{Answer, again, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
 use crate::worker::{Unsettled, Verdict};
@@ -28,6 +28,8 @@ use crate::worker::{Unsettled, Verdict};
 pub(super) struct Plan {
     orders: HashMap<OrderId, OrderRow>,
     now: DateTime<Utc>,
+    /// After this time no call to the gateway is on its way any more.
+    quiet: TimeDelta,
     /// What customers can spend, of those whose payments use purses.
     purses: HashMap<String, Purses>,
     changes: Vec<Change>,
@@ -45,10 +47,12 @@ impl Plan {
         orders: HashMap<OrderId, OrderRow>,
         purses: HashMap<String, Purses>,
         now: DateTime<Utc>,
+        quiet: TimeDelta,
     ) -> Self {
         Self {
             orders,
             now,
+            quiet,
             purses,
             changes: vec![],
             postings: vec![],
@@ -60,7 +64,8 @@ impl Plan {
     }
 
     /// Decides one payment, and what becomes of its message.
-    pub(super) fn decide(&mut self, payment: &CardPayment, finding: &Finding) -> Verdict {
+    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &Answer) -> Verdict {
+        let finding = &answer.finding;
         let Some(order) = self.orders.get_mut(&payment.order_id) else {
             return again("the order is not there", self.now - payment.created_at);
         };
@@ -69,7 +74,8 @@ impl Plan {
             status: payment.status,
             wanted: Wanted::by_order(&order.state, self.now),
             not_found_count: payment.not_found_count + i32::from(not_found),
-            age: self.now - payment.asked_at,
+            age: answer.looked_at - payment.asked_at,
+            quiet: self.quiet,
         };
         let step = next(case, finding);
         match step {
@@ -241,6 +247,10 @@ impl Plan {
             OrderState::Expired { .. } if wanted.iter().all(is_there) => OrderStatus::Expired,
             _ => return None,
         };
+        // Another amount than the order's was never asked for, whatever the gateway took.
+        if payment.parts.total() != Some(payment.amount) {
+            return None;
+        }
         let purses = self.purses.entry(order.customer_id.clone()).or_default();
         *purses = purses.spend(payment.parts).ok()?;
         order.state = OrderState::Paid { paid_at: self.now };

@@ -37,6 +37,8 @@ start_run() {
 
 main() {
   cd "$ROOT"
+  # The first build takes a while and says so itself.
+  SQLX_OFFLINE=true cargo build --release --locked --example demo
   is_up || start_run
   set -a
   # shellcheck source=/dev/null # The file exists only while an instance runs.

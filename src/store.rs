@@ -6,6 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
 
+use crate::domain::Invalid;
+
 pub mod audit;
 pub mod booked_charges;
 pub mod card_charges;
@@ -107,4 +109,9 @@ pub async fn applied_migrations(conn: &mut PgConnection) -> sqlx::Result<usize> 
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
     Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// A value that was parsed when it was written; one that does not parse any more is an error of the database.
+fn decoded<T>(parsed: Result<T, Invalid>) -> sqlx::Result<T> {
+    parsed.map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -10,7 +10,7 @@ use super::refusal::DeclineReason;
 /// Inquiries that must have found nothing before a payment counts as never made.
 pub const NOT_FOUND_ENOUGH: i32 = 3;
 
-/// A payment is asked about again after a quarter of the time it has been open for, but no sooner than this …
+/// Money is asked about again after an eighth of the time it has been open for, but no sooner than this …
 const SOONEST_MS: u64 = 500;
 /// … and no later than this: a buyer does not wait long for a gateway that stumbles, and a gateway that is down for
 /// hours is not flooded.
@@ -18,8 +18,8 @@ const LATEST_MS: u64 = 64_000;
 
 /// How long to wait before the gateway is asked about a payment again.
 pub fn ask_again_after(open_for: TimeDelta) -> Duration {
-    let quarter_ms = u64::try_from(open_for.num_milliseconds() / 4).unwrap_or(0);
-    Duration::from_millis(quarter_ms.clamp(SOONEST_MS, LATEST_MS))
+    let eighth_ms = u64::try_from(open_for.num_milliseconds() / 8).unwrap_or(0);
+    Duration::from_millis(eighth_ms.clamp(SOONEST_MS, LATEST_MS))
 }
 
 /// Where a card payment stands whose gateway may have to be asked.

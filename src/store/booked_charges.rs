@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::card_payments::Booked;
 use super::charges::ChargeStatus;
+use super::decoded;
 use super::payments::PaymentStatus;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::CommandId;
@@ -30,7 +31,7 @@ impl TryFrom<Row> for Booked {
             ChargeStatus::Returning => PaymentStatus::Returning,
             ChargeStatus::Returned => PaymentStatus::Returned,
         };
-        let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let key = decoded(PaymentKey::parse(row.payment_key))?;
         Ok(Self {
             id: CommandId(row.id),
             order_id: None,
@@ -72,7 +73,5 @@ pub async fn keys_posted_between(
     )
     .fetch_all(conn)
     .await?;
-    keys.into_iter()
-        .map(|key| PaymentKey::parse(key).map_err(|error| sqlx::Error::Decode(error.into())))
-        .collect()
+    keys.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
 }

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::charges::{self, Charge, ChargeStatus};
+use super::decoded;
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
@@ -104,7 +105,7 @@ impl Row {
                 return Ok(None);
             }
         };
-        let key = PaymentKey::parse(self.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let key = decoded(PaymentKey::parse(self.payment_key))?;
         Ok(Some(CardCharge {
             id: CommandId(self.id),
             customer_id: self.customer_id,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use super::payments::PaymentStatus;
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
@@ -58,7 +59,7 @@ impl Row {
             PaymentStatus::Declined => Open::Declined,
             PaymentStatus::Captured | PaymentStatus::Returned => return Ok(None),
         };
-        let key = PaymentKey::parse(self.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let key = decoded(PaymentKey::parse(self.payment_key))?;
         Ok(Some(CardPayment {
             id: CommandId(self.id),
             order_id: self.order_id.into(),
@@ -210,7 +211,7 @@ impl TryFrom<BookedRow> for Booked {
     type Error = sqlx::Error;
 
     fn try_from(row: BookedRow) -> sqlx::Result<Self> {
-        let key = PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let key = decoded(PaymentKey::parse(row.payment_key))?;
         Ok(Self {
             id: CommandId(row.id),
             order_id: Some(row.order_id.into()),
@@ -258,7 +259,5 @@ pub async fn keys_moved_between(
     )
     .fetch_all(conn)
     .await?;
-    keys.into_iter()
-        .map(|key| PaymentKey::parse(key).map_err(|error| sqlx::Error::Decode(error.into())))
-        .collect()
+    keys.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
 use crate::domain::money::{DiscountRatio, Won};
@@ -206,7 +207,7 @@ pub async fn items_of(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
             let sku = crate::domain::ids::SkuCode::parse(row.sku_code);
             let item = HeldItem {
                 sku_id: crate::domain::ids::SkuId(row.sku_id),
-                sku: sku.map_err(|error| sqlx::Error::Decode(error.into()))?,
+                sku: decoded(sku)?,
                 name: row.name,
                 quantity: row.quantity,
                 unit_price: Won(row.unit_price_won),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
@@ -131,7 +132,5 @@ pub async fn keys_in_use(conn: &mut PgConnection, keys: &[&PaymentKey]) -> sqlx:
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|key| PaymentKey::parse(key).map_err(|error| sqlx::Error::Decode(error.into())))
-        .collect()
+    rows.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use super::refunds::parts;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
@@ -62,7 +63,7 @@ pub async fn of_orders(
     .fetch_all(conn)
     .await?;
     for row in items {
-        let sku = SkuCode::parse(row.sku_code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let sku = decoded(SkuCode::parse(row.sku_code))?;
         let line = Line { sku_id: SkuId(row.sku_id), sku, left: row.left, unit_won: Won(row.unit_won) };
         found.entry(row.order_id.into()).and_modify(|of_order| of_order.lines.push(line));
     }

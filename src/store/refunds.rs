@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use super::orders::OrderStatus;
 use super::stock::StockChange;
 use crate::domain::gateway::PaymentKey;
@@ -169,8 +170,7 @@ pub async fn find_open(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::
     .await?;
     rows.into_iter()
         .map(|row| {
-            let key =
-                PaymentKey::parse(row.payment_key).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let key = decoded(PaymentKey::parse(row.payment_key))?;
             let (id, order_id) = (CommandId(row.id), row.order_id.into());
             let parts = parts(row.wallet_won, row.points_won, row.card_won);
             Ok(OpenRefund { id, order_id, key, parts, created_at: row.created_at })
@@ -224,7 +224,7 @@ pub async fn items_of(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let sku = SkuCode::parse(row.sku_code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let sku = decoded(SkuCode::parse(row.sku_code))?;
             let (quantity, amount, restock) = (row.quantity, Won(row.amount_won), row.restock);
             let item = RefundItem { sku_id: SkuId(row.sku_id), sku, quantity, amount, restock };
             Ok((CommandId(row.refund_id), item))

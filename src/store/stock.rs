@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::decoded;
 use crate::domain::allocation::{Shelf, ShelfSku};
 use crate::domain::ids::{OrderId, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
@@ -33,7 +34,7 @@ pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Sh
     .await?;
     rows.into_iter()
         .map(|row| {
-            let code = SkuCode::parse(row.code).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let code = decoded(SkuCode::parse(row.code))?;
             let sku = ShelfSku {
                 id: SkuId(row.id),
                 name: row.name,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::decoded;
 use crate::domain::allocation::Usage;
 use crate::domain::ids::{CustomerId, SkuId};
 
@@ -45,8 +46,7 @@ pub async fn live(conn: &mut PgConnection, customers: &[String]) -> sqlx::Result
     let mut usage = Usage::default();
     let mut last_order = None;
     for row in rows {
-        let customer =
-            CustomerId::parse(row.customer_id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let customer = decoded(CustomerId::parse(row.customer_id))?;
         if last_order.replace(row.id) != Some(row.id) {
             *usage.live_holds.entry(customer.clone()).or_default() += 1;
         }
@@ -78,8 +78,7 @@ pub async fn add_bought(
     .fetch_all(conn)
     .await?;
     for row in rows {
-        let customer =
-            CustomerId::parse(row.customer_id).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let customer = decoded(CustomerId::parse(row.customer_id))?;
         *usage.units.entry((customer, SkuId(row.sku_id))).or_default() += row.units.unsigned_abs();
     }
     Ok(())

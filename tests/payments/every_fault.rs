@@ -24,8 +24,8 @@ fn faults() -> Vec<Value> {
     ]
 }
 
-/// The first such call of an order goes wrong like this.
-fn once(fault: &Value, on: &str, order: &str) -> Value {
+/// The first such call of an order, or of a charge, goes wrong like this.
+pub fn once(fault: &Value, on: &str, order: &str) -> Value {
     let mut fault = fault.clone();
     (fault["on"], fault["order_id"], fault["count"]) = (json!(on), json!(order), json!(1));
     fault

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use holdfast::domain::card::{Finding, Open, ask_again_after};
 use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, PaymentKey, Standing};
 use holdfast::domain::ids::CommandId;
@@ -56,7 +56,7 @@ pub(crate) enum Asked {
 /// What a gateway answered to a question.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    pub(crate) id: CommandId,
+    id: CommandId,
     /// Where the row stood when the gateway was asked.
     status: Open,
     pub(crate) finding: Finding,
@@ -68,7 +68,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Whether it says something about the row as it stands now. What was taken or refused stays so, whoever else has
     /// asked meanwhile; anything else is old news.
-    pub(crate) fn holds_for(&self, status: Open) -> bool {
+    fn holds_for(&self, status: Open) -> bool {
         match self.finding {
             _ if self.status == status => true,
             Finding::Captured => status != Open::Returning,
@@ -78,29 +78,61 @@ impl Answer {
     }
 }
 
-/// Asks about each of the open ones once, all at the same time; the first message about one gets the answer.
+/// Asks about each of the open rows once, all at the same time; the first message about one gets the answer.
+pub(crate) async fn ask_once<T, A, F: Future<Output = A>>(
+    ids: &[CommandId],
+    mut open: HashMap<CommandId, T>,
+    ask: impl Fn(T) -> F,
+) -> Vec<Option<A>> {
+    pause::point("before_call").await;
+    let asking = ids.iter().map(|id| OptionFuture::from(open.remove(id).map(&ask)));
+    let answers = join_all(asking).await;
+    pause::point("after_call").await;
+    answers
+}
+
+/// [`ask_once`] what each row's state requires.
 pub(crate) async fn ask_each<T>(
     gateway: &dyn Gateway,
     ids: &[CommandId],
-    mut open: HashMap<CommandId, T>,
+    open: HashMap<CommandId, T>,
     looked_at: DateTime<Utc>,
 ) -> Vec<Asked>
 where
     Question: for<'a> From<&'a T>,
 {
-    pause::point("before_call").await;
-    let asking = ids.iter().map(|id| {
-        let row = open.remove(id);
-        async {
-            let Some(row) = row else { return Asked::NotNeeded };
-            let question = Question::from(&row);
-            let finding = ask(gateway, &question).await;
-            Asked::Answered(Answer { id: question.id, status: question.status, finding, looked_at })
-        }
+    let answers = ask_once(ids, open, |row| async move {
+        let question = Question::from(&row);
+        let finding = ask(gateway, &question).await;
+        Answer { id: question.id, status: question.status, finding, looked_at }
     });
-    let asked = join_all(asking).await;
-    pause::point("after_call").await;
-    asked
+    answers.await.into_iter().map(|answer| answer.map_or(Asked::NotNeeded, Asked::Answered)).collect()
+}
+
+/// Decides each locked row that a message got an answer about which still holds. Returns the verdicts by row. `contested`
+/// are the keys of declined rows that pay for something else, or may.
+pub(crate) fn decide_each<'a, T>(
+    asked: impl Iterator<Item = &'a Asked>,
+    locked: &HashMap<CommandId, T>,
+    contested: &HashSet<PaymentKey>,
+    mut decide: impl FnMut(&T, &Answer) -> Verdict,
+) -> HashMap<CommandId, Verdict>
+where
+    Question: for<'b> From<&'b T>,
+{
+    let mut decided = HashMap::new();
+    for asked in asked {
+        let Asked::Answered(answer) = asked else { continue };
+        let Some(row) = locked.get(&answer.id) else { continue };
+        let question = Question::from(row);
+        if !answer.holds_for(question.status) {
+            continue;
+        }
+        let is_contested = question.status == Open::Declined && contested.contains(&question.key);
+        let verdict = if is_contested { some_more_times(CONTESTED) } else { decide(row, answer) };
+        decided.insert(answer.id, verdict);
+    }
+    decided
 }
 
 /// What becomes of a message: the verdict on its question if that was decided, and otherwise another try while the
@@ -130,7 +162,7 @@ pub(crate) fn verdict(
 }
 
 /// Why a declined payment waits though money may have come for it.
-pub(crate) const CONTESTED: &str = "its payment key is being asked for by another payment";
+const CONTESTED: &str = "its payment key is being asked for by another payment";
 
 /// The keys of declined rows that pay for something else, or may: nothing is settled under them until that is decided.
 /// Locks the keys until the transaction ends. Lock the rows and purses first.
@@ -152,6 +184,13 @@ pub(crate) fn quiet(gateway: &dyn Gateway) -> TimeDelta {
 /// A retry without end: money that may have been taken is never forgotten.
 pub(crate) fn again(why: &'static str, open_for: TimeDelta) -> Verdict {
     Verdict::Later { why, after: ask_again_after(open_for) }
+}
+
+/// [`again`], after an answer that left it open.
+pub(crate) fn ask_on(open: Open, open_for: TimeDelta) -> Verdict {
+    // "Not yet" is an answer, too: the gateway is well and can be asked for the money at once.
+    let open_for = if open == Open::Requesting { TimeDelta::zero() } else { open_for };
+    again("the gateway has given no definite answer", open_for)
 }
 
 /// A retry that ends: nothing says yet that money was taken.

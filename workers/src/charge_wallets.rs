@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::Open;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::CommandId;
 use holdfast::domain::ledger::Purse;
@@ -17,9 +16,8 @@ use holdfast::store::card_charges::{self, CardCharge};
 use holdfast::store::{self, charges, ledger, orders};
 use sqlx::{PgConnection, PgPool};
 
-use crate::ask_gateway::{
-    Asked, CONTESTED, LIMIT, Question, ask_each, contested, quiet, some_more_times, verdict,
-};
+use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
+use crate::distinct::distinct;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
 
@@ -85,7 +83,7 @@ impl Worker for ChargeWallets {
     ) -> Result<Applied, ApplyError> {
         let locked = card_charges::lock(tx, &ids(batch)).await?;
         let now = orders::transaction_time(tx).await?;
-        let customers = customers(&locked);
+        let customers = distinct(locked.iter().map(|charge| charge.customer_id.as_str()));
         ledger::lock_purses(tx, &customers).await?;
         let fills = charges::fills(tx, &customers, Purse::Wallet).await?;
         let locked: HashMap<CommandId, CardCharge> =
@@ -93,16 +91,8 @@ impl Worker for ChargeWallets {
 
         let contested = contested(tx, locked.values().map(|charge| (charge.status, &charge.key))).await?;
         let mut plan = Plan::new(fills, now, quiet(self.gateway.as_ref()));
-        let mut decided: HashMap<CommandId, Verdict> = HashMap::new();
-        for Delivered { message, .. } in batch {
-            let Asked::Answered(answer) = &message.asked else { continue };
-            let Some(charge) = locked.get(&answer.id).filter(|charge| answer.holds_for(charge.status)) else {
-                continue;
-            };
-            let is_contested = charge.status == Open::Declined && contested.contains(&charge.key);
-            let verdict = if is_contested { some_more_times(CONTESTED) } else { plan.decide(charge, answer) };
-            decided.insert(charge.id, verdict);
-        }
+        let asked = batch.iter().map(|delivered| &delivered.message.asked);
+        let decided = decide_each(asked, &locked, &contested, |row, answer| plan.decide(row, answer));
         let verdicts = batch
             .iter()
             .map(|Delivered { message: Charging { command, asked }, .. }| {
@@ -117,12 +107,4 @@ impl Worker for ChargeWallets {
 
 fn ids(batch: &[Delivered<Charging>]) -> Vec<CommandId> {
     batch.iter().map(|delivered| delivered.message.command.charge_id).collect()
-}
-
-/// The customers of some charges, each once.
-fn customers(charges: &[CardCharge]) -> Vec<String> {
-    let mut customers: Vec<String> = charges.iter().map(|charge| charge.customer_id.clone()).collect();
-    customers.sort_unstable();
-    customers.dedup();
-    customers
 }

@@ -17,6 +17,7 @@ use holdfast::store::stock::StockChange;
 use holdfast::store::{card_payments, events, ledger, payments};
 use sqlx::PgConnection;
 
+use crate::distinct::distinct;
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
     while_paying,
@@ -55,7 +56,9 @@ impl Worker for ConfirmPayments {
         let now = orders::transaction_time(tx).await?;
         let mut answered: HashSet<CommandId> =
             events::answered(tx, &ids, &commands).await?.into_iter().collect();
-        let mut purses = ledger::lock_purses(tx, &customers(orders.values())).await?;
+        let mut purses =
+            ledger::lock_purses(tx, &distinct(orders.values().map(|order| order.customer_id.as_str())))
+                .await?;
         let keys: Vec<_> = messages().filter_map(|message| message.pay_by.payment_key()).collect();
         let mut in_use = payments::keys_in_use(tx, &keys).await?;
 
@@ -111,14 +114,6 @@ async fn asked_before(
         .filter(|payment| payment.status != Open::Declined)
         .map(|payment| (payment.id, payment.order_id))
         .collect())
-}
-
-/// The customers of some orders, each once.
-pub(crate) fn customers<'a>(orders: impl Iterator<Item = &'a OrderRow>) -> Vec<String> {
-    let mut customers: Vec<String> = orders.map(|order| order.customer_id.clone()).collect();
-    customers.sort_unstable();
-    customers.dedup();
-    customers
 }
 
 /// Units that leave the shop.

@@ -1,6 +1,6 @@
 //! `order.hold`: sets stock aside for new orders, or refuses them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +22,7 @@ use metrics::counter;
 use sqlx::PgConnection;
 
 use crate::confirm_payment::sold;
+use crate::distinct::distinct;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
 
 /// How many overdue holds are released at once for a buyer who is short.
@@ -265,8 +266,4 @@ fn event(order: &DecidedOrder) -> NewEvent {
         Outcome::Refused(refusal) => OrderEvent::Refused { customer_id, refusal: refusal.clone() },
     };
     NewEvent { order_id: order.id, command_id: Some(order.id.into()), event }
-}
-
-fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    texts.collect::<BTreeSet<_>>().into_iter().map(str::to_owned).collect()
 }

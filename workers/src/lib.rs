@@ -8,6 +8,7 @@ pub mod charge_wallets;
 pub mod collect_dead_letters;
 pub mod confirm_payment;
 pub mod deliver;
+mod distinct;
 pub mod expire_orders;
 pub mod extend_holds;
 pub mod feed_effects;

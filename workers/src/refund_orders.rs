@@ -16,7 +16,7 @@ use holdfast::store::refundable::{self, Refundable};
 use holdfast::store::refunds::{self, NewRefund, RefundStatus};
 use sqlx::PgConnection;
 
-use crate::confirm_payment::customers;
+use crate::distinct::distinct;
 use crate::give_back::{Refunded, give_back};
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
@@ -51,7 +51,7 @@ impl Worker for RefundOrders {
         let commands: Vec<CommandId> = messages().map(|message| message.command_id).collect();
         let orders: HashMap<OrderId, OrderRow> =
             orders::lock(tx, &ids).await?.into_iter().map(|order| (order.id, order)).collect();
-        ledger::lock_purses(tx, &customers(orders.values())).await?;
+        ledger::lock_purses(tx, &distinct(orders.values().map(|order| order.customer_id.as_str()))).await?;
         let mut answered: HashSet<CommandId> =
             events::answered(tx, &ids, &commands).await?.into_iter().collect();
         // An earlier delivery wrote these down, and their `refund.resolve` may never have been published.

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::Open;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::payment::Purses;
@@ -20,10 +19,8 @@ use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
 
-use crate::ask_gateway::{
-    Asked, CONTESTED, LIMIT, Question, ask_each, contested, quiet, some_more_times, verdict,
-};
-use crate::confirm_payment::customers;
+use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
+use crate::distinct::distinct;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
 
@@ -106,17 +103,8 @@ impl Worker for ResolvePayments {
         let contested =
             contested(tx, payments.values().map(|payment| (payment.status, &payment.key))).await?;
         let mut plan = Plan::new(orders, purses, now, quiet(self.gateway.as_ref()));
-        let mut decided: HashMap<CommandId, Verdict> = HashMap::new();
-        for Delivered { message, .. } in batch {
-            let Asked::Answered(answer) = &message.asked else { continue };
-            let Some(locked) = payments.get(&answer.id).filter(|locked| answer.holds_for(locked.status))
-            else {
-                continue;
-            };
-            let is_contested = locked.status == Open::Declined && contested.contains(&locked.key);
-            let verdict = if is_contested { some_more_times(CONTESTED) } else { plan.decide(locked, answer) };
-            decided.insert(locked.id, verdict);
-        }
+        let asked = batch.iter().map(|delivered| &delivered.message.asked);
+        let decided = decide_each(asked, &payments, &contested, |row, answer| plan.decide(row, answer));
         let verdicts = batch
             .iter()
             .map(|Delivered { message: Resolving { command, asked }, .. }| {
@@ -136,6 +124,7 @@ async fn lock_purses(
     payments: impl Iterator<Item = &CardPayment>,
 ) -> sqlx::Result<HashMap<String, Purses>> {
     let using = payments.filter(|payment| payment.parts.uses_purses());
-    let customers = customers(using.filter_map(|payment| orders.get(&payment.order_id)));
+    let orders = using.filter_map(|payment| orders.get(&payment.order_id));
+    let customers = distinct(orders.map(|order| order.customer_id.as_str()));
     if customers.is_empty() { Ok(HashMap::new()) } else { ledger::lock_purses(tx, &customers).await }
 }

@@ -3,9 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use holdfast::broker::envelope::Incoming;
 use holdfast::domain::card::ask_again_after;
 use holdfast::domain::gateway::CallKey;
@@ -23,13 +21,10 @@ use metrics::counter;
 use sqlx::{PgConnection, PgPool};
 use tracing::warn;
 
-use crate::confirm_payment::customers;
+use crate::ask_gateway::{LIMIT, ask_once};
+use crate::distinct::distinct;
 use crate::give_back::{Refunded, give_back};
-use crate::pause;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
-
-/// Looking the refunds up takes no longer, unless the server is gone.
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// The worker. Locks orders, then purses, then SKUs, each in order.
 #[derive(Clone)]
@@ -75,19 +70,15 @@ impl Worker for ResolveRefunds {
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
         let ids: Vec<CommandId> = batch.iter().map(|delivered| delivered.message.command.refund_id).collect();
         let found = store::within(pool, LIMIT, async |conn| refunds::find_open(conn, &ids).await).await?;
-        let mut open: HashMap<CommandId, OpenRefund> =
-            found.into_iter().map(|refund| (refund.id, refund)).collect();
-        let asking = batch.iter_mut().map(|delivered| {
-            let refund = open.remove(&delivered.message.command.refund_id);
-            async {
-                if let Some(refund) = refund {
-                    delivered.message.finding = Some(ask(self.gateway.as_ref(), &refund).await);
-                }
-            }
-        });
-        pause::point("before_call").await;
-        join_all(asking).await;
-        pause::point("after_call").await;
+        let open = found.into_iter().map(|refund| (refund.id, refund)).collect();
+        let findings =
+            ask_once(
+                &ids,
+                open,
+                |refund: OpenRefund| async move { ask(self.gateway.as_ref(), &refund).await },
+            );
+        let delivered = batch.iter_mut().zip(findings.await);
+        delivered.for_each(|(delivered, finding)| delivered.message.finding = finding);
         Ok(())
     }
 
@@ -104,7 +95,7 @@ impl Worker for ResolveRefunds {
         let orders: HashMap<OrderId, OrderRow> =
             orders::lock(tx, &order_ids).await?.into_iter().map(|order| (order.id, order)).collect();
         let now = orders::transaction_time(tx).await?;
-        ledger::lock_purses(tx, &customers(orders.values())).await?;
+        ledger::lock_purses(tx, &distinct(orders.values().map(|order| order.customer_id.as_str()))).await?;
         let open: HashMap<CommandId, OpenRefund> =
             refunds::find_open(tx, &ids).await?.into_iter().map(|refund| (refund.id, refund)).collect();
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Charges as _;
+use crate::every_fault::once;
 use crate::stage::Stage;
 use crate::support::eventually_within;
 
@@ -21,14 +22,6 @@ fn mishaps() -> Vec<Value> {
         json!({"kind": "error", "status": 500, "done": true}),
         json!({"kind": "wrong_amount", "amount": 1}),
     ]
-}
-
-fn once(mishap: &Value, on: &str, charge: &str) -> Value {
-    let mut rule = mishap.clone();
-    rule["on"] = json!(on);
-    rule["orderId"] = json!(charge);
-    rule["count"] = json!(1);
-    rule
 }
 
 /// Every mishap of a confirm, with every mishap of the inquiry that follows: each charge of a customer of its own.

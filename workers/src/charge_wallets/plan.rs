@@ -14,7 +14,7 @@ use metrics::counter;
 use sqlx::PgConnection;
 use tracing::warn;
 
-use crate::ask_gateway::{Answer, again, some_more_times};
+use crate::ask_gateway::{Answer, ask_on, some_more_times};
 use crate::worker::{Unsettled, Verdict};
 
 /// What a batch does.
@@ -65,7 +65,7 @@ impl Plan {
             }
             Step::AskAgain(open) => {
                 self.changes.push(Change { not_found, ..changed(card, status(open)) });
-                return again("the gateway has given no definite answer", open_for);
+                return ask_on(open, open_for);
             }
             Step::LookAgain => return some_more_times("the gateway could not be asked"),
             Step::Leave => {}

@@ -19,7 +19,7 @@ use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
 use sqlx::PgConnection;
 
-use crate::ask_gateway::{Answer, again, some_more_times};
+use crate::ask_gateway::{Answer, again, ask_on, some_more_times};
 use crate::confirm_payment::sold;
 use crate::release;
 use crate::worker::{Unsettled, Verdict};
@@ -101,7 +101,7 @@ impl Plan {
             }
             Step::AskAgain(open) => {
                 self.changes.push(Change { not_found, ..changed(payment, status(open)) });
-                return again("the gateway has given no definite answer", self.now - payment.created_at);
+                return ask_on(open, self.now - payment.created_at);
             }
             Step::LookAgain => return some_more_times("the gateway could not be asked"),
             Step::Leave => {}

@@ -1,6 +1,6 @@
 //! Holdfast holds stock for an order, lets the buyer pay, and gives the stock back by itself when the buyer does not.
 //!
-//! Arrows point one way: `http` and the workers use `store`, `broker` and `gateway`, which use `domain`, which knows
+//! Arrows point one way: `http`, `ops` and the workers use `store`, `broker` and `gateway`, which use `domain`, which knows
 //! nobody.
 
 pub mod asyncapi;
@@ -15,6 +15,7 @@ pub mod event;
 pub mod gateway;
 pub mod http;
 pub mod message;
+pub mod ops;
 pub mod peers;
 pub mod reconcile;
 pub mod retry;

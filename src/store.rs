@@ -22,6 +22,7 @@ pub mod feed;
 pub mod ledger;
 pub mod new_orders;
 pub mod notices;
+pub mod operator_actions;
 pub mod orders;
 pub mod payments;
 pub mod refundable;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::app::App;
 use super::error::ApiError;
 use crate::domain::ids::CustomerId;
-use crate::store::tokens::{self, Role};
+use crate::store::tokens::{self, Role, Token};
 
 /// Names the customer a shop acts for.
 pub const CUSTOMER_HEADER: &str = "Holdfast-Customer";
@@ -46,6 +46,8 @@ impl Default for Tokens {
 /// Whoever presented a valid token.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// What people call the token.
+    pub name: String,
     /// What they may do.
     pub role: Role,
     /// The one customer of a customer's token.
@@ -66,9 +68,9 @@ impl FromRequestParts<App> for Caller {
             return Ok(caller);
         }
         let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
-        let (role, customer) = found.ok_or(ApiError::Unauthenticated)?;
-        let customer = customer.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
-        let caller = Caller { role, customer };
+        let Token { name, role, customer_id } = found.ok_or(ApiError::Unauthenticated)?;
+        let customer = customer_id.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
+        let caller = Caller { name, role, customer };
         app.tokens.seen.insert(hash, caller.clone());
         Ok(caller)
     }

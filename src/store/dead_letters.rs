@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::operator_actions::{self, Act, NewAction};
 use crate::domain::ids::OrderId;
 
 /// `dead_letter_status` of the schema.
@@ -163,19 +164,27 @@ pub struct Action<'a> {
 /// Changes a locked dead letter and writes down who did it.
 pub async fn act(conn: &mut PgConnection, action: Action<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "WITH changed AS (
-             UPDATE dead_letters
-                SET status = $2,
-                    replay_count = replay_count + CASE WHEN $2 = 'replayed'::dead_letter_status THEN 1 ELSE 0 END
-              WHERE id = $1
-         )
-         INSERT INTO dead_letter_actions (dead_letter_id, action, actor, reason) VALUES ($1, $2::text, $3, $4)",
+        "UPDATE dead_letters
+            SET status = $2,
+                replay_count = replay_count + CASE WHEN $2 = 'replayed'::dead_letter_status THEN 1 ELSE 0 END
+          WHERE id = $1",
         action.id,
         action.becomes as DeadLetterStatus,
-        action.actor,
-        action.reason,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let act = match action.becomes {
+        DeadLetterStatus::Open => Act::DeadLetterRestore,
+        DeadLetterStatus::Replayed => Act::DeadLetterReplay,
+        DeadLetterStatus::Discarded => Act::DeadLetterDiscard,
+    };
+    let written = NewAction {
+        actor: action.actor,
+        act,
+        subject: operator_actions::subject("dead_letter", action.id),
+        before: None,
+        after: None,
+        reason: action.reason,
+    };
+    operator_actions::append(conn, &[written]).await
 }

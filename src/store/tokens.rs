@@ -58,13 +58,25 @@ pub async fn insert(conn: &mut PgConnection, token: NewToken<'_>) -> sqlx::Resul
     Ok(())
 }
 
-/// The role and customer of a live token.
-pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<(Role, Option<String>)>> {
-    let row = sqlx::query!(
-        r#"SELECT role AS "role: Role", customer_id FROM tokens WHERE token_hash = $1 AND revoked_at IS NULL"#,
+/// A live token.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one customer of a customer's token.
+    pub customer_id: Option<String>,
+}
+
+/// The live token with this hash.
+pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Token>> {
+    sqlx::query_as!(
+        Token,
+        r#"SELECT name, role AS "role: Role", customer_id FROM tokens
+            WHERE token_hash = $1 AND revoked_at IS NULL"#,
         hash,
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| (row.role, row.customer_id)))
+    .await
 }

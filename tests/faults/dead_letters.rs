@@ -40,7 +40,8 @@ async fn a_replayed_dead_letter_dies_again_until_its_cause_is_fixed_and_is_then_
     // What is replayed is no longer there to be replayed or discarded.
     fail(&world, &["replay", id, "--actor", "olga"]).await;
     fail(&world, &["discard", id, "--reason", "too late", "--actor", "olga"]).await;
-    let actions = "SELECT count(*) FROM dead_letter_actions WHERE action = 'replayed' AND actor = 'olga'";
+    let actions =
+        "SELECT count(*) FROM operator_actions WHERE action = 'dead_letter.replay' AND actor = 'olga'";
     assert_eq!(world.count(actions).await, 2);
     world.finish().await;
 }
@@ -52,8 +53,8 @@ async fn a_discarded_dead_letter_keeps_its_reason_and_comes_back_no_more() {
     succeed(&world, &["discard", &id, "--reason", "a test", "--actor", "olga"]).await;
 
     assert_eq!(only_letter(&world, "discarded").await["order_id"], order.to_string());
-    let actions = "SELECT count(*) FROM dead_letter_actions
-                    WHERE action = 'discarded' AND actor = 'olga' AND reason = 'a test'";
+    let actions = "SELECT count(*) FROM operator_actions
+                    WHERE action = 'dead_letter.discard' AND actor = 'olga' AND reason = 'a test'";
     assert_eq!(world.count(actions).await, 1);
     fail(&world, &["replay", &id, "--actor", "olga"]).await;
     assert_eq!(world.count("SELECT count(*) FROM orders").await, 0);

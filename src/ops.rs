@@ -1,0 +1,4 @@
+//! What operators do: one module with three faces. Each subject's file does the work, its `api` answers JSON under
+//! `/v1/ops`, its `pages` draw the console under `/ops`, and `src/cli` calls the same functions from the command line.
+
+pub mod rights;

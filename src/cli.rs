@@ -53,7 +53,7 @@ enum Command {
     DeadLetters(dead_letters::DeadLetterArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
-    /// Make and revoke tokens
+    /// Make, list and revoke tokens
     Token(tokens::TokenArguments),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
@@ -83,6 +83,9 @@ struct ServeArguments {
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Browsers reach the console by https: its cookie is sent over nothing else
+    #[arg(long, env = "HOLDFAST_BEHIND_TLS")]
+    behind_tls: bool,
 }
 
 #[derive(Args)]
@@ -139,7 +142,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
     let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
-        .with_time_zone(arguments.time_zone.time_zone);
+        .with_time_zone(arguments.time_zone.time_zone)
+        .behind_tls(arguments.behind_tls);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();

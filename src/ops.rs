@@ -1,4 +1,8 @@
 //! What operators do: one module with three faces. Each subject's file does the work, its `api` answers JSON under
 //! `/v1/ops`, its `pages` draw the console under `/ops`, and `src/cli` calls the same functions from the command line.
 
+pub mod access;
+pub mod actions;
+pub mod console;
 pub mod rights;
+pub mod session;

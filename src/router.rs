@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse as _;
+use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::Ref;
@@ -20,6 +21,7 @@ use crate::http::{
     charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
+use crate::ops::{access, actions, console, rights, session};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -29,8 +31,8 @@ use crate::telemetry;
 )]
 struct Api;
 
-/// The documented routes.
-fn documented() -> OpenApiRouter<App> {
+/// What back ends and customers call.
+fn shops() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(orders::place, orders::list))
         .routes(routes!(orders::read))
@@ -52,9 +54,35 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
 }
 
+/// What operators call, behind the guard.
+fn operators() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(actions::api::list))
+        .routes(routes!(access::api::list, access::api::create))
+        .routes(routes!(access::api::revoke))
+}
+
+/// The pages of the operators' console, behind the guard: where they are and what answers. What only changes something
+/// has no page of its own to read.
+pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/ops/actions", get(actions::pages::list)),
+        ("/ops/tokens", get(access::pages::list).post(access::pages::create)),
+        ("/ops/tokens/revoke", post(access::pages::revoke)),
+    ]
+}
+
+/// What of the console a stranger may see.
+fn door() -> Router<App> {
+    Router::new()
+        .route("/ops/sign-in", get(session::form).post(session::sign_in))
+        .route("/ops/sign-out", post(session::sign_out))
+        .route("/ops/assets/{name}", get(console::assets::serve))
+}
+
 /// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut document) = documented().split_for_parts();
+    let (_, mut document) = shops().merge(operators()).split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document.components.get_or_insert_default().add_security_scheme("token", bearer);
     for path in document.paths.paths.values_mut() {
@@ -85,10 +113,16 @@ const COMMON_PROBLEMS: [(&str, &str); 9] = [
     ("503", "The broker or the database does not answer"),
 ];
 
-/// The whole API.
+/// Everything that the API's process serves.
 pub fn router(app: App) -> Router {
-    let (routes, _) = documented().split_for_parts();
-    routes
+    let guard = from_fn_with_state(app.clone(), rights::guard);
+    let (shops, _) = shops().split_for_parts();
+    let (operators, _) = operators().route_layer(guard.clone()).split_for_parts();
+    let guarded = pages().into_iter().fold(Router::new(), |router, (path, page)| router.route(path, page));
+    let console = guarded.route_layer(guard).merge(door()).route_layer(from_fn(console::finish));
+    shops
+        .merge(operators)
+        .merge(console)
         .merge(telemetry::routes())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
         .fallback(async || ApiError::NotFound)

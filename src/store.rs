@@ -29,6 +29,7 @@ pub mod refundable;
 pub mod refunds;
 pub mod relay;
 pub mod sales;
+pub mod sessions;
 pub mod skus;
 pub mod stock;
 pub mod tokens;

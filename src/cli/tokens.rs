@@ -3,9 +3,11 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
+use holdfast::dead_letters::printable;
 use holdfast::domain::ids::CustomerId;
 use holdfast::http::auth;
-use holdfast::store::tokens::{self, NewToken, Role};
+use holdfast::ops::access::{self, Wanted};
+use holdfast::store::tokens::{self, ListedToken, NewToken, Role};
 use sqlx::PgConnection;
 
 #[derive(Args)]
@@ -32,12 +34,27 @@ enum TokenCommand {
         /// Revoke the live token of this name first
         #[arg(long)]
         replace: bool,
+        /// Who does this
+        #[arg(long, env = "USER", default_value = "unknown")]
+        actor: String,
+    },
+    /// List tokens, without the tokens themselves
+    List {
+        /// Also those that are revoked
+        #[arg(long)]
+        revoked: bool,
+        /// JSON lines instead of a table
+        #[arg(long)]
+        json: bool,
     },
     /// Revoke a token; an API process may take it for another minute
     Revoke {
         /// What people call it
         #[arg(long)]
         name: String,
+        /// Who does this
+        #[arg(long, env = "USER", default_value = "unknown")]
+        actor: String,
     },
 }
 
@@ -45,32 +62,38 @@ pub(super) async fn run(arguments: TokenArguments) -> anyhow::Result<()> {
     let pool = super::pool(&arguments.database, "holdfast-token")?;
     let mut tx = pool.begin().await.context("cannot reach PostgreSQL")?;
     match arguments.command {
-        TokenCommand::Create { role, name, customer, replace } => {
-            if (role == Role::Customer) != customer.is_some() {
-                bail!("--customer goes with --role customer and with no other");
-            }
-            if replace {
-                tokens::revoke(&mut tx, &name).await?;
-            }
-            let token = auth::new_token();
-            let hash = auth::hash(&token);
-            let new = NewToken { name: &name, role, customer: customer.as_ref(), hash: &hash };
-            match tokens::insert(&mut tx, new).await {
-                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                    bail!("a live token is called {name} already; --replace revokes it");
-                }
-                inserted => inserted?,
-            }
+        TokenCommand::Create { role, name, customer, replace, actor } => {
+            let wanted = Wanted { name, role, customer, replace };
+            let token = access::create(&mut tx, &actor, &wanted).await?;
             tx.commit().await?;
             println!("{token}");
         }
-        TokenCommand::Revoke { name } => {
-            if tokens::revoke(&mut tx, &name).await? == 0 {
-                bail!("no live token is called {name}");
-            }
+        TokenCommand::List { revoked, json } => {
+            let tokens = tokens::list(&mut tx, revoked, access::LISTED).await?;
+            tokens.iter().try_for_each(|token| print(token, json))?;
+        }
+        TokenCommand::Revoke { name, actor } => {
+            access::revoke(&mut tx, &actor, &name).await?;
             tx.commit().await?;
         }
     }
+    Ok(())
+}
+
+fn print(token: &ListedToken, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(token)?);
+        return Ok(());
+    }
+    let state = if token.revoked_at.is_some() { "revoked" } else { "live" };
+    let customer = token.customer_id.as_deref().unwrap_or("-");
+    let made = token.created_at.format("%Y-%m-%dT%H:%M:%SZ");
+    println!(
+        "{:8}  {state:7}  {made}  {:20}  {}",
+        token.role.name(),
+        printable(&token.name),
+        printable(customer)
+    );
     Ok(())
 }
 

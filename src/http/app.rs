@@ -38,6 +38,8 @@ pub struct App {
     pub gateway: Option<Arc<dyn Gateway>>,
     /// Where days begin and end for sales figures.
     pub time_zone: Tz,
+    /// Whether browsers reach the console by https.
+    pub behind_tls: bool,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<Uuid, Fingerprint>,
@@ -54,7 +56,18 @@ impl App {
     ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
-        Self { pool, publisher, tokens: Tokens::default(), watch, gateway, time_zone, stop, requested }
+        let (tokens, behind_tls) = (Tokens::default(), false);
+        Self { pool, publisher, tokens, watch, gateway, time_zone, behind_tls, stop, requested }
+    }
+
+    /// The same API, where browsers reach the console by https.
+    pub fn behind_tls(self, behind_tls: bool) -> Self {
+        Self { behind_tls, ..self }
+    }
+
+    /// The database, for work that needs more than one [`Self::read`] or [`Self::write`].
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// The same API where days begin and end in another time zone.

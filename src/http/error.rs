@@ -123,8 +123,10 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 pub async fn as_problem(response: Response) -> Response {
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    // The framework's own are text; a problem document, or `/readyz` telling what is missing, is JSON.
-    let is_ours = content_type.is_some_and(|value| value.starts_with("application/"));
+    // The framework's own are text; a problem document, or `/readyz` telling what is missing, is
+    // JSON; pages of the console are HTML.
+    let is_ours =
+        content_type.is_some_and(|value| value.starts_with("application/") || value.starts_with("text/html"));
     if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
@@ -154,6 +156,12 @@ struct Problem {
 }
 
 impl ApiError {
+    /// The status, title and detail, for pages.
+    pub fn summary(self) -> (StatusCode, &'static str, String) {
+        let Problem { status, title, detail, .. } = self.problem();
+        (status, title, detail)
+    }
+
     fn problem(self) -> Problem {
         let bare = |status, kind, title, detail: &str| Problem {
             status,
@@ -348,6 +356,7 @@ fn refused(order: OrderId, refusal: &Refusal) -> Problem {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let error = self.clone();
         let problem = self.problem();
         let mut document = Map::new();
         if let Value::Object(extensions) = problem.extensions {
@@ -360,6 +369,8 @@ impl IntoResponse for ApiError {
 
         let body = Value::Object(document).to_string();
         let mut response = (problem.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        // For whoever shows it in another form than JSON.
+        response.extensions_mut().insert(error);
         let headers = response.headers_mut();
         match problem.status {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -1,8 +1,14 @@
-//! Who may do what: a viewer reads, an operator acts, an admin makes tokens; each may also do what comes before.
+//! Who may do what: a viewer reads, an operator acts, an admin makes tokens; each may also do what comes before. The
+//! [`guard`] stands before every route of operators, so that a new one is closed until somebody opens it.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 
+use super::session;
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
@@ -17,6 +23,22 @@ pub struct Actor {
     pub role: Role,
 }
 
+impl Actor {
+    /// Whether they may act, not only read.
+    pub fn may_act(&self) -> bool {
+        matches!(self.role, Role::Operator | Role::Admin)
+    }
+
+    /// Whether they may make tokens.
+    pub fn may_make_tokens(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    fn may_read(&self) -> bool {
+        matches!(self.role, Role::Viewer | Role::Operator | Role::Admin)
+    }
+}
+
 /// Somebody who may read what operators read.
 #[derive(Debug, Clone)]
 pub struct Viewer(pub Actor);
@@ -29,38 +51,101 @@ pub struct Operator(pub Actor);
 #[derive(Debug, Clone)]
 pub struct Admin(pub Actor);
 
-impl FromRequestParts<App> for Viewer {
+impl<S: Send + Sync> FromRequestParts<S> for Viewer {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let may = |role| matches!(role, Role::Viewer | Role::Operator | Role::Admin);
-        actor(parts, app, may, "this is for viewers, operators and admins").await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        allowed(parts, Actor::may_read, "this is for viewers, operators and admins").map(Self)
     }
 }
 
-impl FromRequestParts<App> for Operator {
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let may = |role| matches!(role, Role::Operator | Role::Admin);
-        actor(parts, app, may, "this is for operators and admins").await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        allowed(parts, Actor::may_act, "this is for operators and admins").map(Self)
     }
 }
 
-impl FromRequestParts<App> for Admin {
+impl<S: Send + Sync> FromRequestParts<S> for Admin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        actor(parts, app, |role| role == Role::Admin, "this is for admins").await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        allowed(parts, Actor::may_make_tokens, "this is for admins").map(Self)
     }
 }
 
-async fn actor(
-    parts: &mut Parts,
-    app: &App,
-    may: impl Fn(Role) -> bool,
-    otherwise: &'static str,
-) -> Result<Actor, ApiError> {
-    let Caller { name, role, .. } = Caller::from_request_parts(parts, app).await?;
-    if may(role) { Ok(Actor { name, role }) } else { Err(ApiError::Forbidden(otherwise)) }
+/// The actor whom the guard let in, if they may. A route without the guard knows no actor and lets nobody in.
+fn allowed(parts: &Parts, may: impl Fn(&Actor) -> bool, otherwise: &'static str) -> Result<Actor, ApiError> {
+    let actor = parts.extensions.get::<Actor>().ok_or(ApiError::Unauthenticated)?;
+    if may(actor) { Ok(actor.clone()) } else { Err(ApiError::Forbidden(otherwise)) }
+}
+
+/// Lets in whoever has rights of an operator's console: to read with any of them, to change something only with an
+/// operator's, and with a cookie only from a page of our own.
+pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let by_token = parts.headers.contains_key(AUTHORIZATION);
+    let (name, role) = if by_token {
+        let caller = Caller::from_request_parts(&mut parts, &app).await?;
+        (caller.name, caller.role)
+    } else {
+        let token = session::find(&app, &parts.headers).await?.ok_or(ApiError::Unauthenticated)?;
+        (token.name, token.role)
+    };
+    let actor = Actor { name, role };
+    if !actor.may_read() {
+        return Err(ApiError::Forbidden("this is for viewers, operators and admins"));
+    }
+    if !parts.method.is_safe() {
+        if !actor.may_act() {
+            return Err(ApiError::Forbidden("a viewer changes nothing"));
+        }
+        if !by_token && !is_own_page(&parts.headers) {
+            return Err(FOREIGN_PAGE);
+        }
+    }
+    parts.extensions.insert(actor);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// The answer to a form on another site that would use the operator's session (cross-site request forgery).
+pub const FOREIGN_PAGE: ApiError =
+    ApiError::Forbidden("the request does not come from a page of this console");
+
+/// Whether a browser says that one of our own pages sent the request. `Sec-Fetch-Site` cannot be set by a page; browsers
+/// that do not send it, or not over plain HTTP, send `Origin` with every unsafe request.
+pub fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    if let Some(site) = text("Sec-Fetch-Site".parse().expect("a header name")) {
+        return site == "same-origin";
+    }
+    let (Some(origin), Some(host)) = (text(ORIGIN), text(HOST)) else { return false };
+    origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_our_own_pages_count_as_ours() {
+        assert!(is_own_page(&with(&[("sec-fetch-site", "same-origin")])));
+        assert!(is_own_page(&with(&[("origin", "https://ops.shop.kr"), ("host", "ops.shop.kr")])));
+        for foreign in [
+            vec![],
+            vec![("sec-fetch-site", "cross-site"), ("origin", "https://a.kr"), ("host", "a.kr")],
+            vec![("sec-fetch-site", "same-site")],
+            vec![("sec-fetch-site", "none")],
+            vec![("origin", "https://evil.kr"), ("host", "ops.shop.kr")],
+            vec![("origin", "null"), ("host", "ops.shop.kr")],
+            vec![("host", "ops.shop.kr")],
+        ] {
+            assert!(!is_own_page(&with(&foreign)), "{foreign:?}");
+        }
+    }
 }

@@ -144,6 +144,19 @@ pub struct Filter {
     pub before_id: Option<i64>,
 }
 
+impl Filter {
+    /// A form sends the fields that were left empty, too: they filter nothing.
+    pub fn without_blanks(self) -> Self {
+        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        Self {
+            actor: filled(self.actor),
+            subject_kind: filled(self.subject_kind),
+            subject_id: filled(self.subject_id),
+            before_id: self.before_id,
+        }
+    }
+}
+
 /// Actions, the latest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Action>> {
     sqlx::query_as!(

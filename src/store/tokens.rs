@@ -1,13 +1,29 @@
 //! Bearer tokens, known by their hash only.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::ids::CustomerId;
 
 /// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    sqlx::Type,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
 #[sqlx(type_name = "token_role", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A back end that acts for its customers.
     Shop,
@@ -19,6 +35,19 @@ pub enum Role {
     Operator,
     /// Makes tokens.
     Admin,
+}
+
+impl Role {
+    /// As it is stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shop => "shop",
+            Self::Customer => "customer",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// A token to store.
@@ -78,5 +107,33 @@ pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<T
         hash,
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// A token as it is listed: everything but the token.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub struct ListedToken {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one customer of a customer's token.
+    pub customer_id: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Tokens, the newest first; revoked ones only on request.
+pub async fn list(conn: &mut PgConnection, revoked: bool, limit: i64) -> sqlx::Result<Vec<ListedToken>> {
+    sqlx::query_as!(
+        ListedToken,
+        r#"SELECT name, role AS "role: Role", customer_id, created_at, revoked_at FROM tokens
+            WHERE $1 OR revoked_at IS NULL ORDER BY created_at DESC, id LIMIT $2"#,
+        revoked,
+        limit,
+    )
+    .fetch_all(conn)
     .await
 }

@@ -1,0 +1,75 @@
+//! `/ops/tokens`, for admins.
+
+use axum::Form;
+use axum::extract::State;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use serde::Deserialize;
+
+use super::{LISTED, Wanted};
+use crate::domain::ids::CustomerId;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ops::console::{self, Frame, filters};
+use crate::ops::rights::Admin;
+use crate::store::tokens::{self, ListedToken, Role};
+
+#[derive(askama::Template)]
+#[template(path = "tokens.html")]
+struct TokensPage {
+    frame: Frame,
+    tokens: Vec<ListedToken>,
+    /// A token that was just made, by its name.
+    made: Option<(String, String)>,
+}
+
+/// What the form for a new token sends.
+#[derive(Debug, Deserialize)]
+pub struct NewToken {
+    name: String,
+    role: Role,
+    customer_id: String,
+}
+
+/// Which token to revoke.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    name: String,
+}
+
+/// The live tokens.
+pub async fn list(State(app): State<App>, _: Admin, frame: Frame) -> Result<Response, ApiError> {
+    draw(&app, frame, None).await
+}
+
+/// Makes a token; the page shows it this once.
+pub async fn create(
+    State(app): State<App>,
+    Admin(actor): Admin,
+    frame: Frame,
+    Form(NewToken { name, role, customer_id }): Form<NewToken>,
+) -> Result<Response, ApiError> {
+    let customer = Some(customer_id).filter(|id| !id.is_empty()).map(CustomerId::parse).transpose()?;
+    let wanted = Wanted { name: name.clone(), role, customer, replace: false };
+    let made = app.write(move |tx| async move { Ok(super::create(tx, &actor.name, &wanted).await?) }.boxed());
+    let token = made.await?;
+    draw(&app, frame, Some((name, token))).await
+}
+
+/// Revokes a token.
+pub async fn revoke(
+    State(app): State<App>,
+    Admin(actor): Admin,
+    Form(Named { name }): Form<Named>,
+) -> Result<Response, ApiError> {
+    let sentence = format!("The token {name} is revoked; a process may take it for another minute.");
+    let revoked =
+        app.write(move |tx| async move { Ok(super::revoke(tx, &actor.name, &name).await?) }.boxed());
+    revoked.await?;
+    Ok(console::told("/ops/tokens", &sentence))
+}
+
+async fn draw(app: &App, frame: Frame, made: Option<(String, String)>) -> Result<Response, ApiError> {
+    let tokens = app.read(async |conn| tokens::list(conn, false, LISTED).await).await?;
+    Ok(console::page(&TokensPage { frame, tokens, made }))
+}

@@ -1,0 +1,36 @@
+//! `/v1/ops/actions`.
+
+use axum::Json;
+use axum::extract::State;
+use axum_extra::extract::Query;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::PAGE;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ops::rights::Viewer;
+use crate::store::operator_actions::{self, Action, Filter};
+
+/// Actions of operators, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActionList {
+    actions: Vec<Action>,
+    /// The next page begins with `before_id` = this; absent on the last one.
+    next_before_id: Option<i64>,
+}
+
+/// What operators did
+#[utoipa::path(
+    get, path = "/v1/ops/actions", tag = "operators", params(Filter),
+    responses((status = 200, description = "A page of at most 100 actions", body = ActionList))
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: Viewer,
+    Query(filter): Query<Filter>,
+) -> Result<Json<ActionList>, ApiError> {
+    let actions = app.read(async |conn| operator_actions::list(conn, &filter, PAGE).await).await?;
+    let next_before_id = super::next(&actions);
+    Ok(Json(ActionList { actions, next_before_id }))
+}

@@ -1,0 +1,48 @@
+//! `/ops/actions`: the audit log.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum_extra::extract::Query;
+
+use super::PAGE;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ops::console::{self, Frame, filters};
+use crate::store::operator_actions::{self, Action, Filter};
+
+#[derive(askama::Template)]
+#[template(path = "actions.html")]
+struct ActionsPage {
+    frame: Frame,
+    filter: Filter,
+    actions: Vec<Action>,
+    next: Option<i64>,
+}
+
+/// The log, filtered by its address.
+pub async fn list(
+    State(app): State<App>,
+    frame: Frame,
+    Query(filter): Query<Filter>,
+) -> Result<Response, ApiError> {
+    let filter = filter.without_blanks();
+    let actions = app.read(async |conn| operator_actions::list(conn, &filter, PAGE).await).await?;
+    let next = super::next(&actions);
+    Ok(console::page(&ActionsPage { frame, filter, actions, next }))
+}
+
+impl Action {
+    /// Where the console shows the thing that this was done to, if it does.
+    fn link(&self) -> Option<String> {
+        let id = &self.subject_id;
+        match self.subject_kind.as_str() {
+            "order" => Some(format!("/ops/orders/{id}")),
+            "dead_letter" => Some(format!("/ops/dead-letters/{id}")),
+            "replay" => Some(format!("/ops/replays/{id}")),
+            "sku" => Some(format!("/ops/stock/{id}")),
+            "pool" => Some("/ops/queues".to_owned()),
+            "token" => Some("/ops/tokens".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Signing in to the console by token, and out.
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use futures_util::FutureExt as _;
+use serde::Deserialize;
+use tracing::info;
+
+use super::console;
+use super::rights::{FOREIGN_PAGE, is_own_page};
+use crate::http::app::App;
+use crate::http::auth;
+use crate::http::error::ApiError;
+use crate::store::sessions;
+use crate::store::tokens::{self, Role, Token};
+
+/// A working day: who is still at it signs in again.
+const SESSION_SECONDS: i32 = 12 * 60 * 60;
+const HOME: &str = "/ops";
+
+/// Where to go after signing in.
+#[derive(Debug, Deserialize)]
+pub struct Next {
+    next: Option<String>,
+}
+
+/// What the sign-in form sends.
+#[derive(Deserialize)]
+pub struct SignIn {
+    token: String,
+    next: Option<String>,
+}
+
+#[derive(askama::Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    next: String,
+    problem: Option<&'static str>,
+}
+
+/// The form.
+pub async fn form(Query(Next { next }): Query<Next>) -> Response {
+    console::page(&SignInPage { next: local(next), problem: None })
+}
+
+/// Begins a session for whoever has the token of a viewer, operator or admin.
+pub async fn sign_in(
+    State(app): State<App>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    Form(SignIn { token, next }): Form<SignIn>,
+) -> Result<Response, ApiError> {
+    if !is_own_page(&headers) {
+        return Err(FOREIGN_PAGE);
+    }
+    let next = local(next);
+    let hash = auth::hash(token.trim());
+    let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
+    let known = found.filter(|token| !matches!(token.role, Role::Shop | Role::Customer));
+    let Some(Token { name, .. }) = known else {
+        let problem = Some("This token is not known here, or not one of an operator.");
+        return Ok(console::page(&SignInPage { next, problem }));
+    };
+    let secret = auth::new_token();
+    let secret_hash = auth::hash(&secret);
+    let begun = app.write(move |tx| {
+        async move { Ok(sessions::begin(tx, &hash, &secret_hash, SESSION_SECONDS).await?) }.boxed()
+    });
+    if !begun.await? {
+        return Err(ApiError::Unauthenticated);
+    }
+    info!(actor = %name, "signed in to the console");
+    Ok((jar.add(cookie(&app, secret)), Redirect::to(&next)).into_response())
+}
+
+/// Ends the session.
+pub async fn sign_out(
+    State(app): State<App>,
+    headers: HeaderMap,
+    jar: CookieJar,
+) -> Result<Response, ApiError> {
+    if !is_own_page(&headers) {
+        return Err(FOREIGN_PAGE);
+    }
+    if let Some(secret) = jar.get(cookie_name(&app)) {
+        let hash = auth::hash(secret.value());
+        app.write(move |tx| async move { Ok(sessions::end(tx, &hash).await?) }.boxed()).await?;
+    }
+    let ended = jar.remove(cookie(&app, String::new()));
+    Ok((ended, Redirect::to("/ops/sign-in")).into_response())
+}
+
+/// The live token of the session that a request's cookie names.
+pub async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Token>, ApiError> {
+    let jar = CookieJar::from_headers(headers);
+    let Some(secret) = jar.get(cookie_name(app)) else { return Ok(None) };
+    let hash = auth::hash(secret.value());
+    app.read(async |conn| sessions::find(conn, &hash).await).await
+}
+
+/// Behind TLS the name itself makes browsers insist on `Secure` and on this very host (RFC 6265bis, section 4.1.3.2).
+fn cookie_name(app: &App) -> &'static str {
+    if app.behind_tls { "__Host-holdfast" } else { "holdfast" }
+}
+
+fn cookie(app: &App, secret: String) -> Cookie<'static> {
+    Cookie::build((cookie_name(app), secret))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(app.behind_tls)
+        .build()
+}
+
+/// Where to go on, if that is a page of the console: a link must not lead a newly signed-in operator elsewhere.
+fn local(next: Option<String>) -> String {
+    let is_ours = |next: &String| {
+        let is_page =
+            next.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+        is_page && !next.contains(|c: char| c.is_control() || c == '\\')
+    };
+    next.filter(is_ours).unwrap_or_else(|| HOME.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn signing_in_leads_nowhere_but_to_the_console() {
+        for good in ["/ops", "/ops/orders?status=held&after=1", "/ops?x=1"] {
+            assert_eq!(local(Some(good.to_owned())), good);
+        }
+        for bad in
+            ["https://evil.kr", "//evil.kr/ops", "/opsevil", "/v1/orders", "/ops\\@evil", "/ops/\r\nX: 1", ""]
+        {
+            assert_eq!(local(Some(bad.to_owned())), "/ops");
+        }
+    }
+}

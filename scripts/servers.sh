@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat >&2 <<'TEXT'
-usage: scripts/servers.sh install                      install the packages that are missing
+usage: scripts/servers.sh install [browser]            install the packages that are missing
        scripts/servers.sh start  postgres|rabbitmq DIR start it, or reuse the one that runs
        scripts/servers.sh stop   postgres|rabbitmq DIR shut it down cleanly
        scripts/servers.sh kill   postgres|rabbitmq DIR end it at once, as a crash would
@@ -43,8 +43,8 @@ main() {
   local verb=${1:-} server=${2:-} dir=${3:-}
   case $verb in
     install)
-      [[ $# -eq 1 ]] || usage
-      install_packages
+      [[ $# -eq 1 || ($# -eq 2 && $2 == browser) ]] || usage
+      install_packages "${@:2}"
       return
       ;;
     status)

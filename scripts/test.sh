@@ -87,7 +87,7 @@ main() {
     say "Waiting for the other \"make test\" of this checkout ..."
     flock 9
   fi
-  "$SERVERS" install
+  "$SERVERS" install browser
   trap 'exit 130' INT TERM HUP
   trap finish EXIT
   # Leftovers of a run that was killed, and the logs of the last one.

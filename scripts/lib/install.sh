@@ -1,8 +1,13 @@
 # shellcheck shell=bash
 # Installing the Debian packages of the servers, without starting or changing anything else.
 
+# missing_packages [browser] sets MISSING; the browser is what tests of the console and screenshots need.
 missing_packages() {
   MISSING=()
+  if [[ ${1:-} == browser ]]; then
+    have chromium || MISSING+=(chromium)
+    have chromedriver || MISSING+=(chromium-driver)
+  fi
   postgres_bin >/dev/null || MISSING+=(postgresql)
   rabbitmq_bin >/dev/null || MISSING+=(rabbitmq-server)
   have curl || MISSING+=(curl)
@@ -39,7 +44,7 @@ install_as_root() {
 
 install_packages() {
   local sudo=() log
-  missing_packages
+  missing_packages "$@"
   if ((${#MISSING[@]} == 0)); then return; fi
   if [[ $EUID -ne 0 ]]; then
     if have sudo && sudo -n true 2>/dev/null; then
@@ -51,7 +56,7 @@ install_packages() {
   fi
   if ! have apt-get || [[ $EUID -ne 0 && ${#sudo[@]} -eq 0 ]]; then
     say "Missing here: ${MISSING[*]}. Install them with"
-    say "    apt-get install rabbitmq-server postgresql curl"
+    say "    apt-get install ${MISSING[*]}"
     say "as root and try again, or use docker compose up instead."
     exit 1
   fi
@@ -65,6 +70,6 @@ install_packages() {
   fi
   rm -f "$log"
   step_done installed
-  missing_packages
+  missing_packages "$@"
   ((${#MISSING[@]} == 0)) || die "still missing after the installation: ${MISSING[*]}"
 }

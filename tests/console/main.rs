@@ -1,0 +1,7 @@
+//! The console as a person uses it, in a real browser.
+
+mod browser;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod keyboard;

@@ -1,0 +1,134 @@
+//! Signing in to the console and out, and what a browser on another site cannot do.
+
+use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{Response, StatusCode};
+
+use holdfast::store::tokens::Role;
+
+use crate::support::world::World;
+
+/// A browser without a page: it sends what it is told to.
+struct Browser {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Browser {
+    async fn at(world: &World) -> Self {
+        let base = world.start_api().await.base;
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, base }
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
+        let mut request = self.http.post(format!("{}{path}", self.base)).form(form);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Signs in and returns the cookie to send.
+    async fn sign_in(&self, token: &str) -> String {
+        let form = [("token", token), ("next", "/ops/actions")];
+        let answer = self.post("/ops/sign-in", &form, &[(ORIGIN.as_str(), &self.base)]).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers()[LOCATION], "/ops/actions");
+        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_session_lasts_until_its_owner_signs_out() {
+    let world = World::idle().await;
+    let browser = Browser::at(&world).await;
+    let token = world.token(Role::Viewer, None).await;
+
+    let stranger = browser.get("/ops/actions?actor=olga", &[]).await;
+    assert_eq!(stranger.headers()[LOCATION], "/ops/sign-in?next=%2Fops%2Factions%3Factor%3Dolga");
+    let cookie = browser.sign_in(&token).await;
+    let page = browser.get("/ops/actions", &[(COOKIE.as_str(), &cookie)]).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+
+    let own = [(COOKIE.as_str(), cookie.as_str()), (ORIGIN.as_str(), &browser.base)];
+    assert_eq!(browser.post("/ops/sign-out", &[], &own).await.status(), StatusCode::SEE_OTHER);
+    let gone = browser.get("/ops/actions", &[(COOKIE.as_str(), &cookie)]).await;
+    assert_eq!(gone.status(), StatusCode::SEE_OTHER);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_token_and_after_twelve_hours() {
+    let world = World::idle().await;
+    let browser = Browser::at(&world).await;
+    let late = browser.sign_in(&world.token(Role::Operator, None).await).await;
+    world.execute("UPDATE sessions SET expires_at = now() - interval '1 s'").await;
+    let revoked = browser.sign_in(&world.token(Role::Operator, None).await).await;
+    world.execute("UPDATE tokens SET revoked_at = now()").await;
+    for cookie in [late, revoked, "holdfast=made-up".to_owned()] {
+        let answer = browser.get("/ops/actions", &[(COOKIE.as_str(), &cookie)]).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn tokens_of_shops_and_customers_do_not_open_the_console() {
+    let world = World::idle().await;
+    let browser = Browser::at(&world).await;
+    let tokens = [
+        world.token(Role::Shop, None).await,
+        world.token(Role::Customer, Some("mallory")).await,
+        "made-up".to_owned(),
+    ];
+    for token in tokens {
+        let answer =
+            browser.post("/ops/sign-in", &[("token", &token)], &[(ORIGIN.as_str(), &browser.base)]).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+        assert!(answer.text().await.unwrap().contains("not known here"));
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_form_on_another_site_does_nothing() {
+    let world = World::idle().await;
+    let browser = Browser::at(&world).await;
+    let token = world.token(Role::Admin, None).await;
+    let cookie = browser.sign_in(&token).await;
+    let form = [("name", "evil"), ("role", "admin"), ("customer_id", "")];
+    for from in [
+        vec![(ORIGIN.as_str(), "https://evil.example")],
+        vec![(ORIGIN.as_str(), "null")],
+        vec![("Sec-Fetch-Site", "cross-site"), (ORIGIN.as_str(), browser.base.as_str())],
+        vec![("Sec-Fetch-Site", "same-site")],
+        vec![],
+    ] {
+        let mut headers = from.clone();
+        headers.push((COOKIE.as_str(), &cookie));
+        assert_eq!(browser.post("/ops/tokens", &form, &headers).await.status(), StatusCode::FORBIDDEN);
+        let signing_in = browser.post("/ops/sign-in", &[("token", &token)], &from).await;
+        assert_eq!(signing_in.status(), StatusCode::FORBIDDEN);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM tokens WHERE name = 'evil'").await, 0);
+    // A link in a chat brings no cookie along: the page asks for itself once more, and then the browser sends it.
+    let link = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")];
+    let again = browser.get("/ops/actions?actor=%22olga", &link).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    let html = again.text().await.unwrap();
+    assert!(html.contains(r#"content="0; url=/ops/actions?actor=%22olga""#), "{html}");
+    world.finish().await;
+}

@@ -1,9 +1,9 @@
 # What a person types. Each target is one script; the scripts explain themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench stop sqlx fmt lint ci
+.PHONY: help run test demo bench screenshots stop sqlx fmt lint ci
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything here, until Ctrl-C
 	@scripts/run.sh
@@ -16,6 +16,9 @@ demo: ## play the whole story of an order against the real thing
 
 bench: ## measure it on this machine
 	@scripts/bench.sh $(ARGS)
+
+screenshots: ## take the README's pictures of the console anew
+	@scripts/test.sh --test console --run-ignored only -E 'test(screenshots)'
 
 stop: ## stop what "make run" left behind
 	@scripts/stop.sh

@@ -45,6 +45,9 @@ alice "$HOLDFAST_URL/v1/orders/$ORDER"
 
 TEXT
   cat <<TEXT
+# See it as its operators do: open $1/ops in a browser and sign in with this token:
+echo "\$HOLDFAST_OPERATOR_TOKEN"
+
 # Check that no unit and no won is lost, or watch the whole story:
 $(printf '%q' "${2#"$ROOT/"}/holdfast") audit
 make demo

@@ -5,3 +5,4 @@ mod browser;
 mod support;
 
 mod keyboard;
+mod screenshots;

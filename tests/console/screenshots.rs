@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use holdfast::store::tokens::Role;
 
 use crate::browser::Browser;
+use crate::support::client::Client;
 use crate::support::world::World;
 
 /// Where pictures go.
@@ -14,28 +13,69 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots")
 }
 
-async fn take(browser: &Browser, name: &str) {
+async fn take(browser: &Browser, path: &str, name: &str) {
+    browser.open(path).await;
     let picture = browser.client.screenshot().await.unwrap();
     std::fs::write(folder().join(format!("{name}.png")), picture).unwrap();
 }
 
-#[tokio::test]
+/// A shop's ordinary day, with a few things gone wrong. Returns an order with a history.
+async fn live_a_day(world: &World, shop: &Client) -> String {
+    for (sku, on_hand) in [("mug-blue", 40), ("poster-a2", 12), ("shirt-m", 25)] {
+        shop.stock(sku, on_hand).await;
+    }
+    for number in 0..30 {
+        let buyer = shop.as_customer(&format!("buyer-{number}"));
+        buyer.charge(20_000).await;
+        let sku = ["mug-blue", "poster-a2", "shirt-m"][number % 3];
+        let order = buyer.place(sku, 1 + number as i64 % 2, 1 + 1_199 * (number as i64 % 4).min(1)).await;
+        if number % 3 != 0 && order.status == 201 {
+            buyer.pay(order.text("id")).await;
+        }
+    }
+    let alice = shop.as_customer("alice");
+    alice.charge(20_000).await;
+    let order = alice.place("mug-blue", 2, 1_200).await.text("id").to_owned();
+    alice.pay(&order).await;
+    let refund = serde_json::json!({"items": [{"sku": "mug-blue", "quantity": 1}], "reason": "one was broken"});
+    shop.as_customer("alice").post(&format!("/v1/orders/{order}/refunds"), &refund).await;
+
+    world.execute("ALTER TABLE orders ADD CONSTRAINT no_mallory CHECK (customer_id <> 'mallory')").await;
+    for number in 0..3 {
+        shop.as_customer("mallory").place_async(&format!("key-{number}"), "shirt-m", 1, 600).await;
+    }
+    world.publish_raw("payment.confirm", b"{\"version\": 9, \"order_id\": \"?\"}").await;
+    world.publish_raw("order.cancel", b"not JSON at all").await;
+    for class in ["database", "malformed"] {
+        world.dead_letter(class).await;
+    }
+    order
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "it writes pictures: make screenshots"]
 async fn screenshots_of_every_page() {
     let world = World::idle().await;
-    let base = world.start_api().await.base;
-    let token = world.token(Role::Admin, None).await;
-    let browser = Browser::start(&base).await;
+    world.start_all_workers();
+    let shop = world.start_api().await;
+    let order = live_a_day(&world, &shop).await;
+    let letter = "SELECT id::text FROM dead_letters WHERE error_class = 'database' ORDER BY id LIMIT 1";
+    let letter: String = sqlx::query_scalar(letter).fetch_one(&world.pool).await.unwrap();
+    let token = world.named_token("olga", Role::Operator).await;
     std::fs::create_dir_all(folder()).unwrap();
-    browser.open("/ops/sign-in").await;
-    take(&browser, "sign-in").await;
+
+    let browser = Browser::start(&shop.base).await;
     browser.sign_in(&token).await;
-    browser.open("/ops/tokens").await;
-    take(&browser, "tokens").await;
-    browser.client.set_window_size(390, 844).await.unwrap();
-    take(&browser, "tokens-phone").await;
+    browser.prefer("light").await;
+    take(&browser, "/ops", "health").await;
+    take(&browser, "/ops/dead-letters", "dead-letters").await;
+    take(&browser, &format!("/ops/dead-letters/{letter}"), "dead-letter").await;
+    take(&browser, &format!("/ops/orders/{order}"), "order").await;
+    take(&browser, "/ops/stock/mug-blue", "stock").await;
+    take(&browser, "/ops/queues", "queues").await;
     browser.prefer("dark").await;
-    take(&browser, "tokens-dark").await;
-    let _ = json!({});
-    world.finish().await;
+    take(&browser, "/ops", "health-dark").await;
+    browser.client.set_window_size(430, 900).await.unwrap();
+    take(&browser, &format!("/ops/orders/{order}"), "order-phone").await;
+    world.stop.cancel();
 }

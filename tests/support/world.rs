@@ -166,11 +166,19 @@ impl World {
 
     /// Makes a token.
     pub async fn token(&self, role: Role, customer: Option<&str>) -> String {
+        let customer = customer.map(|name| CustomerId::parse(name).unwrap());
+        self.insert_token(&Uuid::now_v7().to_string(), role, customer).await
+    }
+
+    /// Makes a token of a name.
+    pub async fn named_token(&self, name: &str, role: Role) -> String {
+        self.insert_token(name, role, None).await
+    }
+
+    async fn insert_token(&self, name: &str, role: Role, customer: Option<CustomerId>) -> String {
         let token = auth::new_token();
         let hash = auth::hash(&token);
-        let customer = customer.map(|name| CustomerId::parse(name).unwrap());
-        let name = Uuid::now_v7().to_string();
-        let new = NewToken { name: &name, role, customer: customer.as_ref(), hash: &hash };
+        let new = NewToken { name, role, customer: customer.as_ref(), hash: &hash };
         tokens::insert(&mut self.pool.acquire().await.unwrap(), new).await.unwrap();
         token
     }

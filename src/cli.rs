@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig, TimeZoneConfig};
+use holdfast::config::{BrokerConfig, DatabaseConfig, DeadLetterConfig, LogConfig, TimeZoneConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
@@ -49,7 +49,7 @@ enum Command {
     Topology(TopologyCommand),
     /// Check the truths that always hold; exit 1 if one does not
     Audit(DatabaseConfig),
-    /// List, show, replay and discard dead letters
+    /// Find, understand, replay, discard, restore, edit and export dead letters
     DeadLetters(dead_letters::DeadLetterArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
@@ -80,6 +80,8 @@ struct ServeArguments {
     gateway: GatewaySettings,
     #[command(flatten)]
     time_zone: TimeZoneConfig,
+    #[command(flatten)]
+    dead_letters: DeadLetterConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -120,7 +122,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             println!("{:#}", topology.definitions());
         }
         Command::Audit(database) => return report(database).await,
-        Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
@@ -143,7 +145,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let gateway = arguments.gateway.open()?;
     let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
-        .behind_tls(arguments.behind_tls);
+        .behind_tls(arguments.behind_tls)
+        .editing_dead_letters(arguments.dead_letters.edit_dead_letters);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();

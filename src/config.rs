@@ -57,6 +57,14 @@ pub struct TimeZoneConfig {
 /// See [`TimeZoneConfig`].
 pub const DEFAULT_TIME_ZONE: Tz = Tz::Asia__Seoul;
 
+/// What may be done to dead letters.
+#[derive(Args, Clone, Copy)]
+pub struct DeadLetterConfig {
+    /// Let operators send changed copies of dead letters; the same for all processes
+    #[arg(long, env = "HOLDFAST_EDIT_DEAD_LETTERS")]
+    pub edit_dead_letters: bool,
+}
+
 /// How logs look; `RUST_LOG` says how much.
 #[derive(Args, Clone, Copy)]
 pub struct LogConfig {

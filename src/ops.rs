@@ -4,5 +4,7 @@
 pub mod access;
 pub mod actions;
 pub mod console;
+pub mod dead_letters;
+pub mod replays;
 pub mod rights;
 pub mod session;

@@ -21,7 +21,7 @@ use crate::http::{
     charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
-use crate::ops::{access, actions, console, rights, session};
+use crate::ops::{access, actions, console, dead_letters, replays, rights, session};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -60,6 +60,17 @@ fn operators() -> OpenApiRouter<App> {
         .routes(routes!(actions::api::list))
         .routes(routes!(access::api::list, access::api::create))
         .routes(routes!(access::api::revoke))
+        .routes(routes!(dead_letters::api::list))
+        .routes(routes!(dead_letters::api::groups))
+        .routes(routes!(dead_letters::api::export))
+        .routes(routes!(dead_letters::api::discard))
+        .routes(routes!(dead_letters::api::restore))
+        .routes(routes!(dead_letters::api::read))
+        .routes(routes!(dead_letters::api::edit))
+        .routes(routes!(replays::api::start, replays::api::list))
+        .routes(routes!(replays::api::read))
+        .routes(routes!(replays::api::items))
+        .routes(routes!(replays::api::cancel))
 }
 
 /// The pages of the operators' console, behind the guard: where they are and what answers. What only changes something
@@ -69,6 +80,13 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/ops/actions", get(actions::pages::list)),
         ("/ops/tokens", get(access::pages::list).post(access::pages::create)),
         ("/ops/tokens/revoke", post(access::pages::revoke)),
+        ("/ops/dead-letters", get(dead_letters::pages::list).post(dead_letters::pages::act)),
+        ("/ops/dead-letters/export", get(dead_letters::api::export)),
+        ("/ops/dead-letters/{id}", get(dead_letters::pages::show)),
+        ("/ops/dead-letters/{id}/edit", get(dead_letters::pages::edit_form).post(dead_letters::pages::edit)),
+        ("/ops/replays", get(replays::pages::list)),
+        ("/ops/replays/{id}", get(replays::pages::show)),
+        ("/ops/replays/{id}/cancel", post(replays::pages::cancel)),
     ]
 }
 

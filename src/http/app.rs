@@ -40,6 +40,8 @@ pub struct App {
     pub time_zone: Tz,
     /// Whether browsers reach the console by https.
     pub behind_tls: bool,
+    /// Whether operators may change the bodies of dead letters.
+    pub may_edit_dead_letters: bool,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<Uuid, Fingerprint>,
@@ -57,7 +59,24 @@ impl App {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
         let (tokens, behind_tls) = (Tokens::default(), false);
-        Self { pool, publisher, tokens, watch, gateway, time_zone, behind_tls, stop, requested }
+        let may_edit_dead_letters = false;
+        Self {
+            pool,
+            publisher,
+            tokens,
+            watch,
+            gateway,
+            time_zone,
+            behind_tls,
+            may_edit_dead_letters,
+            stop,
+            requested,
+        }
+    }
+
+    /// The same API, where operators may change the bodies of dead letters.
+    pub fn editing_dead_letters(self, may_edit_dead_letters: bool) -> Self {
+        Self { may_edit_dead_letters, ..self }
     }
 
     /// The same API, where browsers reach the console by https.

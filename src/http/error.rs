@@ -81,6 +81,8 @@ pub enum ApiError {
         /// Units set aside.
         reserved: i32,
     },
+    /// Its status does not allow it.
+    Conflict(String),
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.
@@ -219,6 +221,9 @@ impl ApiError {
             ),
             Self::Unprocessable(detail) => {
                 bare(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request breaks a rule", &detail)
+            }
+            Self::Conflict(detail) => {
+                bare(StatusCode::CONFLICT, "conflict", "Its status does not allow it", &detail)
             }
             Self::KeyReused => bare(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -21,6 +21,7 @@ pub mod pools;
 pub mod refund_orders;
 pub mod relay_events;
 pub mod release;
+pub mod replay_dead_letters;
 pub mod report_orders;
 pub mod resolve_payment;
 pub mod resolve_refund;

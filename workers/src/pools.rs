@@ -31,7 +31,7 @@ use crate::resolve_payment::ResolvePayments;
 use crate::resolve_refund::ResolveRefunds;
 use crate::runner::{self, Context};
 use crate::send_mail::Customers;
-use crate::{feed_effects, relay_events, sweep};
+use crate::{feed_effects, relay_events, replay_dead_letters, sweep};
 
 /// How often the truths are checked for the metric, at most.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
@@ -48,6 +48,8 @@ pub enum Pool {
     Commands(Queue),
     /// Moves dead letters into their table.
     DeadLetters,
+    /// Sends dead letters back to their queues.
+    Replays,
     /// Releases what timers missed.
     Sweep,
     /// Publishes the event log.
@@ -61,7 +63,7 @@ pub enum Pool {
 impl Pool {
     /// Every pool.
     pub fn all() -> impl Iterator<Item = Pool> {
-        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Feed, Pool::Audit];
+        let helpers = [Pool::DeadLetters, Pool::Replays, Pool::Sweep, Pool::Relay, Pool::Feed, Pool::Audit];
         Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
     }
 
@@ -82,6 +84,7 @@ impl Pool {
         match self {
             Pool::Commands(queue) => queue.name(),
             Pool::DeadLetters => "dead-letters",
+            Pool::Replays => "replays",
             Pool::Sweep => "sweep",
             Pool::Relay => "relay",
             Pool::Feed => "feed",
@@ -196,6 +199,9 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                 for queue in dead_queues() {
                     tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
                 }
+            }
+            Pool::Replays => {
+                tasks.spawn(replay_dead_letters::run(context.pool, context.publisher, context.stop));
             }
             Pool::Sweep => {
                 tasks.spawn(sweep::run(context));

@@ -1,7 +1,9 @@
 //! The command line: one function per subcommand.
 
 mod dead_letters;
+mod orders;
 mod reconcile;
+mod stock;
 mod tokens;
 
 use std::io::Write as _;
@@ -51,8 +53,12 @@ enum Command {
     Audit(DatabaseConfig),
     /// List, show, replay and discard dead letters
     DeadLetters(dead_letters::DeadLetterArguments),
+    /// Search, show, cancel, resolve and refund orders
+    Orders(orders::OrderArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
+    /// List, show, receive and adjust stock
+    Stock(stock::StockArguments),
     /// Make, list and revoke tokens
     Token(tokens::TokenArguments),
     /// Print the OpenAPI document of the HTTP API
@@ -121,7 +127,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::Orders(arguments) => return orders::run(arguments).await,
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
+        Command::Stock(arguments) => stock::run(arguments).await?,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
         Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),

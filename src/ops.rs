@@ -4,5 +4,8 @@
 pub mod access;
 pub mod actions;
 pub mod console;
+pub mod orders;
+pub mod reason;
 pub mod rights;
 pub mod session;
+pub mod stock;

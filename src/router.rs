@@ -21,7 +21,7 @@ use crate::http::{
     charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
-use crate::ops::{access, actions, console, rights, session};
+use crate::ops::{self, access, actions, console, rights, session};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -60,6 +60,16 @@ fn operators() -> OpenApiRouter<App> {
         .routes(routes!(actions::api::list))
         .routes(routes!(access::api::list, access::api::create))
         .routes(routes!(access::api::revoke))
+        .routes(routes!(ops::orders::api::search))
+        .routes(routes!(ops::orders::api::read))
+        .routes(routes!(ops::orders::api::cancel))
+        .routes(routes!(ops::orders::api::resolve))
+        .routes(routes!(ops::orders::api::settle))
+        .routes(routes!(ops::orders::api::refund))
+        .routes(routes!(ops::stock::api::list))
+        .routes(routes!(ops::stock::api::read))
+        .routes(routes!(ops::stock::api::receive))
+        .routes(routes!(ops::stock::api::adjust))
 }
 
 /// The pages of the operators' console, behind the guard: where they are and what answers. What only changes something
@@ -69,6 +79,16 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/ops/actions", get(actions::pages::list)),
         ("/ops/tokens", get(access::pages::list).post(access::pages::create)),
         ("/ops/tokens/revoke", post(access::pages::revoke)),
+        ("/ops/orders", get(ops::orders::pages::search)),
+        ("/ops/orders/{id}", get(ops::orders::pages::show)),
+        ("/ops/orders/{id}/cancel", post(ops::orders::pages::cancel)),
+        ("/ops/orders/{id}/resolve", post(ops::orders::pages::resolve)),
+        ("/ops/orders/{id}/settle", post(ops::orders::pages::settle)),
+        ("/ops/orders/{id}/refund", post(ops::orders::pages::refund)),
+        ("/ops/stock", get(ops::stock::pages::list)),
+        ("/ops/stock/{sku}", get(ops::stock::pages::show)),
+        ("/ops/stock/{sku}/receive", post(ops::stock::pages::receive)),
+        ("/ops/stock/{sku}/adjust", post(ops::stock::pages::adjust)),
     ]
 }
 

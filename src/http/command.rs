@@ -36,8 +36,19 @@ pub async fn give<C: Command>(
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
+    give_by(app, order, wait, awaited, publish(app, &command, trace)).await
+}
+
+/// [`give`] for whoever has more to do than to publish: `giving` ends once the command is in the broker's keeping.
+pub async fn give_by(
+    app: &App,
+    order: OrderId,
+    wait: Wait,
+    awaited: Awaited,
+    giving: impl Future<Output = Result<(), ApiError>>,
+) -> Result<Response, ApiError> {
     let Wait(Some(patience)) = wait else {
-        publish(app, &command, trace).await?;
+        giving.await?;
         return Ok(accepted(order));
     };
     let deadline = Instant::now() + patience;
@@ -47,7 +58,7 @@ pub async fn give<C: Command>(
     if let Some(answer) = known_answer(look(app, order, awaited, deadline).await)? {
         return Ok(applied(answer, patience));
     }
-    publish(app, &command, trace).await?;
+    giving.await?;
     loop {
         // A call can be late, or lost with its connection.
         let next_look = deadline.min(Instant::now() + LOOK_AGAIN);

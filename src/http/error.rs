@@ -155,6 +155,14 @@ struct Problem {
     extensions: Value,
 }
 
+impl std::fmt::Display for ApiError {
+    /// In words, for people: the problem's title and what to do about it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Problem { title, detail, .. } = self.clone().problem();
+        write!(f, "{title}: {detail}")
+    }
+}
+
 impl ApiError {
     /// The status, title and detail, for pages.
     pub fn summary(self) -> (StatusCode, &'static str, String) {

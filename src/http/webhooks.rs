@@ -65,7 +65,7 @@ pub async fn receive(
     let (version, is_hint) = (Version, true);
     match about {
         Some(About::Payment(payment_id, order_id)) => {
-            publish(&app, &ResolvePayment { version, payment_id, order_id, is_hint }, None).await?;
+            publish(&app, &ResolvePayment::hint(payment_id, order_id), None).await?;
         }
         Some(About::Charge(charge_id)) => {
             publish(&app, &ChargeWallet { version, charge_id, is_hint }, None).await?;

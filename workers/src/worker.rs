@@ -121,7 +121,7 @@ impl Unsettled {
         let (version, is_hint) = (Version, false);
         match self {
             Self::Payment(payment_id, order_id) => {
-                Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None)
+                Outgoing::command(&ResolvePayment::new(payment_id, order_id), now, None)
             }
             Self::Refund(refund_id, order_id) => {
                 Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None)

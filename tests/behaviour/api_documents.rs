@@ -41,6 +41,12 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
         [
             "GET /readyz",
             "GET /v1/customer",
+            "GET /v1/ops/actions",
+            "GET /v1/ops/orders",
+            "GET /v1/ops/orders/{id}",
+            "GET /v1/ops/stock",
+            "GET /v1/ops/stock/{sku}",
+            "GET /v1/ops/tokens",
             "GET /v1/orders",
             "GET /v1/orders/{id}",
             "GET /v1/orders/{id}/events",
@@ -50,6 +56,14 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "GET /v1/skus/{sku}",
             "GET /v1/wallet",
             "GET /v1/wallet/charges/{id}",
+            "POST /v1/ops/orders/{id}/cancel",
+            "POST /v1/ops/orders/{id}/payments/{payment}/settle",
+            "POST /v1/ops/orders/{id}/refunds",
+            "POST /v1/ops/orders/{id}/resolve",
+            "POST /v1/ops/stock/{sku}/adjust",
+            "POST /v1/ops/stock/{sku}/receive",
+            "POST /v1/ops/tokens",
+            "POST /v1/ops/tokens/{name}/revoke",
             "POST /v1/orders",
             "POST /v1/orders/{id}/cancel",
             "POST /v1/orders/{id}/extend",
@@ -60,7 +74,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "POST /v1/wallet/charges/{id}/payments",
             "POST /v1/webhooks/{provider}",
             "PUT /v1/customer",
-            "PUT /v1/skus/{sku}"
+            "PUT /v1/skus/{sku}",
         ]
     );
     assert_eq!(

@@ -1,8 +1,11 @@
 //! The command line: one function per subcommand.
 
 mod dead_letters;
+mod health;
+mod queues;
 mod reconcile;
 mod tokens;
+mod workers;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -14,10 +17,11 @@ use clap::{Args, Parser, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig, TimeZoneConfig};
+use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig, ManagementConfig, TimeZoneConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
+use holdfast::ops::queues::Inspector;
 use holdfast::{asyncapi, audit, router, serving, store, telemetry};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -51,6 +55,14 @@ enum Command {
     Audit(DatabaseConfig),
     /// List, show, replay and discard dead letters
     DeadLetters(dead_letters::DeadLetterArguments),
+    /// Tell how everything is; exit 1 if anything is not well
+    Health(health::HealthArguments),
+    /// Show what waits in the queues; exit 1 if the broker does not answer
+    Queues(queues::QueueArguments),
+    /// Show the processes that work
+    Workers(workers::WorkerArguments),
+    /// List, pause and resume pools of workers
+    Pools(workers::PoolArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
     /// Make, list and revoke tokens
@@ -80,6 +92,8 @@ struct ServeArguments {
     gateway: GatewaySettings,
     #[command(flatten)]
     time_zone: TimeZoneConfig,
+    #[command(flatten)]
+    management: ManagementConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -121,6 +135,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::Health(arguments) => return health::run(arguments).await,
+        Command::Queues(arguments) => return queues::run(arguments).await,
+        Command::Workers(arguments) => workers::run(arguments).await?,
+        Command::Pools(arguments) => workers::run_pools(arguments).await?,
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
@@ -143,7 +161,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let gateway = arguments.gateway.open()?;
     let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
-        .behind_tls(arguments.behind_tls);
+        .behind_tls(arguments.behind_tls)
+        .with_inspector(Inspector::new(amqp_url, &arguments.management)?);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();

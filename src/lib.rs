@@ -17,6 +17,7 @@ pub mod http;
 pub mod message;
 pub mod ops;
 pub mod peers;
+pub mod pool;
 pub mod reconcile;
 pub mod retry;
 pub mod router;

@@ -3,6 +3,10 @@
 
 pub mod access;
 pub mod actions;
+pub mod chart;
 pub mod console;
+pub mod health;
+pub mod queues;
 pub mod rights;
 pub mod session;
+pub mod workers;

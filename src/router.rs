@@ -21,7 +21,7 @@ use crate::http::{
     charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
-use crate::ops::{access, actions, console, rights, session};
+use crate::ops::{access, actions, console, health as glance, queues, rights, session, workers};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -60,12 +60,23 @@ fn operators() -> OpenApiRouter<App> {
         .routes(routes!(actions::api::list))
         .routes(routes!(access::api::list, access::api::create))
         .routes(routes!(access::api::revoke))
+        .routes(routes!(glance::api::read))
+        .routes(routes!(queues::api::list))
+        .routes(routes!(workers::api::list))
+        .routes(routes!(workers::api::pause))
+        .routes(routes!(workers::api::resume))
 }
 
 /// The pages of the operators' console, behind the guard: where they are and what answers. What only changes something
 /// has no page of its own to read.
 pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
+        ("/ops", get(glance::pages::read)),
+        ("/ops/health", get(glance::pages::live)),
+        ("/ops/queues", get(queues::pages::list)),
+        ("/ops/queues/live", get(queues::pages::live)),
+        ("/ops/pools/{pool}/pause", post(queues::pages::pause)),
+        ("/ops/pools/{pool}/resume", post(queues::pages::resume)),
         ("/ops/actions", get(actions::pages::list)),
         ("/ops/tokens", get(access::pages::list).post(access::pages::create)),
         ("/ops/tokens/revoke", post(access::pages::revoke)),

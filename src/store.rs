@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::Invalid;
 
 pub mod audit;
+pub mod audit_results;
 pub mod booked_charges;
 pub mod card_charges;
 pub mod card_payments;
@@ -19,12 +20,16 @@ pub mod dead_letters;
 pub mod effects;
 pub mod events;
 pub mod feed;
+pub mod figures;
+pub mod health;
 pub mod ledger;
 pub mod new_orders;
 pub mod notices;
 pub mod operator_actions;
 pub mod orders;
+pub mod paused_pools;
 pub mod payments;
+pub mod queue_looks;
 pub mod refundable;
 pub mod refunds;
 pub mod relay;
@@ -35,6 +40,7 @@ pub mod stock;
 pub mod tokens;
 pub mod usage;
 pub mod webhooks;
+pub mod workers;
 
 /// Waiting for a connection longer than this is an outage for whoever asks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -196,6 +196,26 @@ impl Incoming {
         }
     }
 
+    /// When it came into the queue it was read from, in whole seconds of its publisher's or the broker's clock: when it
+    /// was published, or when a delay rung let it go. A stranger's may not say, and a dead letter keeps the time of the
+    /// message that died.
+    pub fn queued_at_seconds(&self) -> Option<u64> {
+        if self.header(X_ERROR_CLASS).is_some() {
+            return None;
+        }
+        let let_go = match self.header("x-death") {
+            Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first().and_then(|death| match death {
+                AMQPValue::FieldTable(death) => match death.inner().get("time") {
+                    Some(AMQPValue::Timestamp(seconds)) => Some(*seconds),
+                    _ => None,
+                },
+                _ => None,
+            }),
+            _ => None,
+        };
+        (*self.properties.timestamp()).max(let_go)
+    }
+
     /// The message's id, for logs.
     pub fn message_id(&self) -> &str {
         self.properties.message_id().as_ref().map_or("-", ShortString::as_str)

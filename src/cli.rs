@@ -110,7 +110,7 @@ enum TopologyCommand {
 
 /// Does what was asked.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    telemetry::init_logs(arguments.log.json());
+    telemetry::init("holdfast", arguments.log.json())?;
     match arguments.command {
         Command::Serve(arguments) => serve(arguments).await?,
         Command::Migrate(arguments) => migrate(arguments).await?,
@@ -141,13 +141,18 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
-    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
+    let pool = pool(&arguments.database, "holdfast-api")?;
+    let publishing = publisher.clone();
+    telemetry::watch("holdfast", pool.clone(), move || publishing.is_connected());
+    let app = App::new(pool, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
         .behind_tls(arguments.behind_tls);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
-    server.await.context("the server failed")
+    server.await.context("the server failed")?;
+    telemetry::stop().await;
+    Ok(())
 }
 
 async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
 use crate::http::{
-    charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
+    charges, customers, events, health, observe, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::{access, actions, console, rights, session};
@@ -130,5 +130,6 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(error::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
+        .layer(from_fn(observe::observe))
         .with_state(app)
 }

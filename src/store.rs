@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::{counter, histogram};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
@@ -9,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::Invalid;
 
 pub mod audit;
+pub mod backlog;
 pub mod booked_charges;
 pub mod card_charges;
 pub mod card_payments;
@@ -77,9 +79,12 @@ pub async fn within<T, E: From<sqlx::Error>>(
     limit: Duration,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let deadline = Instant::now() + limit;
-    let acquired = timeout_at(deadline, pool.acquire()).await;
-    let mut conn = acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    let asked = Instant::now();
+    let deadline = asked + limit;
+    let acquired = timeout_at(deadline, pool.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    histogram!("holdfast_database_acquire_seconds").record(asked.elapsed());
+    let mut conn =
+        acquired.inspect_err(|_| counter!("holdfast_database_acquire_failures_total").increment(1))?;
     match timeout_at(deadline, work(&mut conn)).await {
         Ok(done) => done,
         Err(_) => {

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use metrics::counter;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Span;
 
 use super::app::App;
 use super::error::ApiError;
@@ -36,6 +37,7 @@ pub async fn give<C: Command>(
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
+    Span::current().record("order_id", tracing::field::display(order));
     let Wait(Some(patience)) = wait else {
         publish(app, &command, trace).await?;
         return Ok(accepted(order));
@@ -77,11 +79,19 @@ async fn look(
 pub async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
     let message = Outgoing::command(command, clock::now(), trace);
     match timeout(PUBLISH_LIMIT, app.publisher.publish(message)).await {
-        Ok(published) => published?,
-        Err(_) => return Err(ApiError::BrokerUnavailable),
+        Ok(Ok(())) => {
+            counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
+            Ok(())
+        }
+        Ok(Err(error)) => Err(refused::<C>(error.label(), error.into())),
+        Err(_) => Err(refused::<C>("too_slow", ApiError::BrokerUnavailable)),
     }
-    counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
-    Ok(())
+}
+
+/// Counts a command that the broker did not take.
+fn refused<C: Command>(reason: &'static str, error: ApiError) -> ApiError {
+    counter!("holdfast_commands_refused_total", "queue" => C::QUEUE.name(), "reason" => reason).increment(1);
+    error
 }
 
 /// What the table says before the command is given; a database that is away says nothing.

@@ -91,7 +91,7 @@ async fn health_metrics_and_the_documentation_answer_without_a_token() {
     assert_eq!(status, 200);
     for name in [
         "holdfast_commands_accepted_total{queue=\"order.hold\"} ",
-        "holdfast_orders_decided_total{outcome=\"held\"} ",
+        "holdfast_orders_decided_total{outcome=\"held\",reason=\"none\"} ",
         "holdfast_messages_total{",
         "holdfast_apply_seconds_bucket{",
         "holdfast_batch_size_bucket{",

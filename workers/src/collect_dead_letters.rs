@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::tally;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker};
 
 /// Namespace of ids made for messages that came without one.
@@ -69,7 +70,7 @@ impl Worker for CollectDeadLetters {
         let letters: Vec<NewDeadLetter> = batch.iter().map(|delivered| delivered.message.clone()).collect();
         dead_letters::collect(tx, &letters).await?;
         for letter in &letters {
-            counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()).increment(1);
+            tally::count(counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()), 1);
         }
         Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], ..Applied::default() })
     }

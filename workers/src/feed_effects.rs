@@ -104,7 +104,7 @@ impl Feed {
     }
 }
 
-/// The command to tell somebody a fact.
+/// The command to tell somebody a fact. It comes from the outbox, which does not know of traces, and begins one.
 pub fn message(effect: Effect) -> Outgoing {
     let Effect { event_id, kind, order_id } = effect;
     match kind {

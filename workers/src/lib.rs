@@ -2,6 +2,7 @@
 //! touches the broker.
 
 mod ask_gateway;
+mod backlog;
 pub mod bell;
 pub mod cancel_orders;
 pub mod charge_wallets;
@@ -11,6 +12,7 @@ pub mod deliver;
 mod distinct;
 pub mod expire_orders;
 pub mod extend_holds;
+mod facts;
 pub mod feed_effects;
 mod finish;
 mod follow;
@@ -28,4 +30,6 @@ pub mod runner;
 pub mod send_mail;
 pub mod settle;
 pub mod sweep;
+mod tally;
+mod traces;
 pub mod worker;

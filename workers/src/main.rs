@@ -60,7 +60,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    telemetry::init_logs(arguments.log.json());
+    telemetry::init("holdfast-workers", arguments.log.json())?;
 
     let stop = CancellationToken::new();
     let listener = serving::bind(arguments.listen).await?;
@@ -84,6 +84,8 @@ async fn main() -> anyhow::Result<()> {
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
+    let publisher = context.publisher.clone();
+    telemetry::watch("holdfast-workers", context.pool.clone(), move || publisher.is_connected());
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway,
@@ -106,5 +108,6 @@ async fn main() -> anyhow::Result<()> {
         warn!("not everything finished in time; what is left will be redelivered");
     }
     server.abort();
+    telemetry::stop().await;
     Ok(())
 }

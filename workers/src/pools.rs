@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use holdfast::broker::topology::dead_queues;
+use holdfast::clock;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::backlog;
 use crate::cancel_orders::CancelOrders;
 use crate::charge_wallets::ChargeWallets;
 use crate::collect_dead_letters::CollectDeadLetters;
@@ -54,7 +56,7 @@ pub enum Pool {
     Relay,
     /// Lets payments take effect: counters, mails, reports.
     Feed,
-    /// Exports the audit as a metric.
+    /// Exports the audit, and what waits, as metrics.
     Audit,
 }
 
@@ -208,6 +210,7 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                 tasks.spawn(async move { feed_effects::run(context, &outlets, time_zone).await });
             }
             Pool::Audit => {
+                tasks.spawn(backlog::export(context.pool.clone(), context.stop.clone()));
                 tasks.spawn(export_audit(context.pool, context.stop));
             }
         }
@@ -229,6 +232,7 @@ async fn export_audit(pool: PgPool, stop: CancellationToken) {
                         warn!(truth = finding.truth, violations, examples = ?finding.examples, "a truth is broken");
                     }
                 }
+                gauge!("holdfast_audit_finished_timestamp_seconds").set(clock::now().timestamp() as f64);
             }
             Some(Err(error)) => warn!(%error, "cannot audit now"),
             None => return,

@@ -18,6 +18,7 @@ use holdfast::store::card_payments::{self, CardPayment};
 use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
 use crate::distinct::distinct;
@@ -64,6 +65,10 @@ impl Worker for ResolvePayments {
 
     fn read(&self, incoming: &Incoming) -> Result<Resolving, Verdict> {
         read_command(incoming).map(|command| Resolving { command, asked: Asked::NotYet })
+    }
+
+    fn subjects(&self, message: &Resolving, about: &mut dyn FnMut(Uuid)) {
+        about(message.command.payment_id.0);
     }
 
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {

@@ -17,15 +17,17 @@ use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
+use metrics::gauge;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use crate::bell::Bell;
 use crate::finish::{Finisher, Settled};
 use crate::pause;
 use crate::settle::{Stopped, settle};
+use crate::traces::Spans;
 use crate::worker::{Delivered, Verdict, Worker};
 
 pub(crate) const BROKER_CEILING: Duration = Duration::from_secs(2);
@@ -129,7 +131,10 @@ pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
         let ended = match stop.run_until_cancelled(runner.open(mode)).await {
             Some(Ok((channel, consumer))) => {
                 info!(queue = runner.queue, ?mode, "consuming");
+                let consumers = gauge!("holdfast_consumers", "queue" => runner.queue.clone());
+                consumers.increment(1.0);
                 let ended = runner.consume(&channel, consumer, mode).await;
+                consumers.decrement(1.0);
                 // Whatever it was given ahead goes back to the queue; a broken channel needs no farewell.
                 let _ = within(CLOSE_TIMEOUT, channel.close(200, "done".into())).await;
                 ended
@@ -232,16 +237,14 @@ impl<W: Worker> Runner<W> {
 
     async fn settle(&self, mut batch: Batch<W::Message>) -> Result<Settled, Stopped> {
         let Context { pool, stop, bell, .. } = &self.context;
-        let applied = settle(&self.worker, pool, &mut batch.readable, stop).await?;
+        let spans = Spans::open(&self.queue, &batch.readable);
+        let mut applied =
+            settle(&self.worker, pool, &mut batch.readable, stop).instrument(spans.batch.clone()).await?;
         bell.ring();
+        let follows = spans.hand_on(&self.worker, &batch.readable, &mut applied);
         let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled {
-            judged,
-            wake_ups: applied.wake_ups,
-            unsettled: applied.unsettled,
-            last_tag: batch.last_tag,
-        })
+        Ok(Settled { judged, follows, last_tag: batch.last_tag })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,

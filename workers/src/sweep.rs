@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
 use holdfast::store::{self, card_charges, card_payments, effects, orders, refunds};
+use holdfast::telemetry::trace_parent::TraceParent;
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +16,7 @@ use tracing::{info, warn};
 use crate::feed_effects;
 use crate::release;
 use crate::runner::Context;
+use crate::tally;
 use crate::worker::Unsettled;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -53,12 +55,18 @@ pub async fn run(context: Context) {
         if round.is_multiple_of(MESSAGES_EVERY) {
             match wake_unsettled(&pool, &publisher, QUIET_SECONDS).await {
                 Ok(0) => {}
-                Ok(woken) => info!(woken, "woke payments, refunds and charges whose message was lost"),
+                Ok(woken) => {
+                    counter!("holdfast_woken_messages_total", "kind" => "money").increment(woken as u64);
+                    info!(woken, "woke payments, refunds and charges whose message was lost");
+                }
                 Err(error) => warn!(%error, "cannot look for forgotten payments now"),
             }
             match wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS).await {
                 Ok(0) => {}
-                Ok(woken) => info!(woken, "woke effects whose message was lost"),
+                Ok(woken) => {
+                    counter!("holdfast_woken_messages_total", "kind" => "effect").increment(woken as u64);
+                    info!(woken, "woke effects whose message was lost");
+                }
                 Err(error) => warn!(%error, "cannot look for forgotten effects now"),
             }
         }
@@ -85,7 +93,12 @@ pub async fn wake_unsettled(
     .await?;
     let count = forgotten.len();
     let now = clock::now();
-    publisher.publish_all(forgotten.into_iter().map(|unsettled| unsettled.message(now)).collect()).await?;
+    // What they came from is not known any more: each begins a trace.
+    publisher
+        .publish_all(
+            forgotten.into_iter().map(|unsettled| unsettled.message(now, TraceParent::fresh())).collect(),
+        )
+        .await?;
     Ok(count)
 }
 
@@ -105,11 +118,14 @@ pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
     let mut total = 0;
     loop {
         let looked_at = store::within(pool, LIMIT, async |conn| {
-            let mut tx = conn.begin().await?;
-            let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
-            release::expire_and_give_back(&mut tx, &overdue).await?;
-            tx.commit().await?;
-            Ok::<_, sqlx::Error>(overdue.len())
+            tally::at_commit(async {
+                let mut tx = conn.begin().await?;
+                let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
+                release::expire_and_give_back(&mut tx, &overdue).await?;
+                tx.commit().await?;
+                Ok::<_, sqlx::Error>(overdue.len())
+            })
+            .await
         })
         .await?;
         total += looked_at;

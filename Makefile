@@ -1,15 +1,18 @@
 # What a person types. Each target is one script; the scripts explain themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo bench screenshots stop sqlx fmt lint ci
+.PHONY: help run test test-otlp demo bench screenshots stop sqlx fmt lint ci
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything here, until Ctrl-C
 	@scripts/run.sh
 
 test: ## run all tests; ARGS="..." goes to the test runner
 	@scripts/test.sh $(ARGS)
+
+test-otlp: ## test the export of spans, which takes programs of their own
+	@TEST_FEATURES=holdfast/otlp,holdfast-workers/otlp scripts/test.sh --test export $(ARGS)
 
 demo: ## play the whole story of an order against the real thing
 	@scripts/demo.sh

@@ -70,10 +70,12 @@ start_servers() {
     OWN_RABBITMQ=1
     "$SERVERS" start rabbitmq "$RUN_DIR"
     load_url "$RUN_DIR/rabbitmq.env" AMQP_URL
+    load_url "$RUN_DIR/rabbitmq.env" RABBITMQ_API
+    HOLDFAST_RABBITMQ_API=$RABBITMQ_API
   else
     say "Using the RabbitMQ that AMQP_URL names"
   fi
-  export DATABASE_URL AMQP_URL
+  export DATABASE_URL AMQP_URL HOLDFAST_RABBITMQ_API=${HOLDFAST_RABBITMQ_API:-}
 }
 
 # holdfast ARGUMENTS... runs a command of the program; what it says goes to a log, its result to us.
@@ -195,6 +197,7 @@ main() {
   load_catalogue "$URL" "$SHOP_TOKEN"
   write_env "HOLDFAST_URL=$URL" "HOLDFAST_SHOP_TOKEN=$SHOP_TOKEN" \
     "HOLDFAST_OPERATOR_TOKEN=$OPERATOR_TOKEN" "DATABASE_URL=$DATABASE_URL" "AMQP_URL=$AMQP_URL" \
+    "HOLDFAST_RABBITMQ_API=$HOLDFAST_RABBITMQ_API" \
     "HOLDFAST_SIMULATOR_URL=$SIMULATOR_URL" "HOLDFAST_MAIL_FOLDER=$MAIL_FOLDER"
   show_what_next "$URL" "$BIN"
   while running "$API" && running "$WORKERS"; do sleep 0.5; done

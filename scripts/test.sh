@@ -62,20 +62,22 @@ start_servers() {
 }
 
 run_tests() {
-  local code=0
+  local code=0 features=()
+  # Programs and tests with features that are not in the default build: see "make test-otlp".
+  [[ -z ${TEST_FEATURES:-} ]] || features=(--features "$TEST_FEATURES")
   # A developer's own settings must not reach the tests.
   unset DATABASE_URL AMQP_URL "${!HOLDFAST_@}"
   export SQLX_OFFLINE=true
   # Fault tests run the workers as a process of their own, which the test runner would not build by itself.
-  cargo build --quiet --locked --workspace --bins 9>&-
+  cargo build --quiet --locked --workspace --bins "${features[@]}" 9>&-
   start_servers
   if ! have cargo-nextest; then
     # It runs the documentation's examples too.
-    cargo test --locked --workspace "$@" 9>&-
+    cargo test --locked --workspace "${features[@]}" "$@" 9>&-
     return
   fi
   if [[ $# -eq 0 ]]; then cargo test --quiet --locked --workspace --doc 9>&- || code=$?; fi
-  cargo nextest run --locked --workspace "$@" 9>&- || code=$?
+  cargo nextest run --locked --workspace "${features[@]}" "$@" 9>&- || code=$?
   return "$code"
 }
 

@@ -132,7 +132,10 @@ pub fn payload(queue: Queue) -> Value {
         }),
         Queue::RefundResolve => json!({"version": version, "refund_id": uuid, "order_id": uuid}),
         Queue::PaymentResolve => {
-            json!({"version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"}})
+            json!({
+                "version": version, "payment_id": uuid, "order_id": uuid, "is_hint": {"type": "boolean"},
+                "stated": {"enum": ["captured", "not_taken", "returned", null]},
+            })
         }
         Queue::WalletCharge => {
             json!({"version": version, "charge_id": uuid, "is_hint": {"type": "boolean"}})
@@ -225,12 +228,7 @@ mod tests {
         assert_described(&ExpireOrders { version: Version, due_at, order_ids: vec![order_id] });
         assert_described(&CancelOrder { version: Version, command_id, order_id });
         assert_described(&ConfirmPayment { version: Version, command_id, order_id, pay_by: PayBy::Wallet });
-        assert_described(&ResolvePayment {
-            version: Version,
-            payment_id: command_id,
-            order_id,
-            is_hint: false,
-        });
+        assert_described(&ResolvePayment::new(command_id, order_id));
         let asked = Asked::All { restock: true };
         let reason = RefundReason::default();
         assert_described(&RefundOrder { version: Version, command_id, order_id, asked, reason });

@@ -2,7 +2,9 @@
 
 pub mod connection;
 pub mod delay;
+pub mod depth;
 pub mod envelope;
+pub mod management;
 pub mod publisher;
 pub mod topology;
 

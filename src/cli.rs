@@ -1,8 +1,13 @@
 //! The command line: one function per subcommand.
 
 mod dead_letters;
+mod health;
+mod orders;
+mod queues;
 mod reconcile;
+mod stock;
 mod tokens;
+mod workers;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -14,10 +19,13 @@ use clap::{Args, Parser, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
-use holdfast::config::{BrokerConfig, DatabaseConfig, LogConfig, TimeZoneConfig};
+use holdfast::config::{
+    BrokerConfig, DatabaseConfig, DeadLetterConfig, LogConfig, ManagementConfig, TimeZoneConfig,
+};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
+use holdfast::ops::queues::Inspector;
 use holdfast::{asyncapi, audit, router, serving, store, telemetry};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -49,10 +57,22 @@ enum Command {
     Topology(TopologyCommand),
     /// Check the truths that always hold; exit 1 if one does not
     Audit(DatabaseConfig),
-    /// List, show, replay and discard dead letters
+    /// Find, understand, replay, discard, restore, edit and export dead letters
     DeadLetters(dead_letters::DeadLetterArguments),
+    /// Search, show, cancel, resolve and refund orders
+    Orders(orders::OrderArguments),
+    /// Tell how everything is; exit 1 if anything is not well
+    Health(health::HealthArguments),
+    /// Show what waits in the queues; exit 1 if the broker does not answer
+    Queues(queues::QueueArguments),
+    /// Show the processes that work
+    Workers(workers::WorkerArguments),
+    /// List, pause and resume pools of workers
+    Pools(workers::PoolArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
+    /// List, show, receive and adjust stock
+    Stock(stock::StockArguments),
     /// Make, list and revoke tokens
     Token(tokens::TokenArguments),
     /// Print the OpenAPI document of the HTTP API
@@ -80,6 +100,10 @@ struct ServeArguments {
     gateway: GatewaySettings,
     #[command(flatten)]
     time_zone: TimeZoneConfig,
+    #[command(flatten)]
+    management: ManagementConfig,
+    #[command(flatten)]
+    dead_letters: DeadLetterConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -110,7 +134,7 @@ enum TopologyCommand {
 
 /// Does what was asked.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    telemetry::init_logs(arguments.log.json());
+    telemetry::init("holdfast", arguments.log.json())?;
     match arguments.command {
         Command::Serve(arguments) => serve(arguments).await?,
         Command::Migrate(arguments) => migrate(arguments).await?,
@@ -120,8 +144,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             println!("{:#}", topology.definitions());
         }
         Command::Audit(database) => return report(database).await,
-        Command::DeadLetters(arguments) => dead_letters::run(arguments).await?,
+        Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
+        Command::Health(arguments) => return health::run(arguments).await,
+        Command::Queues(arguments) => return queues::run(arguments).await,
+        Command::Workers(arguments) => workers::run(arguments).await?,
+        Command::Pools(arguments) => workers::run_pools(arguments).await?,
+        Command::Orders(arguments) => return orders::run(arguments).await,
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
+        Command::Stock(arguments) => stock::run(arguments).await?,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => println!("{:#}", asyncapi::document()),
         Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),
@@ -141,13 +171,20 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
-    let app = App::new(pool(&arguments.database, "holdfast-api")?, publisher, watch, gateway, stop.clone())
+    let pool = pool(&arguments.database, "holdfast-api")?;
+    let publishing = publisher.clone();
+    telemetry::watch("holdfast", pool.clone(), move || publishing.is_connected());
+    let app = App::new(pool, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
-        .behind_tls(arguments.behind_tls);
+        .behind_tls(arguments.behind_tls)
+        .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
+        .with_inspector(Inspector::new(amqp_url, &arguments.management)?);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
-    server.await.context("the server failed")
+    server.await.context("the server failed")?;
+    telemetry::stop().await;
+    Ok(())
 }
 
 async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use crate::broker::topology::DEFAULT_MAX_LENGTH;
 use crate::domain::limits::Limits;
+use crate::peers::secret::Secret;
 
 /// The database.
 #[derive(Args, Clone)]
@@ -26,6 +27,14 @@ pub struct BrokerConfig {
     /// Messages a command queue takes before orders are refused with 503; the same for all processes
     #[arg(long, env = "HOLDFAST_QUEUE_MAX_LENGTH", default_value_t = DEFAULT_MAX_LENGTH)]
     pub queue_max_length: u32,
+}
+
+/// RabbitMQ's management API, which tells more of the queues than AMQP does.
+#[derive(Args, Clone, Debug)]
+pub struct ManagementConfig {
+    /// Such as `http://user:password@host:15672/api`; without it only depths and consumers of queues are shown
+    #[arg(long, env = "HOLDFAST_RABBITMQ_API", hide_env_values = true)]
+    pub rabbitmq_api: Option<Secret>,
 }
 
 /// What one customer may hold.
@@ -56,6 +65,14 @@ pub struct TimeZoneConfig {
 
 /// See [`TimeZoneConfig`].
 pub const DEFAULT_TIME_ZONE: Tz = Tz::Asia__Seoul;
+
+/// What may be done to dead letters.
+#[derive(Args, Clone, Copy)]
+pub struct DeadLetterConfig {
+    /// Let operators send changed copies of dead letters; the same for all processes
+    #[arg(long, env = "HOLDFAST_EDIT_DEAD_LETTERS")]
+    pub edit_dead_letters: bool,
+}
 
 /// How logs look; `RUST_LOG` says how much.
 #[derive(Args, Clone, Copy)]

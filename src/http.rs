@@ -10,6 +10,7 @@ pub mod error;
 pub mod events;
 pub mod headers;
 pub mod health;
+pub mod observe;
 pub mod orders;
 pub mod outcome;
 pub mod payments;

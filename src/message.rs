@@ -174,6 +174,26 @@ pub fn decode<C: Command>(body: &[u8]) -> Result<C, DecodeError> {
     })
 }
 
+/// Reads a body as the worker of this queue would, and says which one order it is about.
+pub fn order_of(queue: Queue, body: &[u8]) -> Result<Option<OrderId>, DecodeError> {
+    fn read<C: Command>(body: &[u8]) -> Result<Option<OrderId>, DecodeError> {
+        decode::<C>(body).map(|command| command.order_id())
+    }
+    match queue {
+        Queue::OrderHold => read::<HoldOrder>(body),
+        Queue::OrderExpire => read::<ExpireOrders>(body),
+        Queue::OrderCancel => read::<CancelOrder>(body),
+        Queue::OrderExtend => read::<ExtendHold>(body),
+        Queue::PaymentConfirm => read::<ConfirmPayment>(body),
+        Queue::PaymentResolve => read::<ResolvePayment>(body),
+        Queue::OrderRefund => read::<RefundOrder>(body),
+        Queue::RefundResolve => read::<ResolveRefund>(body),
+        Queue::WalletCharge => read::<ChargeWallet>(body),
+        Queue::MailSend => read::<SendMail>(body),
+        Queue::OrderReport => read::<ReportOrder>(body),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,15 @@
 
 pub mod access;
 pub mod actions;
+pub mod chart;
 pub mod console;
+pub mod dead_letters;
+pub mod health;
+pub mod orders;
+pub mod queues;
+pub mod reason;
+pub mod replays;
 pub mod rights;
 pub mod session;
+pub mod stock;
+pub mod workers;

@@ -18,10 +18,10 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::{self, ApiError};
 use crate::http::{
-    charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
+    charges, customers, events, health, observe, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
-use crate::ops::{access, actions, console, rights, session};
+use crate::ops::{self, console, rights, session};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -57,18 +57,70 @@ fn shops() -> OpenApiRouter<App> {
 /// What operators call, behind the guard.
 fn operators() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(actions::api::list))
-        .routes(routes!(access::api::list, access::api::create))
-        .routes(routes!(access::api::revoke))
+        .routes(routes!(ops::actions::api::list))
+        .routes(routes!(ops::access::api::list, ops::access::api::create))
+        .routes(routes!(ops::access::api::revoke))
+        .routes(routes!(ops::dead_letters::api::list))
+        .routes(routes!(ops::dead_letters::api::groups))
+        .routes(routes!(ops::dead_letters::api::export))
+        .routes(routes!(ops::dead_letters::api::discard))
+        .routes(routes!(ops::dead_letters::api::restore))
+        .routes(routes!(ops::dead_letters::api::read))
+        .routes(routes!(ops::dead_letters::api::edit))
+        .routes(routes!(ops::replays::api::start, ops::replays::api::list))
+        .routes(routes!(ops::replays::api::read))
+        .routes(routes!(ops::replays::api::items))
+        .routes(routes!(ops::replays::api::cancel))
+        .routes(routes!(ops::health::api::read))
+        .routes(routes!(ops::queues::api::list))
+        .routes(routes!(ops::workers::api::list))
+        .routes(routes!(ops::workers::api::pause))
+        .routes(routes!(ops::workers::api::resume))
+        .routes(routes!(ops::orders::api::search))
+        .routes(routes!(ops::orders::api::read))
+        .routes(routes!(ops::orders::api::cancel))
+        .routes(routes!(ops::orders::api::resolve))
+        .routes(routes!(ops::orders::api::settle))
+        .routes(routes!(ops::orders::api::refund))
+        .routes(routes!(ops::stock::api::list))
+        .routes(routes!(ops::stock::api::read))
+        .routes(routes!(ops::stock::api::receive))
+        .routes(routes!(ops::stock::api::adjust))
 }
 
 /// The pages of the operators' console, behind the guard: where they are and what answers. What only changes something
 /// has no page of its own to read.
 pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
-        ("/ops/actions", get(actions::pages::list)),
-        ("/ops/tokens", get(access::pages::list).post(access::pages::create)),
-        ("/ops/tokens/revoke", post(access::pages::revoke)),
+        ("/ops", get(ops::health::pages::read)),
+        ("/ops/health", get(ops::health::pages::live)),
+        ("/ops/queues", get(ops::queues::pages::list)),
+        ("/ops/queues/live", get(ops::queues::pages::live)),
+        ("/ops/pools/{pool}/pause", post(ops::queues::pages::pause)),
+        ("/ops/pools/{pool}/resume", post(ops::queues::pages::resume)),
+        ("/ops/actions", get(ops::actions::pages::list)),
+        ("/ops/tokens", get(ops::access::pages::list).post(ops::access::pages::create)),
+        ("/ops/tokens/revoke", post(ops::access::pages::revoke)),
+        ("/ops/dead-letters", get(ops::dead_letters::pages::list).post(ops::dead_letters::pages::act)),
+        ("/ops/dead-letters/export", get(ops::dead_letters::api::export)),
+        ("/ops/dead-letters/{id}", get(ops::dead_letters::pages::show)),
+        (
+            "/ops/dead-letters/{id}/edit",
+            get(ops::dead_letters::pages::edit_form).post(ops::dead_letters::pages::edit),
+        ),
+        ("/ops/replays", get(ops::replays::pages::list)),
+        ("/ops/replays/{id}", get(ops::replays::pages::show)),
+        ("/ops/replays/{id}/cancel", post(ops::replays::pages::cancel)),
+        ("/ops/orders", get(ops::orders::pages::search)),
+        ("/ops/orders/{id}", get(ops::orders::pages::show)),
+        ("/ops/orders/{id}/cancel", post(ops::orders::pages::cancel)),
+        ("/ops/orders/{id}/resolve", post(ops::orders::pages::resolve)),
+        ("/ops/orders/{id}/settle", post(ops::orders::pages::settle)),
+        ("/ops/orders/{id}/refund", post(ops::orders::pages::refund)),
+        ("/ops/stock", get(ops::stock::pages::list)),
+        ("/ops/stock/{sku}", get(ops::stock::pages::show)),
+        ("/ops/stock/{sku}/receive", post(ops::stock::pages::receive)),
+        ("/ops/stock/{sku}/adjust", post(ops::stock::pages::adjust)),
     ]
 }
 
@@ -130,5 +182,6 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(error::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
+        .layer(from_fn(observe::observe))
         .with_state(app)
 }

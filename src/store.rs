@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::{counter, histogram};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
@@ -9,32 +10,46 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::Invalid;
 
 pub mod audit;
+pub mod audit_results;
+pub mod backlog;
 pub mod booked_charges;
 pub mod card_charges;
 pub mod card_payments;
 pub mod charges;
 pub mod cursors;
 pub mod customers;
+pub mod dead_letter_edits;
+pub mod dead_letter_filter;
+pub mod dead_letter_lists;
 pub mod dead_letters;
 pub mod effects;
 pub mod events;
 pub mod feed;
+pub mod figures;
+pub mod health;
 pub mod ledger;
 pub mod new_orders;
 pub mod notices;
 pub mod operator_actions;
+pub mod order_history;
+pub mod order_search;
 pub mod orders;
+pub mod paused_pools;
 pub mod payments;
+pub mod queue_looks;
 pub mod refundable;
 pub mod refunds;
 pub mod relay;
+pub mod replays;
 pub mod sales;
 pub mod sessions;
 pub mod skus;
 pub mod stock;
+pub mod stock_desk;
 pub mod tokens;
 pub mod usage;
 pub mod webhooks;
+pub mod workers;
 
 /// Waiting for a connection longer than this is an outage for whoever asks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -77,9 +92,12 @@ pub async fn within<T, E: From<sqlx::Error>>(
     limit: Duration,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let deadline = Instant::now() + limit;
-    let acquired = timeout_at(deadline, pool.acquire()).await;
-    let mut conn = acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    let asked = Instant::now();
+    let deadline = asked + limit;
+    let acquired = timeout_at(deadline, pool.acquire()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    histogram!("holdfast_database_acquire_seconds").record(asked.elapsed());
+    let mut conn =
+        acquired.inspect_err(|_| counter!("holdfast_database_acquire_failures_total").increment(1))?;
     match timeout_at(deadline, work(&mut conn)).await {
         Ok(done) => done,
         Err(_) => {

@@ -12,6 +12,7 @@ use super::delay::Rung;
 use super::topology::{DEAD, EVENTS, STRAIGHT_TO_QUEUE};
 use crate::domain::ids::OrderId;
 use crate::message::{Command, Queue, encode};
+use crate::telemetry::trace_parent::TraceParent;
 
 /// How often a message was tried before. RabbitMQ 4 ignores a republished `x-death`, so the count is our own.
 pub const X_ATTEMPT: &str = "x-attempt";
@@ -40,12 +41,14 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A new command on its way to its queue.
+    /// A new command on its way to its queue, in the trace of what it comes of; without one it begins a trace.
     pub fn command<C: Command>(command: &C, now: DateTime<Utc>, traceparent: Option<&str>) -> Self {
         let mut headers = FieldTable::default();
-        if let Some(trace) = traceparent {
-            headers.insert(TRACEPARENT.into(), long_string(trace));
-        }
+        let trace = match traceparent {
+            Some(trace) => long_string(trace),
+            None => long_string(&TraceParent::fresh().to_string()),
+        };
+        headers.insert(TRACEPARENT.into(), trace);
         let mut properties = persistent(now)
             .with_message_id(short(&Uuid::now_v7().to_string()))
             .with_type(short(C::QUEUE.name()))
@@ -192,6 +195,34 @@ impl Incoming {
     pub fn header_text(&self, name: &str) -> Option<String> {
         match self.header(name)? {
             AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// When it came into the queue it was read from, in whole seconds of its publisher's or the broker's clock: when it
+    /// was published, or when a delay rung let it go. A stranger's may not say, and a dead letter keeps the time of the
+    /// message that died.
+    pub fn queued_at_seconds(&self) -> Option<u64> {
+        if self.header(X_ERROR_CLASS).is_some() {
+            return None;
+        }
+        let let_go = match self.header("x-death") {
+            Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().first().and_then(|death| match death {
+                AMQPValue::FieldTable(death) => match death.inner().get("time") {
+                    Some(AMQPValue::Timestamp(seconds)) => Some(*seconds),
+                    _ => None,
+                },
+                _ => None,
+            }),
+            _ => None,
+        };
+        (*self.properties.timestamp()).max(let_go)
+    }
+
+    /// The trace it belongs to.
+    pub fn trace(&self) -> Option<TraceParent> {
+        match self.header(TRACEPARENT)? {
+            AMQPValue::LongString(text) => TraceParent::parse(std::str::from_utf8(text.as_bytes()).ok()?),
             _ => None,
         }
     }

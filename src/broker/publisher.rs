@@ -39,6 +39,17 @@ pub enum PublishError {
     Unavailable,
 }
 
+impl PublishError {
+    /// A word for metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Unroutable => "unroutable",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 struct Job {
     message: Outgoing,
     done: oneshot::Sender<Result<(), PublishError>>,

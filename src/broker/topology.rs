@@ -34,7 +34,7 @@ const DELIVERY_LIMIT: u32 = 20;
 /// cannot parse does that; the collector waits out every outage with the letters in hand.
 const DEAD_DELIVERY_LIMIT: u32 = 100;
 /// Where such messages are parked: nobody reads them, nothing is lost, and the queue's depth shows.
-const UNREADABLE: &str = "unreadable";
+pub const UNREADABLE: &str = "unreadable";
 const DECLARE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The exchanges, queues and bindings.

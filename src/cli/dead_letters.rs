@@ -1,15 +1,28 @@
-//! `holdfast dead-letters`: list, show, replay and discard.
+//! `holdfast dead-letters`: find, understand, replay, discard, restore, edit and export.
 
+mod change;
+mod print;
+mod replay;
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
-use holdfast::config::DatabaseConfig;
-use holdfast::dead_letters::{self, printable};
-use holdfast::store::dead_letters::{DeadLetter, DeadLetterStatus};
-use serde_json::{Value, json};
+use holdfast::config::{DatabaseConfig, DeadLetterConfig};
+use holdfast::ops::dead_letters::edit::{self, Edited};
+use holdfast::ops::dead_letters::export::{Export, Format};
+use holdfast::ops::dead_letters::{DeadLetterError, detail};
+use holdfast::ops::rights::Actor;
+use holdfast::store::dead_letter_filter::Filter;
+use holdfast::store::dead_letter_lists::{self, Page, Position, Summary};
+use holdfast::store::tokens::Role;
+use serde_json::json;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,22 +38,29 @@ pub(super) struct DeadLetterArguments {
 
 #[derive(Subcommand)]
 enum DeadLetterCommand {
-    /// Show what waits for a person
-    List {
-        /// Only those that died in this queue
-        #[arg(long)]
-        queue: Option<String>,
-        /// Only those of this status
-        #[arg(long, default_value = "open")]
-        status: DeadLetterStatus,
-        /// At most so many
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
-        limit: i64,
+    /// Count them by queue, class of error and message type
+    Groups {
+        #[command(flatten)]
+        filter: Filter,
         /// JSON lines instead of a table
         #[arg(long)]
         json: bool,
     },
-    /// Show one with its body and headers
+    /// List them, those that died last first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+        /// Only those behind this place, as the page before names it
+        #[arg(long)]
+        after: Option<Position>,
+        /// JSON lines instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its body, headers, deaths and what was done to it
     Show {
         /// Its id
         id: Uuid,
@@ -48,115 +68,169 @@ enum DeadLetterCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Send some back to the queue they died in
-    Replay {
-        /// Their ids
-        #[arg(required = true)]
-        ids: Vec<Uuid>,
-        /// RabbitMQ
-        #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-        amqp_url: String,
-        /// Who does this
-        #[arg(long, env = "USER", default_value = "unknown")]
-        actor: String,
-    },
+    /// Send some back to the queues they died in; the workers' pool `replays` does it
+    Replay(replay::ReplayArguments),
+    /// Look at replays or stop one
+    #[command(subcommand)]
+    Replays(replay::ReplaysCommand),
     /// Give some up
-    Discard {
-        /// Their ids
-        #[arg(required = true)]
-        ids: Vec<Uuid>,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        /// Who does this
-        #[arg(long, env = "USER", default_value = "unknown")]
-        actor: String,
+    Discard(change::DiscardArguments),
+    /// Open discarded ones again
+    Restore(change::RestoreArguments),
+    /// Send a changed copy of one in its place, if HOLDFAST_EDIT_DEAD_LETTERS=true
+    Edit(EditArguments),
+    /// Write all that match to standard output
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        /// JSON lines or CSV
+        #[arg(long, default_value = "jsonl")]
+        format: Format,
     },
 }
 
-pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<()> {
+#[derive(Args)]
+struct EditArguments {
+    /// Its id
+    id: Uuid,
+    /// A file with the whole new body; `-` is standard input
+    #[arg(long)]
+    body: PathBuf,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: DeadLetterConfig,
+    /// RabbitMQ
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: String,
+    #[command(flatten)]
+    actor: ActorArguments,
+}
+
+/// Who does something on the command line.
+#[derive(Args)]
+struct ActorArguments {
+    /// Who does this
+    #[arg(long, env = "USER", default_value = "unknown")]
+    actor: String,
+}
+
+impl ActorArguments {
+    fn actor(&self) -> Actor {
+        Actor { name: self.actor.clone(), role: Role::Operator }
+    }
+}
+
+pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-dead-letters")?;
     match arguments.command {
-        DeadLetterCommand::List { queue, status, limit, json } => {
-            let letters = dead_letters::list(&pool, Some(status), queue.as_deref(), limit).await?;
+        DeadLetterCommand::Groups { filter, json } => {
+            let groups = dead_letter_lists::groups(&mut *pool.begin().await?, &filter).await?;
             if json {
-                letters.iter().for_each(|letter| println!("{}", as_json(letter)));
+                groups.iter().for_each(|group| println!("{}", json!(group)));
             } else {
-                print_table(&letters);
+                print::groups(&groups);
+            }
+        }
+        DeadLetterCommand::List { filter, limit, after, json } => {
+            let Page { letters, next } = pages(&pool, &filter, after, limit.into()).await?;
+            if json {
+                letters.iter().for_each(|letter| println!("{}", json!(letter)));
+            } else {
+                print::table(&letters);
+            }
+            if let Some(next) = next {
+                eprintln!("there are more: --after {next}");
             }
         }
         DeadLetterCommand::Show { id, json } => {
-            let letter = dead_letters::show(&pool, id).await?;
+            let detail = detail::show(&mut *pool.acquire().await?, id).await?;
             if json {
-                println!("{:#}", as_json(&letter));
+                println!("{:#}", json!(detail));
             } else {
-                print_letter(&letter);
+                print::letter(&detail);
             }
         }
-        DeadLetterCommand::Replay { ids, amqp_url, actor } => {
-            let connector = Connector::new(&amqp_url, "holdfast-dead-letters");
-            let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
-            tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
-                .await
-                .context("cannot reach RabbitMQ")?;
-            for id in ids {
-                dead_letters::replay(&pool, &publisher, id, &actor).await.with_context(|| format!("{id}"))?;
-                println!("{id} replayed");
-            }
+        DeadLetterCommand::Replay(arguments) => return replay::replay(&pool, arguments).await,
+        DeadLetterCommand::Replays(command) => return replay::replays(&pool, command).await,
+        DeadLetterCommand::Discard(arguments) => return change::discard(&pool, arguments).await,
+        DeadLetterCommand::Restore(arguments) => return change::restore(&pool, arguments).await,
+        DeadLetterCommand::Edit(arguments) => edit(&pool, arguments).await?,
+        DeadLetterCommand::Export { filter, format } => export(&pool, Export::new(filter, format)).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A page, or several where a text is rare: each looks at a part of the letters.
+async fn pages(
+    pool: &PgPool,
+    filter: &Filter,
+    after: Option<Position>,
+    limit: usize,
+) -> anyhow::Result<Page<Summary>> {
+    let mut tx = pool.begin().await?;
+    let mut found = Page { letters: vec![], next: after };
+    loop {
+        let left = limit - found.letters.len();
+        let page = dead_letter_lists::page(&mut tx, filter, found.next, left).await?;
+        found.letters.extend(page.letters);
+        found.next = page.next;
+        if found.next.is_none() || found.letters.len() == limit {
+            return Ok(found);
         }
-        DeadLetterCommand::Discard { ids, reason, actor } => {
-            for id in ids {
-                dead_letters::discard(&pool, id, &actor, &reason).await.with_context(|| format!("{id}"))?;
-                println!("{id} discarded");
-            }
-        }
+    }
+}
+
+async fn edit(pool: &PgPool, arguments: EditArguments) -> anyhow::Result<()> {
+    if !arguments.config.edit_dead_letters {
+        return Err(DeadLetterError::EditingIsOff.into());
+    }
+    let mut body = vec![];
+    if arguments.body.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut body)?;
+    } else {
+        body = std::fs::read(&arguments.body).context("the new body cannot be read")?;
+    }
+    let edited = if arguments.dry_run {
+        edit::preview(&mut *pool.acquire().await?, arguments.id, &body).await?
+    } else {
+        let connector = Connector::new(&arguments.amqp_url, "holdfast-dead-letters");
+        let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
+        tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
+            .await
+            .context("cannot reach RabbitMQ")?;
+        let mut tx = pool.begin().await?;
+        let (actor, reason) = (arguments.actor.actor(), arguments.reason.as_deref());
+        let edited = edit::send(&mut tx, &publisher, arguments.id, &body, &actor, reason).await?;
+        tx.commit().await?;
+        edited
+    };
+    if arguments.json {
+        println!("{:#}", json!(edited));
+        return Ok(());
+    }
+    let Edited { id, message_id, difference } = edited;
+    print::difference(&difference);
+    if arguments.dry_run {
+        println!("{id} would be replaced by the message {message_id}");
+    } else {
+        println!("{id} is replaced by the message {message_id}");
     }
     Ok(())
 }
 
-fn as_json(letter: &DeadLetter) -> Value {
-    let mut document = json!(letter);
-    document["body"] = match std::str::from_utf8(&letter.body) {
-        Ok(text) => json!(text),
-        Err(_) => json!({"hex": hex(&letter.body)}),
-    };
-    document
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn print_table(letters: &[DeadLetter]) {
-    println!("{:36}  {:20}  {:15}  {:12}  error", "id", "last died", "queue", "class");
-    for letter in letters {
-        let when = letter.last_died_at.format("%Y-%m-%dT%H:%M:%SZ");
-        let error: String = printable(&letter.error_text).chars().take(80).collect();
-        let (queue, class) = (printable(&letter.queue), printable(&letter.error_class));
-        println!("{}  {when}  {queue:15}  {class:12}  {error}", letter.id);
+async fn export(pool: &PgPool, mut export: Export) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    while !export.is_done() {
+        // In a transaction, because the list has settings of its own.
+        out.write_all(&export.next(&mut *pool.begin().await?).await?)?;
     }
-    println!("{} dead letters", letters.len());
-}
-
-fn print_letter(letter: &DeadLetter) {
-    let order = letter.order_id.map_or_else(|| "-".to_owned(), |order| order.to_string());
-    let fields = [
-        ("id", letter.id.to_string()),
-        ("status", format!("{:?}", letter.status).to_lowercase()),
-        ("queue", letter.queue.clone()),
-        ("type", letter.message_type.clone()),
-        ("message", letter.message_id.clone()),
-        ("order", order),
-        ("error", format!("{}: {}", letter.error_class, letter.error_text)),
-        ("attempts", letter.attempts.to_string()),
-        ("deaths", letter.death_count.to_string()),
-        ("replays", letter.replay_count.to_string()),
-        ("first died", letter.first_died_at.to_rfc3339()),
-        ("last died", letter.last_died_at.to_rfc3339()),
-        ("headers", letter.headers.to_string()),
-        ("body", String::from_utf8_lossy(&letter.body).into_owned()),
-    ];
-    for (name, value) in fields {
-        println!("{name:12}{}", printable(&value));
-    }
+    Ok(out.flush()?)
 }

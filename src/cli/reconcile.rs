@@ -116,7 +116,7 @@ fn hurry(difference: &Difference, now: DateTime<Utc>) -> Option<Outgoing> {
     if let Some(refund_id) = difference.refund_id {
         return Some(Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None));
     }
-    Some(Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None))
+    Some(Outgoing::command(&ResolvePayment::hint(payment_id, order_id), now, None))
 }
 
 fn beginning(text: &str) -> Result<DateTime<Utc>, String> {

@@ -3,11 +3,11 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
-use holdfast::dead_letters::printable;
 use holdfast::domain::ids::CustomerId;
 use holdfast::http::auth;
 use holdfast::ops::access::{self, Wanted};
 use holdfast::store::tokens::{self, ListedToken, NewToken, Role};
+use holdfast::terminal::printable;
 use sqlx::PgConnection;
 
 #[derive(Args)]

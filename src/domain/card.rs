@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::order::OrderState;
 use super::refusal::DeclineReason;
@@ -53,6 +54,47 @@ pub enum Finding {
     Returned,
     /// It did not say.
     Unsure,
+}
+
+/// What a person found out at the gateway's own console about a payment that the gateway gives no definite answer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stated {
+    /// The whole amount was taken.
+    Captured,
+    /// Nothing was taken, and nothing will be.
+    NotTaken,
+    /// The whole amount went back.
+    Returned,
+}
+
+impl Stated {
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::NotTaken => "not_taken",
+            Self::Returned => "returned",
+        }
+    }
+
+    /// The answer that it stands for.
+    pub fn finding(self) -> Finding {
+        match self {
+            Self::Captured => Finding::Captured,
+            Self::NotTaken => Finding::NotTaken { code: "STATED_BY_OPERATOR".to_owned() },
+            Self::Returned => Finding::Returned,
+        }
+    }
+
+    /// Whether it ends a payment that stands so. What the gateway itself declined no person makes paid.
+    pub fn ends(self, status: Open) -> bool {
+        match status {
+            Open::Requesting | Open::Unknown => true,
+            Open::Returning => self == Self::Returned,
+            Open::Declined => false,
+        }
+    }
 }
 
 /// What to do about a payment.
@@ -170,6 +212,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_a_person_states_ends_the_payment_that_it_may_end(
+            status in 0usize..4, stated in 0usize..3, wanted in 0usize..3, age in 0i64..60,
+        ) {
+            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
+            let stated = [Stated::Captured, Stated::NotTaken, Stated::Returned][stated];
+            let wanted = [Wanted::InTime, Wanted::Overdue, Wanted::No][wanted];
+            let (age, quiet) = (TimeDelta::seconds(age), TimeDelta::seconds(QUIET_SECONDS));
+            let case = Case { status, wanted, not_found_count: 0, age, quiet };
+            let is_end =
+                matches!(next(case, &stated.finding()), Step::Pay | Step::Late | Step::Decline(..) | Step::Returned);
+            prop_assert!(is_end || !stated.ends(status));
+        }
+
         #[test]
         fn only_a_definite_answer_ends_a_payment(
             status in 0usize..4, answer in 0u8..6, wanted in 0usize..3, not_found in 0i32..6, age in 0i64..60,

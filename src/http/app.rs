@@ -16,6 +16,7 @@ use crate::broker::publisher::Publisher;
 use crate::config::DEFAULT_TIME_ZONE;
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
+use crate::ops::queues::{Inspector, QueuesView};
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -40,6 +41,10 @@ pub struct App {
     pub time_zone: Tz,
     /// Whether browsers reach the console by https.
     pub behind_tls: bool,
+    /// Whom operators' pages ask about queues.
+    inspector: Option<Inspector>,
+    /// Whether operators may change the bodies of dead letters.
+    pub may_edit_dead_letters: bool,
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<Uuid, Fingerprint>,
@@ -56,13 +61,44 @@ impl App {
     ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
-        let (tokens, behind_tls) = (Tokens::default(), false);
-        Self { pool, publisher, tokens, watch, gateway, time_zone, behind_tls, stop, requested }
+        let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
+        let may_edit_dead_letters = false;
+        Self {
+            pool,
+            publisher,
+            tokens,
+            watch,
+            gateway,
+            time_zone,
+            behind_tls,
+            may_edit_dead_letters,
+            inspector,
+            stop,
+            requested,
+        }
+    }
+
+    /// The same API, where operators may change the bodies of dead letters.
+    pub fn editing_dead_letters(self, may_edit_dead_letters: bool) -> Self {
+        Self { may_edit_dead_letters, ..self }
     }
 
     /// The same API, where browsers reach the console by https.
     pub fn behind_tls(self, behind_tls: bool) -> Self {
         Self { behind_tls, ..self }
+    }
+
+    /// The same API, which can tell of the broker's queues.
+    pub fn with_inspector(self, inspector: Inspector) -> Self {
+        Self { inspector: Some(inspector), ..self }
+    }
+
+    /// What waits in the broker's queues, within two seconds.
+    pub async fn look_at_queues(&self) -> QueuesView {
+        match &self.inspector {
+            Some(inspector) => inspector.look().await,
+            None => QueuesView::unknown("nobody was told where the broker is"),
+        }
     }
 
     /// The database, for work that needs more than one [`Self::read`] or [`Self::write`].

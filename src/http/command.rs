@@ -7,6 +7,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use metrics::counter;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Span;
 
 use super::app::App;
 use super::error::ApiError;
@@ -36,8 +37,20 @@ pub async fn give<C: Command>(
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
+    give_by(app, order, wait, awaited, publish(app, &command, trace)).await
+}
+
+/// [`give`] for whoever has more to do than to publish: `giving` ends once the command is in the broker's keeping.
+pub async fn give_by(
+    app: &App,
+    order: OrderId,
+    wait: Wait,
+    awaited: Awaited,
+    giving: impl Future<Output = Result<(), ApiError>>,
+) -> Result<Response, ApiError> {
+    Span::current().record("order_id", tracing::field::display(order));
     let Wait(Some(patience)) = wait else {
-        publish(app, &command, trace).await?;
+        giving.await?;
         return Ok(accepted(order));
     };
     let deadline = Instant::now() + patience;
@@ -47,7 +60,7 @@ pub async fn give<C: Command>(
     if let Some(answer) = known_answer(look(app, order, awaited, deadline).await)? {
         return Ok(applied(answer, patience));
     }
-    publish(app, &command, trace).await?;
+    giving.await?;
     loop {
         // A call can be late, or lost with its connection.
         let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
@@ -77,11 +90,19 @@ async fn look(
 pub async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
     let message = Outgoing::command(command, clock::now(), trace);
     match timeout(PUBLISH_LIMIT, app.publisher.publish(message)).await {
-        Ok(published) => published?,
-        Err(_) => return Err(ApiError::BrokerUnavailable),
+        Ok(Ok(())) => {
+            counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
+            Ok(())
+        }
+        Ok(Err(error)) => Err(refused::<C>(error.label(), error.into())),
+        Err(_) => Err(refused::<C>("too_slow", ApiError::BrokerUnavailable)),
     }
-    counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
-    Ok(())
+}
+
+/// Counts a command that the broker did not take.
+fn refused<C: Command>(reason: &'static str, error: ApiError) -> ApiError {
+    counter!("holdfast_commands_refused_total", "queue" => C::QUEUE.name(), "reason" => reason).increment(1);
+    error
 }
 
 /// What the table says before the command is given; a database that is away says nothing.

@@ -11,6 +11,7 @@ use crate::domain::Invalid;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
+use crate::ops::workers::PauseError;
 use crate::store;
 
 /// Why a request has no good answer.
@@ -81,6 +82,8 @@ pub enum ApiError {
         /// Units set aside.
         reserved: i32,
     },
+    /// Its status does not allow it.
+    Conflict(String),
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.
@@ -113,6 +116,16 @@ impl From<PublishError> for ApiError {
         match error {
             PublishError::Full => Self::QueueFull,
             PublishError::Unroutable | PublishError::Unavailable => Self::BrokerUnavailable,
+        }
+    }
+}
+
+impl From<PauseError> for ApiError {
+    fn from(error: PauseError) -> Self {
+        match error {
+            PauseError::UnknownPool(_) => Self::NotFound,
+            PauseError::Reason => Self::Unprocessable(error.to_string()),
+            PauseError::Database(error) => error.into(),
         }
     }
 }
@@ -153,6 +166,14 @@ struct Problem {
     title: &'static str,
     detail: String,
     extensions: Value,
+}
+
+impl std::fmt::Display for ApiError {
+    /// In words, for people: the problem's title and what to do about it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Problem { title, detail, .. } = self.clone().problem();
+        write!(f, "{title}: {detail}")
+    }
 }
 
 impl ApiError {
@@ -219,6 +240,9 @@ impl ApiError {
             ),
             Self::Unprocessable(detail) => {
                 bare(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request breaks a rule", &detail)
+            }
+            Self::Conflict(detail) => {
+                bare(StatusCode::CONFLICT, "conflict", "Its status does not allow it", &detail)
             }
             Self::KeyReused => bare(
                 StatusCode::UNPROCESSABLE_ENTITY,

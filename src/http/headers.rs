@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 
 use super::error::ApiError;
 use crate::domain::ids::IdempotencyKey;
+use crate::telemetry::trace_parent::TraceParent;
 
 /// The longest a request waits for an outcome, in seconds.
 const MAX_WAIT_SECONDS: u64 = 30;
@@ -65,17 +66,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Wait {
     }
 }
 
-/// The caller's W3C trace context, passed on if it looks like one.
+/// The request's W3C trace context as what follows from it carries it on: the caller's, or one that begins here.
 pub struct Trace(pub Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Trace {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
-        let valid = |text: &&str| {
-            text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-        };
-        Ok(Self(header.filter(valid).map(str::to_owned)))
+        Ok(Self(parts.extensions.get::<TraceParent>().map(ToString::to_string)))
     }
 }

@@ -44,30 +44,34 @@ pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<Ord
 
 /// The answer to a command, or `None` while there is none.
 pub async fn find(app: &App, order: OrderId, awaited: Awaited) -> Result<Option<Response>, ApiError> {
+    let Some(outcome) = app.read(async |conn| look(conn, order, awaited).await).await? else {
+        return Ok(None);
+    };
+    let (status, view) = outcome?;
+    let at = [(header::LOCATION, location(order))];
+    Ok(Some((status, at, Json(view)).into_response()))
+}
+
+/// What came of a command: the order with its status code, or why it came to nothing; `None` while that is open.
+pub async fn look(
+    conn: &mut PgConnection,
+    order: OrderId,
+    awaited: Awaited,
+) -> sqlx::Result<Option<Result<(StatusCode, OrderView), ApiError>>> {
     let command = match awaited {
         Awaited::Extension(command) | Awaited::Payment(command) | Awaited::Refund(command) => Some(command),
         Awaited::Decision(_) | Awaited::Cancellation => None,
     };
-    let found = app
-        .read(async |conn| {
-            let Some(row) = orders::find(conn, order).await? else { return Ok(None) };
-            let answer = match command {
-                Some(command) => events::answer_to(conn, order, command).await?,
-                None => None,
-            };
-            let view = view(conn, &row).await?;
-            Ok(Some((row, answer, view)))
-        })
-        .await?;
-    let Some((row, answer, view)) = found else { return Ok(None) };
-    match judge(&row, answer, awaited) {
-        Judgement::Undecided => Ok(None),
-        Judgement::Yes(status) => {
-            let at = [(header::LOCATION, location(order))];
-            Ok(Some((status, at, Json(view)).into_response()))
-        }
-        Judgement::No(error) => Err(error),
-    }
+    let Some(row) = orders::find(conn, order).await? else { return Ok(None) };
+    let answer = match command {
+        Some(command) => events::answer_to(conn, order, command).await?,
+        None => None,
+    };
+    Ok(match judge(&row, answer, awaited) {
+        Judgement::Undecided => None,
+        Judgement::Yes(status) => Some(Ok((status, view(conn, &row).await?))),
+        Judgement::No(error) => Some(Err(error)),
+    })
 }
 
 enum Judgement {

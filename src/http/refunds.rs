@@ -42,37 +42,41 @@ pub struct Refund {
 pub struct RefundItem {
     /// The SKU's code.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
-    sku: String,
+    pub(crate) sku: String,
     /// Units.
     #[schema(minimum = 1, maximum = 1000)]
-    quantity: i64,
+    pub(crate) quantity: i64,
     /// Whether they are sold again; written off otherwise.
-    restock: Option<bool>,
+    pub(crate) restock: Option<bool>,
 }
 
 impl Refund {
     fn parse(self) -> Result<(Asked, RefundReason), ApiError> {
-        let restock = self.restock.unwrap_or(true);
-        let asked = match self.items {
-            None => Asked::All { restock },
-            Some(items) if items.is_empty() || items.len() > MAX_ITEMS => {
-                return Err(ApiError::Unprocessable(format!("items must be 1 to {MAX_ITEMS} items")));
-            }
-            Some(items) => Asked::Items(
-                items
-                    .into_iter()
-                    .map(|item| {
-                        Ok(AskedItem {
-                            sku: SkuCode::parse(item.sku)?,
-                            quantity: Quantity::parse(item.quantity)?,
-                            restock: item.restock.unwrap_or(restock),
-                        })
-                    })
-                    .collect::<Result<_, ApiError>>()?,
-            ),
-        };
+        let asked = asked(self.items, self.restock.unwrap_or(true))?;
         Ok((asked, self.reason.unwrap_or_default()))
     }
+}
+
+/// What these items ask for: everything that is left when there are none.
+pub(crate) fn asked(items: Option<Vec<RefundItem>>, restock: bool) -> Result<Asked, ApiError> {
+    Ok(match items {
+        None => Asked::All { restock },
+        Some(items) if items.is_empty() || items.len() > MAX_ITEMS => {
+            return Err(ApiError::Unprocessable(format!("items must be 1 to {MAX_ITEMS} items")));
+        }
+        Some(items) => Asked::Items(
+            items
+                .into_iter()
+                .map(|item| {
+                    Ok(AskedItem {
+                        sku: SkuCode::parse(item.sku)?,
+                        quantity: Quantity::parse(item.quantity)?,
+                        restock: item.restock.unwrap_or(restock),
+                    })
+                })
+                .collect::<Result<_, ApiError>>()?,
+        ),
+    })
 }
 
 /// Refund a paid order, or a part of it
@@ -109,7 +113,12 @@ pub async fn refund(
 }
 
 /// A key that asked for something else before is another request, as far as this process and the table know.
-async fn check_key(app: &App, order: OrderId, id: CommandId, asked: &Asked) -> Result<(), ApiError> {
+pub(crate) async fn check_key(
+    app: &App,
+    order: OrderId,
+    id: CommandId,
+    asked: &Asked,
+) -> Result<(), ApiError> {
     if !app.remember(id.0, Fingerprint::of(&refunds::json(asked))) {
         return Err(ApiError::KeyReused);
     }

@@ -17,7 +17,7 @@ use crate::domain::money::{DiscountRatio, Won};
 use crate::store::skus::{self, Put, SkuDefinition};
 
 /// More units of one SKU than this nobody owns; sums stay far within 32 bits.
-const MAX_ON_HAND: i64 = 1_000_000_000;
+pub const MAX_ON_HAND: i64 = 1_000_000_000;
 
 /// A SKU as a shop defines it.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -10,6 +10,7 @@ use super::app::App;
 use super::body;
 use super::command::publish;
 use super::error::ApiError;
+use super::headers::Trace;
 use super::views::Problem;
 use crate::clock;
 use crate::message::{ChargeWallet, ResolvePayment, Version};
@@ -30,6 +31,7 @@ use crate::store::webhooks::{self, About, NewWebhook};
 pub async fn receive(
     State(app): State<App>,
     Path(provider): Path<String>,
+    Trace(trace): Trace,
     headers: HeaderMap,
     body::Raw(bytes): body::Raw,
 ) -> Result<StatusCode, ApiError> {
@@ -65,10 +67,10 @@ pub async fn receive(
     let (version, is_hint) = (Version, true);
     match about {
         Some(About::Payment(payment_id, order_id)) => {
-            publish(&app, &ResolvePayment { version, payment_id, order_id, is_hint }, None).await?;
+            publish(&app, &ResolvePayment::hint(payment_id, order_id), trace.as_deref()).await?;
         }
         Some(About::Charge(charge_id)) => {
-            publish(&app, &ChargeWallet { version, charge_id, is_hint }, None).await?;
+            publish(&app, &ChargeWallet { version, charge_id, is_hint }, trace.as_deref()).await?;
         }
         None => {}
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Queue, Version};
+use crate::domain::card::Stated;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::money::Won;
@@ -104,6 +105,21 @@ pub struct ResolvePayment {
     /// Whether this only hurries another message of the same payment, which goes on asking if this one learns nothing.
     #[serde(default)]
     pub is_hint: bool,
+    /// What an operator found out, who has looked where the gateway's answers do not tell: it is not asked then.
+    #[serde(default)]
+    pub stated: Option<Stated>,
+}
+
+impl ResolvePayment {
+    /// To be asked for until the answer is definite.
+    pub fn new(payment_id: CommandId, order_id: OrderId) -> Self {
+        Self { version: Version, payment_id, order_id, is_hint: false, stated: None }
+    }
+
+    /// To hurry another message of the same payment.
+    pub fn hint(payment_id: CommandId, order_id: OrderId) -> Self {
+        Self { is_hint: true, ..Self::new(payment_id, order_id) }
+    }
 }
 
 impl Command for ResolvePayment {

@@ -14,6 +14,8 @@ pub enum Cursor {
     Events,
     /// The feed, which counts what was paid and writes down whom to tell.
     Effects,
+    /// The figures, which count facts per minute.
+    Figures,
 }
 
 impl Cursor {
@@ -21,6 +23,7 @@ impl Cursor {
         match self {
             Self::Events => "events",
             Self::Effects => "effects",
+            Self::Figures => "figures",
         }
     }
 
@@ -29,6 +32,7 @@ impl Cursor {
         match self {
             Self::Events => 0x686f_6c64_7265_6c61,
             Self::Effects => 0x686f_6c64_6665_6564,
+            Self::Figures => 0x686f_6c64_6669_6775,
         }
     }
 }

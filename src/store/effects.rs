@@ -164,6 +164,7 @@ pub async fn postpone(
 /// claimed ever more rarely, as its message may only be waiting in a long queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
+    kinds: &[EffectKind],
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<Effect>> {
@@ -171,13 +172,14 @@ pub async fn claim_forgotten(
         r#"UPDATE effects SET woken_at = now()
             WHERE (event_id, kind) IN (
                   SELECT event_id, kind FROM effects
-                   WHERE status = 'open' AND due_at < now() - make_interval(secs => $1::int)
+                   WHERE status = 'open' AND due_at < now() - make_interval(secs => $1::int) AND kind = ANY($3)
                      AND (woken_at IS NULL
                           OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - due_at) / 2))
                    ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
            RETURNING event_id, kind AS "kind: EffectKind", order_id"#,
         quiet_seconds,
         limit,
+        kinds as &[EffectKind],
     )
     .fetch_all(conn)
     .await?;

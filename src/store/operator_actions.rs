@@ -26,6 +26,8 @@ pub enum Act {
     OrderRefund,
     /// Asked for a payment to be looked up at its gateway now.
     PaymentResolve,
+    /// Said what came of a payment.
+    PaymentSettle,
     /// Took units into stock.
     StockReceive,
     /// Corrected how many units are in stock.
@@ -53,6 +55,7 @@ impl Act {
             Self::OrderCancel => "order.cancel",
             Self::OrderRefund => "order.refund",
             Self::PaymentResolve => "payment.resolve",
+            Self::PaymentSettle => "payment.settle",
             Self::StockReceive => "stock.receive",
             Self::StockAdjust => "stock.adjust",
             Self::PoolPause => "pool.pause",

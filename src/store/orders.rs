@@ -34,19 +34,35 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Every status.
+    pub const ALL: [OrderStatus; 8] = [
+        Self::Held,
+        Self::Paying,
+        Self::Paid,
+        Self::PartlyRefunded,
+        Self::Refunded,
+        Self::Refused,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
+    /// Its name, the same as in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Paying => "paying",
+            Self::Paid => "paid",
+            Self::PartlyRefunded => "partly_refunded",
+            Self::Refunded => "refunded",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// The status of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "held" => Self::Held,
-            "paying" => Self::Paying,
-            "paid" => Self::Paid,
-            "partly_refunded" => Self::PartlyRefunded,
-            "refunded" => Self::Refunded,
-            "refused" => Self::Refused,
-            "expired" => Self::Expired,
-            "cancelled" => Self::Cancelled,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|status| status.name() == name)
     }
 }
 
@@ -162,6 +178,21 @@ pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Optio
     .fetch_optional(conn)
     .await?;
     row.map(OrderRow::try_from).transpose()
+}
+
+/// Some orders, newest first.
+pub async fn find_all(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderRow>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query_as!(
+        RawOrder,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
+                  extension_count, created_at, expires_at, closed_at
+             FROM orders WHERE id = ANY($1) ORDER BY created_at DESC, id DESC"#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(OrderRow::try_from).collect()
 }
 
 /// Orders of one customer, newest first, from after `after` on.

@@ -30,6 +30,25 @@ pub enum PaymentStatus {
     Returned,
 }
 
+impl PaymentStatus {
+    /// Its name, the same as in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requesting => "requesting",
+            Self::Unknown => "unknown",
+            Self::Captured => "captured",
+            Self::Declined => "declined",
+            Self::Returning => "returning",
+            Self::Returned => "returned",
+        }
+    }
+
+    /// Whether the gateway is still asked about it.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Requesting | Self::Unknown | Self::Returning)
+    }
+}
+
 /// How an attempt begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {

@@ -86,7 +86,8 @@ async fn a_viewer_sees_everything_and_is_offered_nothing_to_change() {
         browser.open(&page).await;
         let title = browser.client.title().await.unwrap();
         assert!(title.ends_with("· Holdfast"), "{page}: {title}");
-        let actions = "return document.querySelectorAll('main form[method=post] button:not([disabled])').length";
+        let actions =
+            "return document.querySelectorAll('main form[method=post] button:not([disabled])').length";
         assert_eq!(browser.run(actions, vec![]).await, json!(0), "{page} offers a viewer something to do");
     }
     world.finish().await;

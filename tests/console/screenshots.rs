@@ -37,7 +37,8 @@ async fn live_a_day(world: &World, shop: &Client) -> String {
     alice.charge(20_000).await;
     let order = alice.place("mug-blue", 2, 1_200).await.text("id").to_owned();
     alice.pay(&order).await;
-    let refund = serde_json::json!({"items": [{"sku": "mug-blue", "quantity": 1}], "reason": "one was broken"});
+    let refund =
+        serde_json::json!({"items": [{"sku": "mug-blue", "quantity": 1}], "reason": "one was broken"});
     shop.as_customer("alice").post(&format!("/v1/orders/{order}/refunds"), &refund).await;
 
     world.execute("ALTER TABLE orders ADD CONSTRAINT no_mallory CHECK (customer_id <> 'mallory')").await;

@@ -45,7 +45,8 @@ async fn dead_letters(world: &World) -> Vec<Uuid> {
 /// Writes the fifty where operators and shops write.
 async fn other_texts(world: &World) {
     for payload in PAYLOADS {
-        let action = "INSERT INTO operator_actions (actor, action, subject_kind, subject_id, before, after, reason)
+        let action =
+            "INSERT INTO operator_actions (actor, action, subject_kind, subject_id, before, after, reason)
                       VALUES ($1, $1, 'order', $1, to_jsonb($1::text), to_jsonb($1::text), $1)";
         sqlx::query(action).bind(payload).execute(&world.pool).await.unwrap();
         let pause = "INSERT INTO tokens (id, name, role, token_hash) VALUES ($1, $2, 'viewer', sha256($3))";

@@ -25,7 +25,7 @@ async fn is_fed_once_though_killed_at(point: &str) {
         (stage.world.count("SELECT count(*) FROM effects").await == 4).then_some(())
     })
     .await;
-    sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0).await.unwrap();
+    sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0, |_| true).await.unwrap();
     stage.until_all_is_told().await;
     assert_eq!((stage.smtp.mails().len(), stage.platform.reports().len()), (2, 2));
     stage.finish().await;
@@ -119,10 +119,11 @@ async fn messages_that_were_lost_are_published_again() {
             .await;
         stage.world.purge(queue).await;
     }
-    let wake = async || sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0).await.unwrap();
+    let wake =
+        async || sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0, |_| true).await.unwrap();
     assert_eq!(wake().await, 2);
     // Who was just woken is not woken again.
-    let again = sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 60).await.unwrap();
+    let again = sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 60, |_| true).await.unwrap();
     assert_eq!(again, 0);
     stage.world.start_workers_of(&[Queue::MailSend, Queue::OrderReport]);
     stage.until_all_is_told().await;
@@ -151,7 +152,7 @@ async fn a_broker_that_loses_all_its_data_costs_no_effect() {
     stage.until_counted("alice", 2, 2_000, 0).await;
     eventually("no effect is open", async || {
         // The publisher of this world has to connect again, and what it could not publish is found again.
-        let _ = sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0).await;
+        let _ = sweep::wake_effects(&stage.world.pool, &stage.world.publisher, 0, |_| true).await;
         (stage.world.count("SELECT count(*) FROM effects WHERE status = 'open'").await == 0).then_some(())
     })
     .await;

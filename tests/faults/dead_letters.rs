@@ -1,4 +1,4 @@
-//! Dead letters through the command line: list, show, replay and discard.
+//! Dead letters through the command line: list, show, replay, discard and restore.
 
 use std::process::{Command, Output};
 
@@ -58,6 +58,8 @@ async fn a_discarded_dead_letter_keeps_its_reason_and_comes_back_no_more() {
     assert_eq!(world.count(actions).await, 1);
     fail(&world, &["replay", &id, "--actor", "olga"]).await;
     assert_eq!(world.count("SELECT count(*) FROM orders").await, 0);
+    succeed(&world, &["restore", "--status", "discarded", "--queue", "order.hold", "--actor", "olga"]).await;
+    assert_eq!(only_letter(&world, "open").await["order_id"], order.to_string());
     world.finish().await;
 }
 
@@ -87,6 +89,7 @@ async fn a_dead_letter_of_a_stranger_is_shown_without_obeying_it() {
 async fn an_unroutable_message_becomes_a_dead_letter_that_cannot_be_replayed() {
     let world = World::idle().await;
     world.start_workers(Pool::DeadLetters);
+    world.start_workers(Pool::Replays);
     publish_strange(&world, "order.nothing", named("lost"), b"{}").await;
     world.dead_letter("unroutable").await;
     let id = only_letter(&world, "open").await["id"].as_str().unwrap().to_owned();

@@ -142,7 +142,8 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     for route in &routes {
         let path =
             route.template.replace("{id}", &order).replace("{sku}", "mug").replace("{pool}", "order.hold");
-        let path = path.replace("{name}", "nobody").replace("{provider}", "toss");
+        let path =
+            path.replace("{name}", "nobody").replace("{provider}", "toss").replace("{payment}", &order);
         assert!(!path.contains('{'), "the test does not know what to put into {}", route.template);
         for (caller, token) in &tokens {
             let mut request = http.request(route.method.clone(), format!("{}{path}", shop.base));

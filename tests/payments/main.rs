@@ -20,5 +20,6 @@ mod reconciliation;
 mod refunds;
 mod stage;
 mod storm;
+mod traces;
 mod wallet_charges;
 mod webhooks;

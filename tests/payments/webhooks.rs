@@ -42,7 +42,9 @@ async fn a_webhook_that_learns_nothing_does_not_end_the_asking() {
     let request = request.header("tosspayments-webhook-transmission-id", "one").json(&body);
     assert_eq!(stage.shop.send(request).await.status, 200);
     waiting(1).await;
-    holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0).await.unwrap();
+    holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
+        .await
+        .unwrap();
     waiting(2).await;
     stage.faults(json!([{"on": "confirm", "kind": "reset_before", "count": 1}])).await;
     let _worker = Process::worker(&stage.world, "payment.resolve=1");

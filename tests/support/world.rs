@@ -1,13 +1,13 @@
 //! A world of a test's own: a database, a vhost, an API and workers in this process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
-use holdfast::config::DEFAULT_TIME_ZONE;
+use holdfast::config::{DEFAULT_TIME_ZONE, ManagementConfig};
 use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
@@ -16,10 +16,14 @@ use holdfast::http::app::App;
 use holdfast::http::auth;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
+use holdfast::ops::queues::Inspector;
+use holdfast::peers::secret::Secret;
 use holdfast::store::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
 use holdfast_workers::bell::Bell;
+use holdfast_workers::pauses::Pauses;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::roster::{Roster, Tally};
 use holdfast_workers::runner::Context;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +56,8 @@ pub struct World {
     pub outlets: Outlets,
     /// What programs started for this world are told beside its servers.
     pub environment: Vec<(String, String)>,
+    /// What the workers of this process know of pauses, and tell of themselves.
+    reports: OnceLock<(Pauses, Roster)>,
 }
 
 impl World {
@@ -103,12 +109,24 @@ impl World {
             gateway: None,
             outlets: Outlets::default(),
             environment: vec![],
+            reports: OnceLock::new(),
         }
     }
 
     /// What runners of this world need.
     pub fn context(&self) -> Context {
+        // One for all pools of this process, on connections of its own, as in the program.
+        let (pauses, roster) = self.reports.get_or_init(|| {
+            let own = store::pool(&self.database_url, "test reports", 3).unwrap();
+            let roster = Roster::default();
+            self.tasks.spawn(roster.clone().report(own.clone(), self.stop.clone()));
+            (Pauses::watch(own, self.stop.clone()), roster)
+        });
         Context {
+            gate: pauses.no_gate(),
+            pauses: pauses.clone(),
+            roster: roster.clone(),
+            tally: Tally::default(),
             bell: Bell::start(self.pool.clone()),
             pool: self.pool.clone(),
             amqp_url: self.amqp_url.clone(),
@@ -156,12 +174,20 @@ impl World {
             watch,
             self.gateway.clone(),
             self.stop.clone(),
-        );
+        )
+        .with_inspector(self.inspector());
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         self.tasks.spawn(serving::serve(listener, router::router(app), self.stop.clone()));
         let token = self.token(Role::Shop, None).await;
         Client::new(&format!("http://{address}"), &token)
+    }
+
+    /// Whom the API asks about queues: AMQP alone, unless the management API is among what programs are told.
+    pub fn inspector(&self) -> Inspector {
+        let api = self.environment.iter().find(|(name, _)| name == "HOLDFAST_RABBITMQ_API");
+        let config = ManagementConfig { rabbitmq_api: api.map(|(_, url)| Secret::from(url.clone())) };
+        Inspector::new(&self.amqp_url, &config).unwrap()
     }
 
     /// Makes a token.

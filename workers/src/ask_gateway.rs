@@ -66,6 +66,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What a person says about a row that they have looked for at the gateway themselves.
+    pub(crate) fn stated(question: &Question, finding: Finding, looked_at: DateTime<Utc>) -> Self {
+        Self { id: question.id, status: question.status, finding, looked_at }
+    }
+
     /// Whether it says something about the row as it stands now. What was taken or refused stays so, whoever else has
     /// asked meanwhile; anything else is old news.
     fn holds_for(&self, status: Open) -> bool {

@@ -7,12 +7,12 @@ use holdfast::domain::ids::OrderId;
 use holdfast::domain::order::OrderState;
 use holdfast::event::OrderEvent;
 use holdfast::message::{CancelOrder, Queue};
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::orders::{self, OrderStatus};
 use holdfast::store::stock;
-use metrics::counter;
 use sqlx::PgConnection;
 
+use crate::facts;
 use crate::release;
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command, unknown_order, while_paying,
@@ -68,11 +68,9 @@ impl Worker for CancelOrders {
         if !cancelled.is_empty() {
             let cancelled: Vec<OrderId> = cancelled.into_iter().collect();
             orders::advance(tx, &cancelled, OrderStatus::Held, OrderStatus::Cancelled).await?;
-            events::append(tx, &told).await?;
+            facts::append(tx, &told).await?;
             let changes = release::units_back(tx, &cancelled).await?;
             stock::change(tx, &changes).await?;
-            counter!("holdfast_holds_released_total", "reason" => "cancelled")
-                .increment(cancelled.len() as u64);
         }
         Ok(Applied { verdicts, ..Applied::default() })
     }

@@ -15,6 +15,7 @@ use holdfast::message::{ChargeWallet, Queue};
 use holdfast::store::card_charges::{self, CardCharge};
 use holdfast::store::{self, charges, ledger, orders};
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
 use crate::distinct::distinct;
@@ -61,6 +62,10 @@ impl Worker for ChargeWallets {
 
     fn read(&self, incoming: &Incoming) -> Result<Charging, Verdict> {
         read_command(incoming).map(|command| Charging { command, asked: Asked::NotYet })
+    }
+
+    fn subjects(&self, message: &Charging, about: &mut dyn FnMut(Uuid)) {
+        about(message.command.charge_id.0);
     }
 
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Charging>]) -> sqlx::Result<()> {

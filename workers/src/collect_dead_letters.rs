@@ -1,7 +1,10 @@
 //! `<queue>.dead`: moves dead letters into their table, where people find them.
 
+use std::collections::HashSet;
+
 use holdfast::broker::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT, X_REPLAY};
 use holdfast::domain::ids::OrderId;
+use holdfast::domain::items::MAX_ITEMS;
 use holdfast::store::dead_letters::{self, NewDeadLetter};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use metrics::counter;
@@ -9,6 +12,7 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::tally;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker};
 
 /// Namespace of ids made for messages that came without one.
@@ -40,12 +44,15 @@ impl Worker for CollectDeadLetters {
         let text = |value: &Option<ShortString>| value.as_ref().map(|text| storable(text.as_str()));
         let queue = self.queue.strip_suffix(".dead").unwrap_or(&self.queue);
         let died_of = incoming.header_text(X_ERROR_CLASS);
+        let body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
         Ok(NewDeadLetter {
             message_id: text(properties.message_id())
                 .unwrap_or_else(|| Uuid::new_v5(&NAMESPACE, &incoming.body).to_string()),
             queue: queue.to_owned(),
             message_type: text(properties.kind()).unwrap_or_else(|| "unknown".to_owned()),
-            order_id: order_of(incoming),
+            order_id: order_of(incoming, &body),
+            customer_id: body.get("customer_id").and_then(Value::as_str).map(storable),
+            skus: skus_of(&body),
             // Without a class of ours the broker itself gave up: the message took its worker down every time.
             error_class: died_of.as_deref().map_or_else(|| broker_reason(incoming), storable),
             error_text: incoming
@@ -66,24 +73,32 @@ impl Worker for CollectDeadLetters {
         tx: &mut PgConnection,
         batch: &[Delivered<NewDeadLetter>],
     ) -> Result<Applied, ApplyError> {
-        let letters: Vec<NewDeadLetter> = batch.iter().map(|delivered| delivered.message.clone()).collect();
+        // A second copy of one message in a batch is a second copy of the same death.
+        let mut seen = HashSet::new();
+        let first = |letter: &&NewDeadLetter| seen.insert(letter.message_id.clone());
+        let letters: Vec<NewDeadLetter> =
+            batch.iter().map(|delivered| &delivered.message).filter(first).cloned().collect();
         dead_letters::collect(tx, &letters).await?;
         for letter in &letters {
-            counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()).increment(1);
+            tally::count(counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()), 1);
         }
         Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], ..Applied::default() })
     }
 }
 
 /// The order a dead letter is about: from its properties, else from its body if that can be read.
-fn order_of(incoming: &Incoming) -> Option<OrderId> {
+fn order_of(incoming: &Incoming, body: &Value) -> Option<OrderId> {
     let stated =
         incoming.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
-    let read = || {
-        let body: Value = serde_json::from_slice(&incoming.body).ok()?;
-        body.get("order_id")?.as_str()?.parse::<Uuid>().ok()
-    };
+    let read = || body.get("order_id")?.as_str()?.parse::<Uuid>().ok();
     stated.or_else(read).map(OrderId::from)
+}
+
+/// The SKUs that a body names, no more of them than an order may have.
+fn skus_of(body: &Value) -> Vec<String> {
+    let items = body.get("items").and_then(Value::as_array);
+    let named = items.into_iter().flatten().filter_map(|item| item.get("sku")?.as_str());
+    named.take(MAX_ITEMS).map(storable).collect()
 }
 
 fn broker_reason(incoming: &Incoming) -> String {

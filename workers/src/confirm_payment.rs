@@ -16,6 +16,7 @@ use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::stock::StockChange;
 use holdfast::store::{card_payments, events, ledger, payments};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::distinct::distinct;
 use crate::worker::{
@@ -41,6 +42,10 @@ impl Worker for ConfirmPayments {
 
     fn read(&self, incoming: &Incoming) -> Result<ConfirmPayment, Verdict> {
         read_command(incoming)
+    }
+
+    fn subjects(&self, message: &ConfirmPayment, about: &mut dyn FnMut(Uuid)) {
+        about(message.command_id.0);
     }
 
     async fn apply(

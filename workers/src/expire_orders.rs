@@ -6,6 +6,7 @@ use holdfast::domain::ids::OrderId;
 use holdfast::message::{Command as _, ExpireOrders, Queue};
 use holdfast::store::orders;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::release;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
@@ -27,6 +28,10 @@ impl Worker for ExpireDue {
 
     fn read(&self, incoming: &Incoming) -> Result<ExpireOrders, Verdict> {
         read_command(incoming)
+    }
+
+    fn subjects(&self, message: &ExpireOrders, about: &mut dyn FnMut(Uuid)) {
+        message.order_ids.iter().for_each(|order| about(order.uuid()));
     }
 
     fn weight(&self, message: &ExpireOrders) -> usize {

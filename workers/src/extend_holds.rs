@@ -12,6 +12,7 @@ use holdfast::store::events::{self, NewEvent};
 use holdfast::store::orders;
 use sqlx::PgConnection;
 
+use crate::facts;
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command, unknown_order,
 };
@@ -79,7 +80,7 @@ impl Worker for ExtendHolds {
         if !extended.is_empty() {
             orders::extend(tx, &extended).await?;
         }
-        events::append(tx, &told).await?;
+        facts::append(tx, &told).await?;
         Ok(Applied { verdicts, ..Applied::default() })
     }
 }

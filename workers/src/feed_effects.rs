@@ -31,11 +31,11 @@ const MAX_UNPUBLISHED: usize = 10_000;
 
 /// Feeds until told to stop.
 pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
-    let Context { pool, publisher, stop, .. } = context;
+    let publisher = context.publisher.clone();
     let mail = outlets.mailer.as_ref().map(|_| EffectKind::Mail);
     let report = outlets.data_platform.as_ref().map(|_| EffectKind::Report);
     let kinds = mail.into_iter().chain(report).collect();
-    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, pool, stop).await;
+    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, context).await;
 }
 
 struct Feed {
@@ -104,7 +104,7 @@ impl Feed {
     }
 }
 
-/// The command to tell somebody a fact.
+/// The command to tell somebody a fact. It comes from the outbox, which does not know of traces, and begins one.
 pub fn message(effect: Effect) -> Outgoing {
     let Effect { event_id, kind, order_id } = effect;
     match kind {

@@ -14,20 +14,19 @@ use lapin::Channel;
 use lapin::options::BasicAckOptions;
 use metrics::counter;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, field, warn};
 
 use crate::pause;
 use crate::runner::{BROKER_CEILING, BROKER_TIMEOUT, Context, Ended};
-use crate::worker::{Unsettled, Verdict, WakeUp};
+use crate::traces::Follows;
+use crate::worker::Verdict;
 
 /// A batch whose transaction has been committed.
 pub(crate) struct Settled {
     /// Every message and what becomes of it.
     pub(crate) judged: Vec<(Incoming, Verdict)>,
-    /// What to come back to.
-    pub(crate) wake_ups: Vec<WakeUp>,
-    /// What to bring to its end at a gateway.
-    pub(crate) unsettled: Vec<Unsettled>,
+    /// What follows from it.
+    pub(crate) follows: Follows,
     /// The delivery tag of the last message.
     pub(crate) last_tag: u64,
 }
@@ -58,8 +57,10 @@ impl Finisher<'_> {
             follow.extend(self.follow(incoming, verdict));
         }
         self.count("done", done);
-        follow.extend(batch.wake_ups.into_iter().map(|wake_up| wake_up.message(now)));
-        follow.extend(batch.unsettled.into_iter().map(|unsettled| unsettled.message(now)));
+        follow.extend(batch.follows.wake_ups.into_iter().map(|(trace, wake_up)| wake_up.message(now, trace)));
+        follow.extend(
+            batch.follows.unsettled.into_iter().map(|(trace, unsettled)| unsettled.message(now, trace)),
+        );
         self.publish(follow).await?;
         pause::point("after_publish").await;
 
@@ -104,7 +105,8 @@ impl Finisher<'_> {
 
     fn dead(&self, incoming: &Incoming, class: &str, reason: &str) -> Outgoing {
         self.count("dead", 1);
-        warn!(queue = self.queue, message_id = incoming.message_id(), class, reason, "dead letter");
+        let trace_id = incoming.trace().map(|trace| field::display(trace.trace_id()));
+        warn!(queue = self.queue, message_id = incoming.message_id(), trace_id, class, reason, "dead letter");
         Outgoing::dead(incoming, class, reason)
     }
 

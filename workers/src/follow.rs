@@ -1,7 +1,7 @@
 //! How the event log is followed: one leader at a time reads round after round, woken by the bell; another takes over
 //! when its database session ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast::broker::publisher::PublishError;
 use holdfast::retry::Backoff;
@@ -12,8 +12,10 @@ use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::roster::Tally;
+use crate::runner::Context;
 
 /// One in waiting asks this often whether its turn has come.
 const STANDBY: Duration = Duration::from_secs(1);
@@ -65,11 +67,21 @@ pub(crate) trait Follower: Send {
     ) -> impl Future<Output = Result<Progress, FollowError>> + Send;
 }
 
-/// Follows until told to stop.
-pub(crate) async fn run<F: Follower>(mut follower: F, pool: PgPool, stop: CancellationToken) {
+/// Follows until told to stop, except while its pool is paused.
+pub(crate) async fn run<F: Follower>(mut follower: F, context: Context) {
+    let Context { pool, stop, gate, tally, .. } = context;
     let mut backoff = Backoff::with_ceiling(CEILING);
-    while !stop.is_cancelled() {
-        let ended = stop.run_until_cancelled(lead(&mut follower, &pool, &mut backoff)).await;
+    while stop.run_until_cancelled(gate.opened()).await.is_some() {
+        let leading = async {
+            tokio::select! {
+                ended = lead(&mut follower, &pool, &tally, &mut backoff) => ended,
+                () = gate.shut() => {
+                    info!("{} is paused", F::NAME);
+                    Ok(())
+                }
+            }
+        };
+        let ended = stop.run_until_cancelled(leading).await;
         gauge!(F::LEADING).set(0.0);
         if let Some(Err(error)) = ended {
             warn!(%error, "{} stopped, trying again", F::NAME);
@@ -82,6 +94,7 @@ pub(crate) async fn run<F: Follower>(mut follower: F, pool: PgPool, stop: Cancel
 async fn lead<F: Follower>(
     follower: &mut F,
     pool: &PgPool,
+    tally: &Tally,
     backoff: &mut Backoff,
 ) -> Result<(), FollowError> {
     // The lock belongs to the session: the connection leaves the pool for good, and closing it gives the lock up.
@@ -95,7 +108,11 @@ async fn lead<F: Follower>(
     listener.listen(CHANNEL).await?;
     let mut held_back = HELD_BACK;
     loop {
+        let started = Instant::now();
         let progress = follower.read_on(&mut session).await?;
+        if progress.facts > 0 {
+            tally.note(progress.facts, started.elapsed(), None);
+        }
         backoff.reset();
         // Facts newer than the oldest running transaction are kept back, and its end may ring no bell. Each look
         // leaves a row version behind that nobody can clean up meanwhile, so they grow rarer.

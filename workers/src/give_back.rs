@@ -8,11 +8,14 @@ use holdfast::domain::money::Won;
 use holdfast::domain::payment::Parts;
 use holdfast::domain::refund::RefundItem;
 use holdfast::event::{OrderEvent, RefundedItem};
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::{refunds, stock};
 use metrics::counter;
 use sqlx::PgConnection;
+
+use crate::facts;
+use crate::tally;
 
 /// A refund that is to be done.
 #[derive(Debug, Clone)]
@@ -60,10 +63,10 @@ pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx:
             told(refunded, is_whole, items.remove(&refunded.id).unwrap_or_default())
         })
         .collect();
-    events::append(tx, &told).await?;
+    facts::append(tx, &told).await?;
     let changes = refunds::restock(tx, &ids).await?;
     stock::change(tx, &changes).await?;
-    counter!("holdfast_refunds_total", "outcome" => "done").increment(done.len() as u64);
+    tally::count(counter!("holdfast_refunds_total", "outcome" => "done"), done.len());
     Ok(())
 }
 

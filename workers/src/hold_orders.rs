@@ -12,17 +12,18 @@ use holdfast::domain::money::Won;
 use holdfast::domain::refusal::Refusal;
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::new_orders::{self, DecidedOrder, KnownOrder, Outcome};
 use holdfast::store::orders::{self, OrderStatus};
 use holdfast::store::payments::{self, NewPayment};
 use holdfast::store::stock::{self, StockChange};
 use holdfast::store::usage;
-use metrics::counter;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::confirm_payment::sold;
 use crate::distinct::distinct;
+use crate::facts;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
 
 /// How many overdue holds are released at once for a buyer who is short.
@@ -53,6 +54,10 @@ impl Worker for HoldOrders {
         read_command(incoming)
     }
 
+    fn subjects(&self, message: &HoldOrder, about: &mut dyn FnMut(Uuid)) {
+        about(message.order_id.uuid());
+    }
+
     async fn apply(
         &self,
         tx: &mut PgConnection,
@@ -72,7 +77,6 @@ impl Worker for HoldOrders {
             }
             self.overtaken.store(false, Ordering::Relaxed);
             hand_over_free(tx, &decided).await?;
-            count(&decided);
             due.extend(decided.iter().filter_map(|order| match order.outcome {
                 Outcome::Held { expires_at, amount, .. } if amount > Won(0) => Some((expires_at, order.id)),
                 _ => None,
@@ -212,7 +216,7 @@ fn short_skus(decided: &[DecidedOrder]) -> Vec<String> {
 async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
     new_orders::insert(tx, decided, now).await?;
     let told: Vec<NewEvent> = decided.iter().map(event).collect();
-    events::append(tx, &told).await
+    facts::append(tx, &told).await
 }
 
 /// Orders that cost nothing are paid at once: nobody has to ask for it, and they never expire.
@@ -238,15 +242,8 @@ async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Resu
     stock::record_sales(tx, &free).await?;
     let units: Vec<StockChange> = sold(stock::units_of(tx, &free).await?).collect();
     stock::change(tx, &units).await?;
-    events::append(tx, &told).await?;
+    facts::append(tx, &told).await?;
     Ok(())
-}
-
-fn count(decided: &[DecidedOrder]) {
-    let held = decided.iter().filter(|order| matches!(order.outcome, Outcome::Held { .. })).count();
-    counter!("holdfast_orders_decided_total", "outcome" => "held").increment(held as u64);
-    counter!("holdfast_orders_decided_total", "outcome" => "refused")
-        .increment((decided.len() - held) as u64);
 }
 
 fn units_of(decided: &[DecidedOrder]) -> Vec<(SkuId, i32)> {

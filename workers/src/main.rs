@@ -13,7 +13,9 @@ use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::{serving, store, telemetry};
 use holdfast_workers::bell::Bell;
+use holdfast_workers::pauses::Pauses;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::roster::{Roster, Tally};
 use holdfast_workers::runner::Context;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +26,8 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections beside those of the runners: dead letters of several queues, the sessions of relay and feed with
 /// their listeners.
 const SPARE_CONNECTIONS: u32 = 12;
+/// Of a pool of their own: notifications of pauses, looks at pauses, reports.
+const REPORT_CONNECTIONS: u32 = 3;
 /// What is in flight when the signal comes has this long to finish; what does not is redelivered.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -60,7 +64,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    telemetry::init_logs(arguments.log.json());
+    telemetry::init("holdfast-workers", arguments.log.json())?;
 
     let stop = CancellationToken::new();
     let listener = serving::bind(arguments.listen).await?;
@@ -73,7 +77,14 @@ async fn main() -> anyhow::Result<()> {
     let connections = arguments.database.max_connections.max(u32::try_from(runners)? + SPARE_CONNECTIONS);
     let pool = store::pool(&arguments.database.database_url, "holdfast-workers", connections)
         .context("DATABASE_URL cannot be read")?;
+    let own = store::pool(&arguments.database.database_url, "holdfast-workers reports", REPORT_CONNECTIONS)
+        .context("DATABASE_URL cannot be read")?;
+    let pauses = Pauses::watch(own.clone(), stop.clone());
     let context = Context {
+        gate: pauses.no_gate(),
+        pauses,
+        roster: Roster::default(),
+        tally: Tally::default(),
         bell: Bell::start(pool.clone()),
         pool,
         amqp_url: arguments.broker.amqp_url.clone(),
@@ -84,6 +95,8 @@ async fn main() -> anyhow::Result<()> {
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
+    let publisher = context.publisher.clone();
+    telemetry::watch("holdfast-workers", context.pool.clone(), move || publisher.is_connected());
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway,
@@ -96,6 +109,7 @@ async fn main() -> anyhow::Result<()> {
     for size in sizes {
         pools::start(size, &settings, &context, &tasks);
     }
+    tasks.spawn(context.roster.clone().report(own, stop.clone()));
     tasks.close();
     let server = tokio::spawn(serving::serve(listener, telemetry::routes(), stop.clone()));
 
@@ -106,5 +120,6 @@ async fn main() -> anyhow::Result<()> {
         warn!("not everything finished in time; what is left will be redelivered");
     }
     server.abort();
+    telemetry::stop().await;
     Ok(())
 }

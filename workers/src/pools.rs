@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use holdfast::broker::topology::dead_queues;
+use holdfast::clock;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::Queue;
-use holdfast::store::{self, audit};
+pub use holdfast::pool::Pool;
+use holdfast::store::{self, audit, audit_results};
 use metrics::gauge;
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::backlog;
 use crate::cancel_orders::CancelOrders;
 use crate::charge_wallets::ChargeWallets;
 use crate::collect_dead_letters::CollectDeadLetters;
@@ -31,7 +32,7 @@ use crate::resolve_payment::ResolvePayments;
 use crate::resolve_refund::ResolveRefunds;
 use crate::runner::{self, Context};
 use crate::send_mail::Customers;
-use crate::{feed_effects, relay_events, sweep};
+use crate::{feed_effects, figures, relay_events, replay_dead_letters, sweep};
 
 /// How often the truths are checked for the metric, at most.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
@@ -40,55 +41,8 @@ const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
 const AUDIT_REST: u32 = 50;
 /// How long all checks together may take.
 const AUDIT_LIMIT: Duration = Duration::from_secs(1_800);
-
-/// A kind of pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pool {
-    /// Applies the commands of one queue.
-    Commands(Queue),
-    /// Moves dead letters into their table.
-    DeadLetters,
-    /// Releases what timers missed.
-    Sweep,
-    /// Publishes the event log.
-    Relay,
-    /// Lets payments take effect: counters, mails, reports.
-    Feed,
-    /// Exports the audit as a metric.
-    Audit,
-}
-
-impl Pool {
-    /// Every pool.
-    pub fn all() -> impl Iterator<Item = Pool> {
-        let helpers = [Pool::DeadLetters, Pool::Sweep, Pool::Relay, Pool::Feed, Pool::Audit];
-        Queue::ALL.into_iter().map(Pool::Commands).chain(helpers)
-    }
-
-    /// How many runners it has when nobody says. A second runner of `order.hold` prepares its batch while the first
-    /// one's commit is on its way to the disk; more of them only wait for each other's SKUs.
-    pub fn usual_runners(self) -> usize {
-        match self {
-            Pool::Commands(Queue::OrderHold) => 2,
-            // Others go on while one waits for a gateway that hangs.
-            Pool::Commands(queue) if queue.asks_a_gateway() => 4,
-            Pool::Commands(Queue::MailSend | Queue::OrderReport) => 2,
-            _ => 1,
-        }
-    }
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Pool::Commands(queue) => queue.name(),
-            Pool::DeadLetters => "dead-letters",
-            Pool::Sweep => "sweep",
-            Pool::Relay => "relay",
-            Pool::Feed => "feed",
-            Pool::Audit => "audit",
-        }
-    }
-}
+/// Keeping the result is one small statement.
+const KEEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A pool and how many runners it has, as in `order.hold=2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +58,7 @@ impl FromStr for PoolSize {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, runners) = text.split_once('=').unwrap_or((text, "1"));
-        let pool = Pool::all().find(|pool| pool.name() == name).ok_or_else(|| {
+        let pool = Pool::from_name(name).ok_or_else(|| {
             let names: Vec<_> = Pool::all().map(Pool::name).collect();
             format!("no pool is called {name}; there are {}", names.join(", "))
         })?;
@@ -128,6 +82,18 @@ pub struct Settings {
     pub hold_batch_size: usize,
 }
 
+impl Settings {
+    /// Whether everybody is configured whom the workers of this pool ask.
+    fn can_run(&self, pool: Pool) -> bool {
+        match pool {
+            Pool::Commands(queue) if queue.asks_a_gateway() => self.gateway.is_some(),
+            Pool::Commands(Queue::MailSend) => self.outlets.mailer.is_some(),
+            Pool::Commands(Queue::OrderReport) => self.outlets.data_platform.is_some(),
+            _ => true,
+        }
+    }
+}
+
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
     // Runners that wait for others outside are in nobody's way.
@@ -135,6 +101,9 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
         Pool::Commands(queue) if queue.waits_for_others() => runner::turns(size.runners),
         _ => runner::turns(1),
     };
+    // One that waits for a gateway or an outlet to be configured is not reported as working here.
+    let context =
+        if settings.can_run(size.pool) { context.join(size.pool, size.runners) } else { context.clone() };
     for _ in 0..size.runners {
         let context = context.clone();
         match size.pool {
@@ -197,31 +166,49 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                     tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
                 }
             }
+            Pool::Replays => {
+                tasks.spawn(replay_dead_letters::run(context));
+            }
             Pool::Sweep => {
                 tasks.spawn(sweep::run(context));
             }
             Pool::Relay => {
-                tasks.spawn(relay_events::run(context.pool, context.publisher, context.stop));
+                tasks.spawn(relay_events::run(context));
             }
             Pool::Feed => {
                 let (outlets, time_zone) = (settings.outlets.clone(), settings.time_zone);
                 tasks.spawn(async move { feed_effects::run(context, &outlets, time_zone).await });
             }
             Pool::Audit => {
-                tasks.spawn(export_audit(context.pool, context.stop));
+                tasks.spawn(backlog::export(context.pool.clone(), context.stop.clone()));
+                tasks.spawn(export_audit(context));
+            }
+            Pool::Figures => {
+                tasks.spawn(figures::run(context));
             }
         }
     }
 }
 
-/// Checks the truths now and then, and shows each as a metric: 0 when it holds.
-async fn export_audit(pool: PgPool, stop: CancellationToken) {
+/// Checks the truths now and then, shows each as a metric, 0 when it holds, and keeps the result for the console.
+async fn export_audit(context: Context) {
+    let Context { pool, stop, gate, tally, .. } = context;
     let mut rest = Duration::ZERO;
     while stop.run_until_cancelled(tokio::time::sleep(rest)).await.is_some() {
+        if stop.run_until_cancelled(gate.opened()).await.is_none() {
+            return;
+        }
         let started = Instant::now();
         let findings = store::within(&pool, AUDIT_LIMIT, audit::check);
         match stop.run_until_cancelled(findings).await {
             Some(Ok(findings)) => {
+                tally.note(findings.len(), started.elapsed(), None);
+                let kept = store::within(&pool, KEEP_LIMIT, async |conn| {
+                    audit_results::store(conn, &findings, started.elapsed()).await
+                });
+                if let Err(error) = kept.await {
+                    warn!(%error, "cannot keep the audit's result");
+                }
                 for finding in findings {
                     let violations = finding.violations as f64;
                     gauge!("holdfast_audit_violations", "truth" => finding.truth).set(violations);
@@ -229,6 +216,7 @@ async fn export_audit(pool: PgPool, stop: CancellationToken) {
                         warn!(truth = finding.truth, violations, examples = ?finding.examples, "a truth is broken");
                     }
                 }
+                gauge!("holdfast_audit_finished_timestamp_seconds").set(clock::now().timestamp() as f64);
             }
             Some(Err(error)) => warn!(%error, "cannot audit now"),
             None => return,

@@ -15,8 +15,10 @@ use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::refundable::{self, Refundable};
 use holdfast::store::refunds::{self, NewRefund, RefundStatus};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::distinct::distinct;
+use crate::facts;
 use crate::give_back::{Refunded, give_back};
 use crate::worker::{
     Applied, ApplyError, BatchLimits, Delivered, Unsettled, Verdict, Worker, read_command, unknown_order,
@@ -39,6 +41,10 @@ impl Worker for RefundOrders {
 
     fn read(&self, incoming: &Incoming) -> Result<RefundOrder, Verdict> {
         read_command(incoming)
+    }
+
+    fn subjects(&self, message: &RefundOrder, about: &mut dyn FnMut(Uuid)) {
+        about(message.command_id.0);
     }
 
     async fn apply(
@@ -123,7 +129,7 @@ impl Deciding<'_> {
     }
 
     async fn carry_out(self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
-        events::append(tx, &self.refused).await?;
+        facts::append(tx, &self.refused).await?;
         if self.refunds.is_empty() {
             return Ok(Vec::new());
         }

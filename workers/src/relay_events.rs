@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::follow::{self, FollowError, Follower, LIMIT, Progress};
+use crate::runner::Context;
 
 /// Facts in one message.
 const MAX_FACTS: usize = 100;
@@ -26,8 +26,9 @@ const MAX_FACTS: usize = 100;
 const FACTS_AT_ONCE: usize = 1_000;
 
 /// Relays until told to stop.
-pub async fn run(pool: PgPool, publisher: Publisher, stop: CancellationToken) {
-    follow::run(Relay { pool: pool.clone(), publisher }, pool, stop).await;
+pub async fn run(context: Context) {
+    let (pool, publisher) = (context.pool.clone(), context.publisher.clone());
+    follow::run(Relay { pool, publisher }, context).await;
 }
 
 struct Relay {

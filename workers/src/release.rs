@@ -3,11 +3,14 @@
 use holdfast::clock;
 use holdfast::domain::ids::OrderId;
 use holdfast::event::OrderEvent;
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::orders;
 use holdfast::store::stock::{self, StockChange};
-use metrics::{counter, histogram};
+use metrics::histogram;
 use sqlx::PgConnection;
+
+use crate::facts;
+use crate::tally;
 
 /// Ends those of these holds whose time is up, writes that down, and returns what it does to the stock, for the
 /// caller to apply together with its own changes: SKUs are locked once and in order.
@@ -25,12 +28,10 @@ pub async fn expire(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
             event: OrderEvent::Expired { expires_at: hold.expires_at, released_at },
         })
         .collect();
-    events::append(tx, &told).await?;
-    for hold in &expired {
-        let lateness = (released_at - hold.expires_at).as_seconds_f64().max(0.0);
-        histogram!("holdfast_release_lateness_seconds").record(lateness);
-    }
-    counter!("holdfast_holds_released_total", "reason" => "expired").increment(expired.len() as u64);
+    facts::append(tx, &told).await?;
+    let lateness =
+        expired.iter().map(|hold| (released_at - hold.expires_at).as_seconds_f64().max(0.0)).collect();
+    tally::record(histogram!("holdfast_release_lateness_seconds"), lateness);
     let ids: Vec<OrderId> = expired.iter().map(|hold| hold.id).collect();
     units_back(tx, &ids).await
 }

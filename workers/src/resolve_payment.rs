@@ -8,6 +8,7 @@ mod plan;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use holdfast::broker::envelope::Incoming;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::{CommandId, OrderId};
@@ -18,8 +19,10 @@ use holdfast::store::card_payments::{self, CardPayment};
 use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{self, ledger};
 use sqlx::{PgConnection, PgPool};
+use tracing::info;
+use uuid::Uuid;
 
-use crate::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
+use crate::ask_gateway::{Answer, Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
 use crate::distinct::distinct;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
@@ -66,6 +69,10 @@ impl Worker for ResolvePayments {
         read_command(incoming).map(|command| Resolving { command, asked: Asked::NotYet })
     }
 
+    fn subjects(&self, message: &Resolving, about: &mut dyn FnMut(Uuid)) {
+        about(message.command.payment_id.0);
+    }
+
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
         let ids: Vec<CommandId> =
             batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
@@ -74,9 +81,14 @@ impl Worker for ResolvePayments {
             Ok::<_, sqlx::Error>((card_payments::find(conn, &ids).await?, looked_at))
         })
         .await?;
-        let open = found.into_iter().map(|payment| (payment.id, payment)).collect();
+        let mut open: HashMap<CommandId, CardPayment> =
+            found.into_iter().map(|payment| (payment.id, payment)).collect();
+        let stated: Vec<Option<Asked>> =
+            batch.iter().map(|delivered| state(&delivered.message.command, &mut open, looked_at)).collect();
         let asked = ask_each(self.gateway.as_ref(), &ids, open, looked_at).await;
-        batch.iter_mut().zip(asked).for_each(|(delivered, asked)| delivered.message.asked = asked);
+        for ((delivered, stated), asked) in batch.iter_mut().zip(stated).zip(asked) {
+            delivered.message.asked = stated.unwrap_or(asked);
+        }
         Ok(())
     }
 
@@ -115,6 +127,20 @@ impl Worker for ResolvePayments {
         let unsettled = plan.carry_out(tx).await?;
         Ok(Applied { verdicts, unsettled, ..Applied::default() })
     }
+}
+
+/// What an operator states takes the place of the gateway's answer; nobody is asked about that payment then.
+fn state(
+    command: &ResolvePayment,
+    open: &mut HashMap<CommandId, CardPayment>,
+    looked_at: DateTime<Utc>,
+) -> Option<Asked> {
+    let stated = command.stated?;
+    let payment = open.get(&command.payment_id).filter(|payment| stated.ends(payment.status));
+    let Some(question) = payment.map(Question::from) else { return Some(Asked::NotNeeded) };
+    open.remove(&command.payment_id);
+    info!(id = %question.id.0, stated = stated.name(), "an operator says what came of a payment");
+    Some(Asked::Answered(Answer::stated(&question, stated.finding(), looked_at)))
 }
 
 /// What the customers of payments that use purses can spend, locked until the transaction ends.

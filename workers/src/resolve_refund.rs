@@ -13,7 +13,7 @@ use holdfast::domain::refund::RefundRefusal;
 use holdfast::event::OrderEvent;
 use holdfast::gateway::port::{Cancel, CancelAnswer, FindAnswer, Gateway};
 use holdfast::message::{Queue, ResolveRefund};
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::refunds::{self, OpenRefund};
 use holdfast::store::{self, ledger};
@@ -23,7 +23,9 @@ use tracing::warn;
 
 use crate::ask_gateway::{LIMIT, ask_once};
 use crate::distinct::distinct;
+use crate::facts;
 use crate::give_back::{Refunded, give_back};
+use crate::tally;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 
 /// The worker. Locks orders, then purses, then SKUs, each in order.
@@ -149,8 +151,8 @@ async fn carry_out(
     }
     refunds::finish(tx, &ended).await?;
     refunds::note_inquiries(tx, &unsure).await?;
-    counter!("holdfast_refunds_total", "outcome" => "refused").increment(refused.len() as u64);
-    events::append(tx, &refused).await?;
+    tally::count(counter!("holdfast_refunds_total", "outcome" => "refused"), refused.len());
+    facts::append(tx, &refused).await?;
     give_back(tx, &done).await
 }
 

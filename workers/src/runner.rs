@@ -4,7 +4,7 @@
 //! batch: at low load a batch is one message, under load batches form by themselves.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast::broker::BrokerError;
@@ -12,20 +12,25 @@ use holdfast::broker::connection::{Connector, within};
 use holdfast::broker::envelope::Incoming;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
+use holdfast::pool::Pool;
 use holdfast::retry::Backoff;
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
+use metrics::gauge;
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use crate::bell::Bell;
 use crate::finish::{Finisher, Settled};
 use crate::pause;
+use crate::pauses::{Gate, Pauses};
+use crate::roster::{Roster, Tally};
 use crate::settle::{Stopped, settle};
+use crate::traces::Spans;
 use crate::worker::{Delivered, Verdict, Worker};
 
 pub(crate) const BROKER_CEILING: Duration = Duration::from_secs(2);
@@ -48,6 +53,22 @@ pub struct Context {
     pub topology: Topology,
     /// Says when to stop.
     pub stop: CancellationToken,
+    /// Which pools are paused.
+    pub pauses: Pauses,
+    /// The pools of this process, for its reports.
+    pub roster: Roster,
+    /// Open while the pool that this context is for is not paused.
+    pub gate: Gate,
+    /// Where its batches are noted.
+    pub tally: Tally,
+}
+
+impl Context {
+    /// The same for the runners of one pool of this process.
+    pub fn join(&self, pool: Pool, runners: usize) -> Self {
+        let (gate, tally) = (self.pauses.gate(pool), self.roster.join(pool, runners));
+        Self { gate, tally, ..self.clone() }
+    }
 }
 
 /// Hands the runners of one pool their turns to apply a batch that is not full.
@@ -64,6 +85,8 @@ pub fn turns(count: usize) -> Turns {
 pub(crate) enum Ended {
     #[error("told to stop")]
     Stopped,
+    #[error("the pool is paused")]
+    Paused,
     #[error("nothing is redelivered any more")]
     Trusted,
     #[error("what was redelivered did no harm so far")]
@@ -117,7 +140,8 @@ impl From<lapin::Error> for Ended {
     }
 }
 
-/// Runs one worker on one channel until told to stop; a lost channel is opened again.
+/// Runs one worker on one channel until told to stop; a lost channel is opened again. While its pool is paused it has no
+/// consumer.
 pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let queue = worker.queue();
     let connector = Connector::new(&context.amqp_url, &format!("holdfast-workers {queue}"));
@@ -125,11 +149,14 @@ pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
     let mut mode = Mode::FIRST;
-    loop {
+    while stop.run_until_cancelled(runner.context.gate.opened()).await.is_some() {
         let ended = match stop.run_until_cancelled(runner.open(mode)).await {
             Some(Ok((channel, consumer))) => {
                 info!(queue = runner.queue, ?mode, "consuming");
+                let consumers = gauge!("holdfast_consumers", "queue" => runner.queue.clone());
+                consumers.increment(1.0);
                 let ended = runner.consume(&channel, consumer, mode).await;
+                consumers.decrement(1.0);
                 // Whatever it was given ahead goes back to the queue; a broken channel needs no farewell.
                 let _ = within(CLOSE_TIMEOUT, channel.close(200, "done".into())).await;
                 ended
@@ -143,15 +170,17 @@ pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
                 backoff.reset();
                 mode = Mode::Full;
             }
+            Ended::Paused => {
+                info!(queue = runner.queue, "paused");
+                backoff.reset();
+                mode = Mode::FIRST;
+            }
             Ended::SoFarSoGood => mode = mode.bolder(runner.worker.limits().prefetch),
             ended => {
                 warn!(queue = runner.queue, error = %ended, "consumer lost, opening a new one");
                 mode = Mode::FIRST;
                 stop.run_until_cancelled(backoff.wait()).await;
             }
-        }
-        if stop.is_cancelled() {
-            break;
         }
     }
     runner.connector.close().await;
@@ -231,25 +260,32 @@ impl<W: Worker> Runner<W> {
     }
 
     async fn settle(&self, mut batch: Batch<W::Message>) -> Result<Settled, Stopped> {
-        let Context { pool, stop, bell, .. } = &self.context;
-        let applied = settle(&self.worker, pool, &mut batch.readable, stop).await?;
+        let Context { pool, stop, bell, tally, .. } = &self.context;
+        let spans = Spans::open(&self.queue, &batch.readable);
+        let started = Instant::now();
+        let mut applied =
+            settle(&self.worker, pool, &mut batch.readable, stop).instrument(spans.batch.clone()).await?;
         bell.ring();
+        let messages = batch.readable.len() + batch.unreadable.len();
+        tally.note(messages, started.elapsed(), batch.queued_at_seconds);
+        let follows = spans.hand_on(&self.worker, &batch.readable, &mut applied);
         let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled {
-            judged,
-            wake_ups: applied.wake_ups,
-            unsettled: applied.unsettled,
-            last_tag: batch.last_tag,
-        })
+        Ok(Settled { judged, follows, last_tag: batch.last_tag })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,
     /// a batch that is not full waits and grows: many small transactions would cost more than they bring.
     async fn take(&self, consumer: &mut Consumer) -> Result<(Batch<W::Message>, Option<Turn>), Ended> {
         let first = self.next(consumer).await?;
-        let mut batch =
-            Batch { readable: vec![], unreadable: vec![], last_tag: 0, redelivered: false, weight: 0 };
+        let mut batch = Batch {
+            readable: vec![],
+            unreadable: vec![],
+            last_tag: 0,
+            redelivered: false,
+            weight: 0,
+            queued_at_seconds: None,
+        };
         self.add(&mut batch, first);
         let mut turn = None;
         while !self.is_full(&batch) {
@@ -272,6 +308,7 @@ impl<W: Worker> Runner<W> {
         tokio::select! {
             biased;
             () = self.context.stop.cancelled() => Err(Ended::Stopped),
+            () = self.context.gate.shut() => Err(Ended::Paused),
             next = consumer.next() => Ok(next.ok_or(Ended::ConsumerGone)??),
         }
     }
@@ -285,6 +322,8 @@ impl<W: Worker> Runner<W> {
         batch.last_tag = delivery.delivery_tag;
         batch.redelivered |= delivery.redelivered;
         let incoming = Incoming::new(delivery);
+        let queued_at = incoming.queued_at_seconds();
+        batch.queued_at_seconds = batch.queued_at_seconds.into_iter().chain(queued_at).min();
         match self.worker.read(&incoming) {
             Ok(message) => {
                 batch.weight += self.worker.weight(&message);
@@ -306,4 +345,6 @@ struct Batch<M> {
     redelivered: bool,
     /// How many orders they touch.
     weight: usize,
+    /// When the oldest of them came into the queue.
+    queued_at_seconds: Option<u64>,
 }

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 
 use crate::pause;
 use crate::release;
+use crate::tally;
 use crate::worker::{Applied, ApplyError, Delivered, Verdict, Worker};
 
 /// The longest wait between two looks at a database that is away.
@@ -125,8 +126,10 @@ async fn try_once<W: Worker>(
     batch: &[Delivered<W::Message>],
 ) -> Result<Applied, Trouble> {
     let started = Instant::now();
-    let applied =
-        store::within(pool, APPLY_LIMIT, async |conn| transaction(worker, conn, batch).await).await?;
+    let applied = store::within(pool, APPLY_LIMIT, async |conn| {
+        tally::at_commit(transaction(worker, conn, batch)).await
+    })
+    .await?;
     histogram!("holdfast_apply_seconds", "queue" => worker.queue()).record(started.elapsed());
     histogram!("holdfast_batch_size", "queue" => worker.queue()).record(batch.len() as f64);
     Ok(applied)
@@ -147,8 +150,11 @@ async fn transaction<W: Worker>(
         Ok(Err(ApplyError::Overdue(orders))) => {
             tx.rollback().await?;
             let mut own = conn.begin().await?;
-            release::expire_and_give_back(&mut own, &orders).await?;
-            own.commit().await?;
+            tally::at_commit(async {
+                release::expire_and_give_back(&mut own, &orders).await?;
+                own.commit().await
+            })
+            .await?;
             return Err(Trouble::TryAgain);
         }
         Ok(Err(ApplyError::Overtaken)) => {

@@ -2,11 +2,15 @@
 //! refunds and charges that nobody has asked about for a while, and effects that nobody has tried. In health it finds
 //! nothing: the timers and messages were there first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
+use holdfast::message::Queue;
+use holdfast::pool::Pool;
+use holdfast::store::effects::EffectKind;
 use holdfast::store::{self, card_charges, card_payments, effects, orders, refunds};
+use holdfast::telemetry::trace_parent::TraceParent;
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +19,7 @@ use tracing::{info, warn};
 use crate::feed_effects;
 use crate::release;
 use crate::runner::Context;
+use crate::tally;
 use crate::worker::Unsettled;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -34,31 +39,46 @@ const EFFECTS_AT_ONCE: i64 = 5_000;
 /// Sweeps between two looks for lost messages.
 const MESSAGES_EVERY: u64 = 10;
 
-/// Sweeps once a second until told to stop.
+/// Sweeps once a second until told to stop. What belongs to a paused pool is left alone: an operator who pauses
+/// `order.expire` wants no hold released, and wake-up calls for a queue that nobody reads would only pile up.
 pub async fn run(context: Context) {
-    let Context { pool, publisher, bell, stop, .. } = context;
+    let pauses = context.pauses.clone();
+    let may = move |queue: Queue| pauses.gate(Pool::Commands(queue)).is_open();
+    let Context { pool, publisher, bell, stop, gate, tally, .. } = context;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0_u64;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match sweep(&pool, GRACE_SECONDS).await {
+        if !gate.is_open() {
+            continue;
+        }
+        let started = Instant::now();
+        let swept = if may(Queue::OrderExpire) { sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
+        match swept {
             Ok(0) => {}
             Ok(released) => {
                 bell.ring();
+                tally.note(released, started.elapsed(), None);
                 counter!("holdfast_swept_holds_total").increment(released as u64);
                 info!(released, "released overdue holds whose timer was late");
             }
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         if round.is_multiple_of(MESSAGES_EVERY) {
-            match wake_unsettled(&pool, &publisher, QUIET_SECONDS).await {
+            match wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
                 Ok(0) => {}
-                Ok(woken) => info!(woken, "woke payments, refunds and charges whose message was lost"),
+                Ok(woken) => {
+                    counter!("holdfast_woken_messages_total", "kind" => "money").increment(woken as u64);
+                    info!(woken, "woke payments, refunds and charges whose message was lost");
+                }
                 Err(error) => warn!(%error, "cannot look for forgotten payments now"),
             }
-            match wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS).await {
+            match wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS, &may).await {
                 Ok(0) => {}
-                Ok(woken) => info!(woken, "woke effects whose message was lost"),
+                Ok(woken) => {
+                    counter!("holdfast_woken_messages_total", "kind" => "effect").increment(woken as u64);
+                    info!(woken, "woke effects whose message was lost");
+                }
                 Err(error) => warn!(%error, "cannot look for forgotten effects now"),
             }
         }
@@ -66,17 +86,21 @@ pub async fn run(context: Context) {
     }
 }
 
-/// Publishes the commands for card payments, refunds and charges that nobody has asked about for `quiet_seconds`. Returns
-/// how many.
+/// Publishes the commands for card payments, refunds and charges that nobody has asked about for `quiet_seconds`, where
+/// their queue may be used. Returns how many.
 pub async fn wake_unsettled(
     pool: &PgPool,
     publisher: &Publisher,
     quiet_seconds: i32,
+    may: impl Fn(Queue) -> bool,
 ) -> anyhow::Result<usize> {
+    let at_most = |queue| if may(queue) { AT_ONCE } else { 0 };
+    let of_payments = at_most(Queue::PaymentResolve);
+    let (of_refunds, of_charges) = (at_most(Queue::RefundResolve), at_most(Queue::WalletCharge));
     let forgotten = store::within(pool, LIMIT, async |conn| {
-        let payments = card_payments::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
-        let refunds = refunds::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
-        let charges = card_charges::claim_forgotten(conn, quiet_seconds, AT_ONCE).await?;
+        let payments = card_payments::claim_forgotten(conn, quiet_seconds, of_payments).await?;
+        let refunds = refunds::claim_forgotten(conn, quiet_seconds, of_refunds).await?;
+        let charges = card_charges::claim_forgotten(conn, quiet_seconds, of_charges).await?;
         let payments = payments.into_iter().map(|(payment, order)| Unsettled::Payment(payment, order));
         let refunds = refunds.into_iter().map(|(refund, order)| Unsettled::Refund(refund, order));
         let charges = charges.into_iter().map(Unsettled::Charge);
@@ -85,14 +109,28 @@ pub async fn wake_unsettled(
     .await?;
     let count = forgotten.len();
     let now = clock::now();
-    publisher.publish_all(forgotten.into_iter().map(|unsettled| unsettled.message(now)).collect()).await?;
+    // What they came from is not known any more: each begins a trace.
+    publisher
+        .publish_all(
+            forgotten.into_iter().map(|unsettled| unsettled.message(now, TraceParent::fresh())).collect(),
+        )
+        .await?;
     Ok(count)
 }
 
-/// Publishes the messages of open effects that have been due for `quiet_seconds`. Returns how many.
-pub async fn wake_effects(pool: &PgPool, publisher: &Publisher, quiet_seconds: i32) -> anyhow::Result<usize> {
+/// Publishes the messages of open effects that have been due for `quiet_seconds`, where their queue may be used. Returns
+/// how many.
+pub async fn wake_effects(
+    pool: &PgPool,
+    publisher: &Publisher,
+    quiet_seconds: i32,
+    may: impl Fn(Queue) -> bool,
+) -> anyhow::Result<usize> {
+    let mails = may(Queue::MailSend).then_some(EffectKind::Mail);
+    let reports = may(Queue::OrderReport).then_some(EffectKind::Report);
+    let kinds: Vec<EffectKind> = mails.into_iter().chain(reports).collect();
     let forgotten = store::within(pool, LIMIT, async |conn| {
-        effects::claim_forgotten(conn, quiet_seconds, EFFECTS_AT_ONCE).await
+        effects::claim_forgotten(conn, &kinds, quiet_seconds, EFFECTS_AT_ONCE).await
     })
     .await?;
     let count = forgotten.len();
@@ -105,11 +143,14 @@ pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
     let mut total = 0;
     loop {
         let looked_at = store::within(pool, LIMIT, async |conn| {
-            let mut tx = conn.begin().await?;
-            let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
-            release::expire_and_give_back(&mut tx, &overdue).await?;
-            tx.commit().await?;
-            Ok::<_, sqlx::Error>(overdue.len())
+            tally::at_commit(async {
+                let mut tx = conn.begin().await?;
+                let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
+                release::expire_and_give_back(&mut tx, &overdue).await?;
+                tx.commit().await?;
+                Ok::<_, sqlx::Error>(overdue.len())
+            })
+            .await
         })
         .await?;
         total += looked_at;

@@ -9,7 +9,9 @@ use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::message::{
     ChargeWallet, Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode,
 };
+use holdfast::telemetry::trace_parent::TraceParent;
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 /// How often a message of a newer version is offered before it becomes a dead letter.
 const NEWER_VERSION_ATTEMPTS: u32 = 3;
@@ -97,10 +99,10 @@ impl WakeUp {
     }
 
     /// The timer message: one hop on the delay ladder towards the due instant.
-    pub fn message(self, now: DateTime<Utc>) -> Outgoing {
+    pub fn message(self, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
         let rung = Rung::for_delay((self.due_at - now).to_std().unwrap_or_default());
         let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
-        Outgoing::command(&command, now, None).after(rung)
+        Outgoing::command(&command, now, Some(&trace.to_string())).after(rung)
     }
 }
 
@@ -116,18 +118,26 @@ pub enum Unsettled {
 }
 
 impl Unsettled {
+    /// The payment, refund or charge.
+    pub fn subject(self) -> Uuid {
+        let (Self::Payment(id, _) | Self::Refund(id, _) | Self::Charge(id)) = self;
+        id.0
+    }
+
     /// The command to bring it to its end.
-    pub fn message(self, now: DateTime<Utc>) -> Outgoing {
+    pub fn message(self, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
         let (version, is_hint) = (Version, false);
+        let trace = trace.to_string();
+        let trace = Some(trace.as_str());
         match self {
             Self::Payment(payment_id, order_id) => {
-                Outgoing::command(&ResolvePayment { version, payment_id, order_id, is_hint }, now, None)
+                Outgoing::command(&ResolvePayment::new(payment_id, order_id), now, trace)
             }
             Self::Refund(refund_id, order_id) => {
-                Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, None)
+                Outgoing::command(&ResolveRefund { version, refund_id, order_id }, now, trace)
             }
             Self::Charge(charge_id) => {
-                Outgoing::command(&ChargeWallet { version, charge_id, is_hint }, now, None)
+                Outgoing::command(&ChargeWallet { version, charge_id, is_hint }, now, trace)
             }
         }
     }
@@ -186,6 +196,10 @@ pub trait Worker: Send + Sync + 'static {
         1
     }
 
+    /// Names what a message is about: orders, or what [`Unsettled::subject`] is. What follows from a batch goes on with
+    /// the trace of the message about the same.
+    fn subjects(&self, _message: &Self::Message, _about: &mut dyn FnMut(Uuid)) {}
+
     /// Asks others what [`apply`](Self::apply) has to know, before and outside its transaction. An error is an outage
     /// of the database: the batch waits, and this is called again.
     fn prepare(
@@ -225,7 +239,6 @@ pub fn unknown_order() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     #[test]
     fn one_wake_up_call_per_due_instant() {

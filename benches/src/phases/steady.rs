@@ -170,8 +170,8 @@ async fn watched<T>(
             waiting += stage.depth(queue).await?;
         }
         samples.push(waiting);
-        let held = workers.metric("holdfast_orders_decided_total").await?;
-        progress.show(&format!("{held:.0} orders, {waiting} messages waiting"));
+        let decided = workers.metric("holdfast_orders_decided_total").await?;
+        progress.show(&format!("{decided:.0} decisions, {waiting} messages waiting"));
         if let Some(done) = done {
             return Ok((done, samples));
         }

@@ -55,6 +55,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// An age in whole seconds, as coarse as a glance needs.
+pub fn age(seconds: i64) -> String {
+    // Ages are far below what a float holds exactly.
+    if seconds < 10 { format!("{} s", seconds.max(0)) } else { duration(seconds as f64) }
+}
+
 fn with_separators(digits: &str) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
     let mut text = String::from(sign);
@@ -83,5 +89,6 @@ mod tests {
         for (value, shown) in [(0.25, "0.25 s"), (42.4, "42 s"), (600.0, "10 min"), (90_000.0, "25 h")] {
             assert_eq!(duration(value), shown);
         }
+        assert_eq!((age(-1), age(7), age(180)), ("0 s".to_owned(), "7 s".to_owned(), "3 min".to_owned()));
     }
 }

@@ -15,6 +15,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::ask_gateway::{Answer, ask_on, some_more_times};
+use crate::tally;
 use crate::worker::{Unsettled, Verdict};
 
 /// What a batch does.
@@ -77,7 +78,7 @@ impl Plan {
     fn settle_late(&mut self, card: &CardCharge) {
         let fits = self.fill(card).takes(card.amount, Purse::Wallet.limit());
         warn!(charge_id = %card.id.0, amount_won = card.amount.0, fits, "money came for a declined charge");
-        counter!("holdfast_late_payments_total").increment(1);
+        tally::count(counter!("holdfast_late_payments_total"), 1);
         if fits {
             return self.post(card, true);
         }
@@ -128,5 +129,5 @@ fn status(open: Open) -> ChargeStatus {
 }
 
 fn count(outcome: &'static str) {
-    counter!("holdfast_charges_total", "outcome" => outcome).increment(1);
+    tally::count(counter!("holdfast_charges_total", "outcome" => outcome), 1);
 }

@@ -7,7 +7,7 @@ use holdfast::domain::order::OrderState;
 use holdfast::domain::payment::{Parts, PaymentDecision};
 use holdfast::event::OrderEvent;
 use holdfast::message::ConfirmPayment;
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, OrderStatus};
 use holdfast::store::payments::{self, Begin, NewPayment};
@@ -16,7 +16,9 @@ use metrics::counter;
 use sqlx::PgConnection;
 
 use super::sold;
+use crate::facts;
 use crate::release;
+use crate::tally;
 use crate::worker::{ApplyError, Unsettled};
 
 /// What a batch does.
@@ -117,7 +119,7 @@ impl Plan {
             changes.extend(release::expire(tx, &self.overdue).await?);
         }
         stock::change(tx, &changes).await?;
-        events::append(tx, &self.told).await?;
+        facts::append(tx, &self.told).await?;
         self.count();
         let asked = self.payments.into_iter().filter(|payment| payment.begin == Begin::Requesting);
         Ok(asked.map(|payment| Unsettled::Payment(payment.id, payment.order_id)).collect())
@@ -130,7 +132,7 @@ impl Plan {
                 Begin::Captured => "captured",
                 Begin::Declined(_) => "declined",
             };
-            counter!("holdfast_payments_total", "outcome" => outcome).increment(1);
+            tally::count(counter!("holdfast_payments_total", "outcome" => outcome), 1);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Where an effect stands while it is told, and what becomes of it and of its message.
 
 use chrono::{DateTime, Utc};
-use holdfast::dead_letters::printable;
 use holdfast::domain::notice::Notice;
 use holdfast::retry::effect_delay;
 use holdfast::store::effects::{EffectStatus, End, Postponed, Standing};
 use holdfast::store::notices::Unreadable;
+use holdfast::terminal::printable;
 
 use super::Outcome;
 use crate::worker::{UNKNOWN_ORDER_ATTEMPTS, Verdict};

@@ -11,7 +11,7 @@ use holdfast::domain::payment::Purses;
 use holdfast::domain::refusal::DeclineReason;
 use holdfast::event::OrderEvent;
 use holdfast::store::card_payments::{self, CardPayment, Change};
-use holdfast::store::events::{self, NewEvent};
+use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, OrderStatus};
 use holdfast::store::payments::PaymentStatus;
@@ -21,7 +21,9 @@ use sqlx::PgConnection;
 
 use crate::ask_gateway::{Answer, again, ask_on, some_more_times};
 use crate::confirm_payment::sold;
+use crate::facts;
 use crate::release;
+use crate::tally;
 use crate::worker::{Unsettled, Verdict};
 
 /// What a batch does.
@@ -97,7 +99,7 @@ impl Plan {
                 let (payment_id, amount_won) = (payment.id, payment.parts.card);
                 self.change(payment, PaymentStatus::Returned);
                 self.tell(payment, OrderEvent::PaymentReturned { payment_id, amount_won });
-                counter!("holdfast_payments_total", "outcome" => "returned").increment(1);
+                count("returned");
             }
             Step::AskAgain(open) => {
                 self.changes.push(Change { not_found, ..changed(payment, status(open)) });
@@ -115,7 +117,7 @@ impl Plan {
         self.post(payment, Phase::Posted, entries);
         let method = payment.parts.method();
         self.tell(payment, OrderEvent::Paid { payment_id, amount_won, method });
-        counter!("holdfast_payments_total", "outcome" => "captured").increment(1);
+        count("captured");
     }
 
     fn post(&mut self, payment: &CardPayment, phase: Phase, entries: Vec<Entry>) {
@@ -127,7 +129,7 @@ impl Plan {
         let declined = Some((reason, code.clone()));
         self.changes.push(Change { declined, ..changed(payment, PaymentStatus::Declined) });
         self.tell(payment, OrderEvent::PaymentDeclined { payment_id: payment.id, reason, code });
-        counter!("holdfast_payments_total", "outcome" => "declined").increment(1);
+        count("declined");
     }
 
     fn change(&mut self, payment: &CardPayment, status: PaymentStatus) {
@@ -141,13 +143,13 @@ impl Plan {
     fn tell_late(&mut self, payment: &CardPayment, paid: bool) {
         let (payment_id, amount_won) = (payment.id, payment.parts.card);
         self.tell(payment, OrderEvent::PaymentLate { payment_id, amount_won, paid });
-        counter!("holdfast_late_payments_total").increment(1);
+        tally::count(counter!("holdfast_late_payments_total"), 1);
     }
 
     /// Does it all. Returns the payments that are to go back.
     pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
         // What a payment came to is told before what follows from it.
-        events::append(tx, &std::mem::take(&mut self.told)).await?;
+        facts::append(tx, &std::mem::take(&mut self.told)).await?;
         let mut available = self.lock_stock(tx).await?;
         let mut stock_changes = Vec::new();
         if !self.freed.is_empty() {
@@ -171,7 +173,7 @@ impl Plan {
         stock::change(tx, &stock_changes).await?;
         card_payments::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;
-        events::append(tx, &self.told).await?;
+        facts::append(tx, &self.told).await?;
         Ok(returning)
     }
 
@@ -256,6 +258,10 @@ impl Plan {
         order.state = OrderState::Paid { paid_at: self.now };
         Some(from)
     }
+}
+
+fn count(outcome: &'static str) {
+    tally::count(counter!("holdfast_payments_total", "outcome" => outcome), 1);
 }
 
 fn changed(payment: &CardPayment, status: PaymentStatus) -> Change {

@@ -1,0 +1,75 @@
+//! `holdfast health`: how everything is, at a glance.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast::config::{DatabaseConfig, ManagementConfig};
+use holdfast::ops::health::{self, HealthView, Verdict};
+use holdfast::ops::queues::Inspector;
+use holdfast::terminal::printable;
+
+#[derive(Args)]
+pub(super) struct HealthArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// RabbitMQ
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: String,
+    #[command(flatten)]
+    management: ManagementConfig,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit 1 if anything is not well.
+pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
+    let pool = super::pool(&arguments.database, "holdfast-health")?;
+    let inspector = Inspector::new(&arguments.amqp_url, &arguments.management)?;
+    let facts = async { health::facts(&mut *pool.acquire().await?).await };
+    let (facts, queues) = tokio::join!(facts, inspector.look());
+    inspector.close().await;
+    let view = facts.context("cannot ask PostgreSQL")?.with_queues(queues);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+    } else {
+        print(&view);
+    }
+    Ok(if view.verdict == Verdict::Well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(view: &HealthView) {
+    println!("{}", view.verdict.word());
+    for finding in &view.findings {
+        let light = if finding.verdict == Verdict::Wrong { "WRONG" } else { "look " };
+        println!("{light}  {}", printable(&finding.what));
+        println!("       {}", printable(&finding.meaning));
+        println!("       {}", finding.todo);
+    }
+    let alive = view.workers.processes.iter().filter(|process| process.alive).count();
+    let open: i64 = view.open_money.iter().map(|open| open.count).sum();
+    let figures = [
+        ("holds overdue", view.overdue_holds.count.to_string()),
+        ("latest release of the hour", format!("{} ms", view.lateness.worst_hour_ms)),
+        ("payments, refunds, charges open", open.to_string()),
+        ("webhooks unmatched", view.unmatched_webhooks.count.to_string()),
+        ("late money of the day", format!("{} won", view.late_money.amount_won)),
+        ("dead letters open", view.dead_letters.count.to_string()),
+        ("facts to publish, to feed", format!("{}, {}", view.relay_lag.count, view.feed_lag.count)),
+        ("worker processes alive", alive.to_string()),
+        ("messages ready in commands", ready(view).to_string()),
+    ];
+    for (name, value) in figures {
+        println!("{name:32}  {value}");
+    }
+    let orders: Vec<String> =
+        view.orders.iter().map(|outcome| format!("{} {}", outcome.total, outcome.outcome)).collect();
+    println!("{:32}  {}", "orders of the hour", orders.join(", "));
+}
+
+fn ready(view: &HealthView) -> u64 {
+    let commands =
+        view.queues.queues.iter().filter(|queue| queue.kind == holdfast::ops::queues::QueueKind::Command);
+    commands.map(|queue| queue.ready).sum()
+}

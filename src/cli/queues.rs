@@ -1,0 +1,60 @@
+//! `holdfast queues`: what waits in the broker.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast::config::{DatabaseConfig, ManagementConfig};
+use holdfast::ops::queues::{self, Inspector, QueuesView, Source};
+
+#[derive(Args)]
+pub(super) struct QueueArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// RabbitMQ
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp_url: String,
+    #[command(flatten)]
+    management: ManagementConfig,
+    /// Also delay rungs and queues in which nothing is
+    #[arg(long)]
+    all: bool,
+    /// JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit 1 if the broker does not answer.
+pub(super) async fn run(arguments: QueueArguments) -> anyhow::Result<ExitCode> {
+    let pool = super::pool(&arguments.database, "holdfast-queues")?;
+    let inspector = Inspector::new(&arguments.amqp_url, &arguments.management)?;
+    let ages = async { queues::ages(&mut *pool.acquire().await?).await };
+    let (view, ages) = tokio::join!(inspector.look(), ages);
+    inspector.close().await;
+    let view = view.with_ages(&ages.context("cannot ask PostgreSQL")?);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+    } else {
+        print(&view, arguments.all);
+    }
+    Ok(if view.source == Source::None { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(view: &QueuesView, all: bool) {
+    println!(
+        "{:20}  {:>9}  {:>7}  {:>9}  {:16}  in / out / acknowledged per second",
+        "queue", "ready", "unacked", "consumers", "oldest"
+    );
+    for queue in
+        view.queues.iter().filter(|queue| all || queue.ready > 0 || queue.consumers > 0 || !queue.exists)
+    {
+        let unacknowledged = queue.unacknowledged.map_or_else(|| "–".to_owned(), |count| count.to_string());
+        let (oldest, rates) = (queue.oldest_words(), queue.rate_words());
+        let missing = if queue.exists { "" } else { "  missing" };
+        println!(
+            "{:20}  {:>9}  {unacknowledged:>7}  {:>9}  {oldest:16}  {rates}{missing}",
+            queue.name, queue.ready, queue.consumers
+        );
+    }
+    println!("{}", view.source_words());
+}

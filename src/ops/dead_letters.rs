@@ -1,0 +1,175 @@
+//! Dead letters: find, understand, discard and restore them. Replays are a subject of their own.
+
+pub mod api;
+pub mod body;
+pub mod detail;
+pub mod edit;
+pub mod error;
+pub mod export;
+pub mod pages;
+pub mod request;
+
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub use self::error::DeadLetterError;
+use super::rights::Actor;
+use crate::store::dead_letter_filter::{Filter, Which};
+use crate::store::dead_letter_lists::{self, Group, Page, Position, Summary};
+use crate::store::dead_letters::{self, DeadLetterStatus};
+use crate::store::operator_actions::{self, Act, NewAction};
+
+/// Dead letters on one page.
+pub const PAGE_SIZE: usize = 100;
+/// Dead letters discarded or restored at once: in one transaction, and within the time an answer may take.
+pub const MAX_CHANGED: i64 = 5_000;
+/// What kind of thing the audit log calls a dead letter.
+pub const SUBJECT: &str = "dead_letter";
+/// A reason longer than this is a novel.
+const MAX_REASON_CHARS: usize = 500;
+
+/// Which dead letters to do something to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// These.
+    Ids(Vec<Uuid>),
+    /// All that match.
+    Matching(Filter),
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct Changed {
+    /// Dead letters that were changed.
+    pub changed: usize,
+    /// Dead letters that were named, but are of another status by now.
+    pub skipped: usize,
+}
+
+/// A page of dead letters, those that died last first.
+pub async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    after: Option<Position>,
+) -> sqlx::Result<Page<Summary>> {
+    dead_letter_lists::page(conn, filter, after, PAGE_SIZE).await
+}
+
+/// Groups of dead letters, the largest first.
+pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<Group>> {
+    dead_letter_lists::groups(conn, filter).await
+}
+
+/// How many of a selection have a status, counted up to one more than `limit` where they are not named.
+pub async fn count(
+    conn: &mut PgConnection,
+    selection: &Selection,
+    which: Which,
+    limit: i64,
+) -> Result<i64, DeadLetterError> {
+    let counted = match (selection, which.status()) {
+        (Selection::Ids(ids), Some(status)) => {
+            check_known(conn, ids).await?;
+            dead_letters::count_of(conn, ids, status).await?
+        }
+        (Selection::Ids(ids), None) => i64::try_from(distinct(ids)).unwrap_or(i64::MAX),
+        (Selection::Matching(filter), _) => {
+            let filter = filter.of_status(which);
+            dead_letter_lists::count(conn, &filter, limit.saturating_add(1)).await?
+        }
+    };
+    if counted > limit { Err(DeadLetterError::TooMany { limit }) } else { Ok(counted) }
+}
+
+/// A change of many dead letters at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Give open ones up.
+    Discard,
+    /// Open discarded ones again.
+    Restore,
+}
+
+impl Change {
+    /// Of which ones.
+    pub const fn of(self) -> Which {
+        match self {
+            Self::Discard => Which::Open,
+            Self::Restore => Which::Discarded,
+        }
+    }
+
+    const fn statuses(self) -> (DeadLetterStatus, DeadLetterStatus, Act) {
+        match self {
+            Self::Discard => (DeadLetterStatus::Open, DeadLetterStatus::Discarded, Act::DeadLetterDiscard),
+            Self::Restore => (DeadLetterStatus::Discarded, DeadLetterStatus::Open, Act::DeadLetterRestore),
+        }
+    }
+}
+
+/// Discards or restores a selection, in the transaction of the caller.
+pub async fn change(
+    conn: &mut PgConnection,
+    selection: &Selection,
+    change: Change,
+    actor: &Actor,
+    reason: Option<&str>,
+) -> Result<Changed, DeadLetterError> {
+    let reason = checked_reason(reason)?;
+    if change == Change::Discard && reason.is_none() {
+        return Err(DeadLetterError::Unfit("a dead letter is discarded with a reason".to_owned()));
+    }
+    let (before, after, act) = change.statuses();
+    let (ids, skipped) = match selection {
+        Selection::Ids(named) => {
+            check_known(conn, named).await?;
+            let locked = dead_letters::lock_status(conn, named, before).await?;
+            let skipped = distinct(named) - locked.len();
+            (locked, skipped)
+        }
+        Selection::Matching(filter) => {
+            let filter = filter.of_status(change.of());
+            (dead_letter_lists::lock_matching(conn, &filter, MAX_CHANGED + 1).await?, 0)
+        }
+    };
+    if i64::try_from(ids.len()).unwrap_or(i64::MAX) > MAX_CHANGED {
+        return Err(DeadLetterError::TooMany { limit: MAX_CHANGED });
+    }
+    dead_letters::mark(conn, &ids, after).await?;
+    let actions: Vec<NewAction<'_>> = ids
+        .iter()
+        .map(|id| NewAction {
+            actor: &actor.name,
+            act,
+            subject: operator_actions::subject(SUBJECT, *id),
+            before: Some(json!({"status": before})),
+            after: Some(json!({"status": after})),
+            reason,
+        })
+        .collect();
+    operator_actions::append(conn, &actions).await?;
+    Ok(Changed { changed: ids.len(), skipped })
+}
+
+/// A reason as it is written down: nothing if it is blank.
+pub fn checked_reason(reason: Option<&str>) -> Result<Option<&str>, DeadLetterError> {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0')) {
+        let rule = format!("a reason has at most {MAX_REASON_CHARS} characters, none of them NUL");
+        return Err(DeadLetterError::Unfit(rule));
+    }
+    Ok(reason)
+}
+
+/// Refuses a selection that names what is not there, before anything is done.
+pub async fn check_known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), DeadLetterError> {
+    match dead_letters::unknown(conn, ids).await?.first() {
+        Some(id) => Err(DeadLetterError::NoSuchLetter(*id)),
+        None => Ok(()),
+    }
+}
+
+fn distinct(ids: &[Uuid]) -> usize {
+    ids.iter().collect::<std::collections::HashSet<_>>().len()
+}

@@ -1,0 +1,241 @@
+//! `/v1/ops/dead-letters`.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::detail::Detail;
+use super::edit::{self, Edited};
+use super::export::{Export, Format};
+use super::request::{Asked, DryRun, ExportParams, Listing, PageParams};
+use super::{Change, Changed, DeadLetterError, MAX_CHANGED, detail};
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::ops::rights::{Actor, Operator, Viewer};
+use crate::store::dead_letter_filter::Filter;
+use crate::store::dead_letter_lists::{Group, Page, Summary};
+
+/// A page of dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterList {
+    /// At most 100, those that died last first; fewer where a text is looked for in very many.
+    letters: Vec<Summary>,
+    /// The next page begins with `after` = this; absent on the last one.
+    next: Option<String>,
+}
+
+/// Groups of dead letters.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeadLetterGroups {
+    /// The largest first, at most 200.
+    groups: Vec<Group>,
+}
+
+/// List dead letters
+#[utoipa::path(
+    get, path = "/v1/ops/dead-letters", tag = "operators", params(Filter, PageParams),
+    operation_id = "list_dead_letters",
+    responses((status = 200, description = "Those that died last first", body = DeadLetterList))
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: Viewer,
+    listing: Listing,
+) -> Result<Json<DeadLetterList>, ApiError> {
+    let Listing { filter, after, .. } = listing;
+    // In a transaction, because the list has settings of its own.
+    let page = app.write(move |tx| async move { Ok(super::list(tx, &filter, after).await?) }.boxed());
+    let Page { letters, next } = page.await?;
+    Ok(Json(DeadLetterList { letters, next: next.map(|next| next.to_string()) }))
+}
+
+/// Count dead letters by queue, class of error and message type
+#[utoipa::path(
+    get, path = "/v1/ops/dead-letters/groups", tag = "operators", params(Filter),
+    operation_id = "group_dead_letters",
+    responses((status = 200, description = "The largest groups first", body = DeadLetterGroups))
+)]
+pub async fn groups(
+    State(app): State<App>,
+    _: Viewer,
+    listing: Listing,
+) -> Result<Json<DeadLetterGroups>, ApiError> {
+    let filter = listing.filter;
+    let groups = app.write(move |tx| async move { Ok(super::groups(tx, &filter).await?) }.boxed());
+    let groups = groups.await?;
+    Ok(Json(DeadLetterGroups { groups }))
+}
+
+/// Read one dead letter with its story
+#[utoipa::path(
+    get, path = "/v1/ops/dead-letters/{id}", tag = "operators", params(("id" = Uuid, Path)),
+    operation_id = "read_dead_letter",
+    responses((status = 200, description = "The dead letter", body = Detail))
+)]
+pub async fn read(
+    State(app): State<App>,
+    _: Viewer,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<Detail>, ApiError> {
+    Ok(Json(find(&app, id).await?))
+}
+
+/// One dead letter for a handler; what is no id names nothing.
+pub(super) async fn find(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Result<Detail, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    Ok(app.read(async |conn| Ok(detail::show(conn, id).await)).await??)
+}
+
+/// Export dead letters: JSON lines or CSV, as a stream
+#[utoipa::path(
+    get, path = "/v1/ops/dead-letters/export", tag = "operators", params(Filter, ExportParams),
+    operation_id = "export_dead_letters",
+    responses((status = 200, description = "All that match", content_type = "application/jsonl"))
+)]
+pub async fn export(State(app): State<App>, _: Viewer, listing: Listing) -> Result<Response, ApiError> {
+    let format = listing.format.unwrap_or(Format::Jsonl);
+    // A database that is away is told with a status code, which is too late once the stream has begun.
+    let (first, export) = next_piece(&app, Export::new(listing.filter, format)).await?;
+    let rest = stream::unfold(export.map(|export| (app, export)), |state| async {
+        let (app, export) = state?;
+        match next_piece(&app, export).await {
+            Ok((piece, rest)) => Some((Ok(Bytes::from(piece)), rest.map(|rest| (app, rest)))),
+            // Whoever reads a file that ends in the middle must be told: the connection breaks.
+            Err(_) => Some((Err(std::io::Error::other("the database does not answer")), None)),
+        }
+    });
+    let first = stream::iter([Ok(Bytes::from(first))]);
+    let body = Body::from_stream(first.chain(rest));
+    let disposition = format!("attachment; filename=\"{}\"", format.file_name());
+    let headers = [(CONTENT_TYPE, format.content_type().to_owned()), (CONTENT_DISPOSITION, disposition)];
+    Ok((headers, body).into_response())
+}
+
+/// The next piece of an export, and what is left of it.
+async fn next_piece(app: &App, mut export: Export) -> Result<(Vec<u8>, Option<Export>), ApiError> {
+    app.write(move |tx| {
+        async move {
+            let piece = export.next(tx).await?;
+            let rest = (!export.is_done()).then_some(export);
+            Ok((piece, rest))
+        }
+        .boxed()
+    })
+    .await
+}
+
+/// Discard dead letters, with a reason
+#[utoipa::path(
+    post, path = "/v1/ops/dead-letters/discard", tag = "operators", request_body = Asked,
+    operation_id = "discard_dead_letters",
+    responses((status = 200, description = "How many were discarded, or with `dry_run` would be", body = Changed))
+)]
+pub async fn discard(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    body::Json(asked): body::Json<Asked>,
+) -> Result<Response, ApiError> {
+    change(&app, asked, Change::Discard, actor).await
+}
+
+/// Open discarded dead letters again
+#[utoipa::path(
+    post, path = "/v1/ops/dead-letters/restore", tag = "operators", request_body = Asked,
+    operation_id = "restore_dead_letters",
+    responses((status = 200, description = "How many were restored, or with `dry_run` would be", body = Changed))
+)]
+pub async fn restore(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    body::Json(asked): body::Json<Asked>,
+) -> Result<Response, ApiError> {
+    change(&app, asked, Change::Restore, actor).await
+}
+
+async fn change(app: &App, asked: Asked, change: Change, actor: Actor) -> Result<Response, ApiError> {
+    let selection = asked.selection()?;
+    if asked.dry_run {
+        let counting = async move |conn: &mut PgConnection| {
+            Ok(super::count(conn, &selection, change.of(), MAX_CHANGED).await)
+        };
+        let would_change = app.read(counting).await??;
+        return Ok(Json(DryRun { would_change }).into_response());
+    }
+    let changed = app
+        .write(move |conn| {
+            async move {
+                let reason = asked.reason.as_deref();
+                Ok(super::change(conn, &selection, change, &actor, reason).await?)
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(Json(changed).into_response())
+}
+
+/// A changed body.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditRequest {
+    /// The whole new body, as text
+    body: String,
+    /// Why
+    reason: Option<String>,
+    /// Only say what would change
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Send a changed copy of a dead letter in its place, if that is switched on
+#[utoipa::path(
+    post, path = "/v1/ops/dead-letters/{id}/edit", tag = "operators", params(("id" = Uuid, Path)),
+    operation_id = "edit_dead_letter", request_body = EditRequest,
+    responses((status = 200, description = "What has changed, or with `dry_run` would", body = Edited))
+)]
+pub async fn edit(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    id: Result<Path<Uuid>, PathRejection>,
+    body::Json(request): body::Json<EditRequest>,
+) -> Result<Json<Edited>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let EditRequest { body, reason, dry_run } = request;
+    Ok(Json(edited(&app, id, body, reason, dry_run, actor).await?))
+}
+
+/// Changes a body, or says what that would do; shared with the console.
+pub(super) async fn edited(
+    app: &App,
+    id: Uuid,
+    body: String,
+    reason: Option<String>,
+    dry_run: bool,
+    actor: Actor,
+) -> Result<Edited, ApiError> {
+    if !app.may_edit_dead_letters {
+        return Err(DeadLetterError::EditingIsOff.into());
+    }
+    if dry_run {
+        let previewing =
+            async move |conn: &mut PgConnection| Ok(edit::preview(conn, id, body.as_bytes()).await);
+        return Ok(app.read(previewing).await??);
+    }
+    let publisher = app.publisher.clone();
+    app.write(move |conn| {
+        async move {
+            let reason = reason.as_deref();
+            Ok(edit::send(conn, &publisher, id, body.as_bytes(), &actor, reason).await?)
+        }
+        .boxed()
+    })
+    .await
+}

@@ -1,0 +1,327 @@
+//! What is not well, what that means and what to do about it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::HealthView;
+use crate::ops::console::filters::age;
+use crate::ops::queues::{QueueKind, Source};
+use crate::ops::workers::PoolView;
+use crate::pool::Pool;
+
+/// The sweeper takes over from late timers after five seconds; a hold later than this has been missed by both.
+const OVERDUE_SECONDS: i64 = 10;
+/// A gateway that stumbles costs a payment seconds; one that keeps silent for longer is worth a look.
+const OPEN_MONEY_SECONDS: i64 = 60;
+/// Facts are published and fed within a second or two, unless something holds them back.
+const LAG_SECONDS: i64 = 15;
+/// Commands wait for milliseconds in health.
+const WAITING_SECONDS: i64 = 60;
+/// The audit rests fifty times as long as it took, and at least a minute; later than twice that it is missing.
+const AUDIT_SECONDS: i64 = 300;
+
+/// The light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is well.
+    Well,
+    /// Somebody should have a look.
+    Look,
+    /// Something is wrong now.
+    Wrong,
+}
+
+/// One thing that is not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Finding {
+    /// What it is, for machines.
+    pub code: &'static str,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What it is.
+    pub what: String,
+    /// What that means.
+    pub meaning: String,
+    /// What to do.
+    pub todo: &'static str,
+    /// The page of the console that shows it.
+    pub link: &'static str,
+}
+
+/// The verdict, and what led to it, the worst first.
+pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<Finding>) {
+    let mut findings = vec![];
+    findings.extend(overdue(view));
+    findings.extend(audit(view));
+    findings.extend(broker(view));
+    findings.extend(unattended(view));
+    findings.extend(waiting(view));
+    findings.extend(money(view));
+    findings.extend(lags(view));
+    findings.extend(for_people(view));
+    findings.extend(view.workers.pools.iter().filter_map(paused));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+    let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Well);
+    (verdict, findings)
+}
+
+/// `1 hold`, `2 holds`, `1000 or more holds`.
+fn counted(count: i64, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count if count >= crate::store::health::COUNTED_AT_MOST => format!("{count} or more {many}"),
+        count => format!("{count} {many}"),
+    }
+}
+
+fn is_paused(view: &HealthView, pool: Pool) -> bool {
+    view.workers.pools.iter().any(|view| view.pool == pool.name() && view.paused.is_some())
+}
+
+fn overdue(view: &HealthView) -> Option<Finding> {
+    let overdue = view.overdue_holds;
+    (overdue.oldest_seconds > OVERDUE_SECONDS).then(|| Finding {
+        code: "overdue_holds",
+        verdict: Verdict::Wrong,
+        what: format!(
+            "{} overdue, the worst by {}",
+            counted(overdue.count, "hold is", "holds are"),
+            age(overdue.oldest_seconds)
+        ),
+        meaning: "Neither timers nor the sweeper release them. They cannot be paid any more, and a buyer who needs \
+                  their units gets them."
+            .to_owned(),
+        todo: "See that the pools order.expire and sweep have runners and are not paused.",
+        link: "/ops/queues",
+    })
+}
+
+fn audit(view: &HealthView) -> Vec<Finding> {
+    let Some(audit) = &view.audit else {
+        return vec![Finding {
+            code: "audit_missing",
+            verdict: Verdict::Look,
+            what: "The truths have never been checked".to_owned(),
+            meaning: "Nobody knows whether stock and money add up.".to_owned(),
+            todo: "Start a workers process with the pool audit, or run holdfast audit.",
+            link: "/ops/queues",
+        }];
+    };
+    let mut findings: Vec<Finding> = audit
+        .broken
+        .iter()
+        .map(|broken| Finding {
+            code: "audit",
+            verdict: Verdict::Wrong,
+            what: format!("The audit found that \"{}\" does not hold", broken.truth.replace('_', " ")),
+            meaning: format!(
+                "{}, such as {}.",
+                counted(broken.violations, "row breaks it", "rows break it"),
+                broken.examples.first().map_or("none that is named", String::as_str)
+            ),
+            todo: "Run holdfast audit for the state as of now; what it still names needs a person.",
+            link: "/ops/orders",
+        })
+        .collect();
+    let expected = AUDIT_SECONDS + audit.duration_ms / 1_000 * 120;
+    if audit.age_seconds > expected && !is_paused(view, Pool::Audit) {
+        findings.push(Finding {
+            code: "audit_old",
+            verdict: Verdict::Look,
+            what: format!("The last audit is {} old", age(audit.age_seconds)),
+            meaning: format!("It should come again after {}.", age(expected)),
+            todo: "See that the pool audit has a runner, and what its log says.",
+            link: "/ops/queues",
+        });
+    }
+    findings
+}
+
+fn broker(view: &HealthView) -> Option<Finding> {
+    (view.queues.source == Source::None).then(|| Finding {
+        code: "broker",
+        verdict: Verdict::Wrong,
+        what: "RabbitMQ does not answer".to_owned(),
+        meaning: format!(
+            "{}. Orders are refused with 503 while it is away; nothing is lost.",
+            view.queues.why.as_deref().unwrap_or("It gave no reason")
+        ),
+        todo: "See that RabbitMQ runs and that AMQP_URL names it.",
+        link: "/ops/queues",
+    })
+}
+
+/// Pools that nobody works; one finding if nobody works at all.
+fn unattended(view: &HealthView) -> Vec<Finding> {
+    if view.workers.processes.iter().any(|process| process.alive) {
+        return view.workers.pools.iter().filter_map(|pool| without_workers(view, pool)).collect();
+    }
+    vec![Finding {
+        code: "no_workers",
+        verdict: Verdict::Wrong,
+        what: "No workers process is alive".to_owned(),
+        meaning: "Orders and payments are accepted and wait; nothing is decided, released or told."
+            .to_owned(),
+        todo: "Start holdfast-workers; the log of one that ended says why.",
+        link: "/ops/queues",
+    }]
+}
+
+/// A pool that nobody works. Those that need a gateway, a mail server or a data platform are missed only when something
+/// waits for them.
+fn without_workers(view: &HealthView, pool: &PoolView) -> Option<Finding> {
+    let known = Pool::from_name(&pool.pool)?;
+    let waits = view.queues.find(&pool.pool).is_some_and(|queue| queue.ready > 0);
+    let missed = pool.runners == 0 && pool.paused.is_none() && (waits || !known.needs_configuration());
+    let is_grave =
+        matches!(known, Pool::Commands(_) | Pool::DeadLetters | Pool::Sweep | Pool::Relay | Pool::Feed);
+    missed.then(|| Finding {
+        code: "no_workers",
+        verdict: if is_grave { Verdict::Wrong } else { Verdict::Look },
+        what: format!("Nobody works the pool {}", pool.pool),
+        meaning: pool.while_paused.to_owned(),
+        todo: "Start a workers process with this pool; the log of one that ended says why.",
+        link: "/ops/queues",
+    })
+}
+
+fn waiting(view: &HealthView) -> Vec<Finding> {
+    let old = view.queues.queues.iter().filter(|queue| {
+        let is_paused =
+            view.workers.pools.iter().any(|pool| pool.pool == queue.name && pool.paused.is_some());
+        match queue.kind {
+            QueueKind::Command => {
+                queue.ready > 0 && !is_paused && queue.oldest_seconds.is_some_and(|age| age > WAITING_SECONDS)
+            }
+            QueueKind::Dead => {
+                queue.ready > 0
+                    && !self::is_paused(view, Pool::DeadLetters)
+                    && queue.oldest_seconds.is_some_and(|age| age > WAITING_SECONDS)
+            }
+            QueueKind::Unreadable => queue.ready > 0,
+            QueueKind::Delay => false,
+        }
+    });
+    old.map(|queue| Finding {
+        code: "waiting",
+        verdict: Verdict::Look,
+        what: format!(
+            "{} in {}{}",
+            counted(i64::try_from(queue.ready).unwrap_or(i64::MAX), "message waits", "messages wait"),
+            queue.name,
+            queue.oldest_seconds.map(|oldest| format!(", for up to {}", age(oldest))).unwrap_or_default()
+        ),
+        meaning: match queue.kind {
+            QueueKind::Unreadable => "No client library could read them, so they were parked.",
+            _ => "Workers do not keep up, or wait for the database or somebody outside.",
+        }
+        .to_owned(),
+        todo: "See what the workers' logs say; more runners help only if they are busy.",
+        link: "/ops/queues",
+    })
+    .collect()
+}
+
+fn money(view: &HealthView) -> Vec<Finding> {
+    let late = view.open_money.iter().filter(|open| open.oldest_seconds > OPEN_MONEY_SECONDS);
+    late.map(|open| {
+        let code = match open.kind.as_str() {
+            "payment" => "open_payments",
+            "refund" => "open_refunds",
+            _ => "open_charges",
+        };
+        Finding {
+            code,
+            verdict: if open.status == "unknown" { Verdict::Wrong } else { Verdict::Look },
+            what: format!(
+                "{} {}, the oldest for {}",
+                counted(open.count, &format!("{} is", open.kind), &format!("{}s are", open.kind)),
+                open.status,
+                age(open.oldest_seconds)
+            ),
+            meaning: match open.status.as_str() {
+                "unknown" => "The gateway may or may not have taken the money. It is asked again until it says.",
+                "returning" => "Late money is on its way back, and the gateway has not confirmed it.",
+                _ => "The gateway was asked and has not answered.",
+            }
+            .to_owned(),
+            todo: "See whether the gateway is up and the pool that asks it runs; resolve single payments by hand.",
+            link: "/ops/orders",
+        }
+    })
+    .collect()
+}
+
+fn lags(view: &HealthView) -> Vec<Finding> {
+    let lags = [
+        ("relay_lag", Pool::Relay, view.relay_lag, "Callers and streams hear of outcomes late."),
+        ("feed_lag", Pool::Feed, view.feed_lag, "Counters, mails and reports are late."),
+    ];
+    let late = lags.into_iter().filter(|(_, pool, lag, _)| {
+        lag.oldest_seconds > LAG_SECONDS && lag.count > 0 && !is_paused(view, *pool)
+    });
+    late.map(|(code, pool, lag, meaning)| Finding {
+        code,
+        verdict: Verdict::Look,
+        what: format!(
+            "The {} is {} behind, by {}",
+            pool.name(),
+            age(lag.oldest_seconds),
+            counted(lag.count, "fact", "facts")
+        ),
+        meaning: meaning.to_owned(),
+        todo: "See that its pool runs; if it does, look for a long transaction in pg_stat_activity, which holds it back.",
+        link: "/ops/queues",
+    })
+    .collect()
+}
+
+/// What waits for a person.
+fn for_people(view: &HealthView) -> Vec<Finding> {
+    let mut findings = vec![];
+    if view.dead_letters.count > 0 {
+        findings.push(Finding {
+            code: "dead_letters",
+            verdict: Verdict::Look,
+            what: format!(
+                "{} open, the oldest for {}",
+                counted(view.dead_letters.count, "dead letter is", "dead letters are"),
+                age(view.dead_letters.oldest_seconds)
+            ),
+            meaning: "Each is a command that was accepted and could not be applied.".to_owned(),
+            todo: "Read the error, repair its cause, replay; or discard with a reason.",
+            link: "/ops/dead-letters",
+        });
+    }
+    if view.unmatched_webhooks.count > 0 {
+        findings.push(Finding {
+            code: "unmatched_webhooks",
+            verdict: Verdict::Look,
+            what: format!(
+                "{} about no payment of ours",
+                counted(
+                    view.unmatched_webhooks.count,
+                    "webhook of the last day is",
+                    "webhooks of the last day are"
+                )
+            ),
+            meaning: "The gateway told of a payment that no order or charge here asked for.".to_owned(),
+            todo: "Compare with the gateway: holdfast reconcile names every payment that we do not know.",
+            link: "/ops/orders",
+        });
+    }
+    findings
+}
+
+fn paused(pool: &PoolView) -> Option<Finding> {
+    let pause = pool.paused.as_ref()?;
+    Some(Finding {
+        code: "paused",
+        verdict: Verdict::Look,
+        what: format!("{} has paused the pool {}: {}", pause.actor, pool.pool, pause.reason),
+        meaning: pool.while_paused.to_owned(),
+        todo: "Resume it when its reason is gone.",
+        link: "/ops/queues",
+    })
+}

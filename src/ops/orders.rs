@@ -1,0 +1,175 @@
+//! Orders as operators see them: searched, shown whole with everything that happened, and acted upon.
+
+pub mod actions;
+pub mod api;
+pub mod filter;
+pub mod pages;
+pub mod timeline;
+pub mod view;
+mod words;
+
+use sqlx::PgConnection;
+
+use crate::broker::publisher::PublishError;
+use crate::domain::Invalid;
+use crate::domain::allocation::HeldItem;
+use crate::domain::ids::{CommandId, OrderId};
+use crate::http::error::ApiError;
+use crate::store::order_search::{self, Wanted};
+use crate::store::{events, order_history, orders, refunds};
+use filter::{OrderFilter, Search};
+use view::{OrderDetail, OrderPage, OrderSummary};
+
+/// Orders on one page.
+pub const PAGE: usize = 100;
+/// A search for a SKU looks through so many orders at a time: an index of items by SKU would cost every hold.
+const LOOKED_THROUGH: i64 = 20_000;
+/// Orders whose ids begin alike are looked through up to this many.
+const ALIKE: i64 = 20_000;
+
+/// Why there is no good answer about an order.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// There is no row of it.
+    #[error("there is no such order, or no worker has decided it yet")]
+    NotFound,
+    /// Its state does not allow what was asked for.
+    #[error("order {order} is {status}")]
+    WrongState {
+        /// Which order.
+        order: OrderId,
+        /// Where it stands.
+        status: &'static str,
+    },
+    /// The payment is not one of which this may be said.
+    #[error("the payment is {0}, and nothing that a person says changes that")]
+    Settled(&'static str),
+    /// The idempotency key was used before for another request.
+    #[error("the idempotency key was used before for another request")]
+    KeyReused,
+    /// What was asked for breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The broker did not take the command.
+    #[error("the broker did not take the command: {0}")]
+    Broker(#[from] PublishError),
+    /// The database said no.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::NotFound => Self::NotFound,
+            OrderError::WrongState { order, status } => Self::WrongState { order, status },
+            error @ OrderError::Settled(_) => Self::Unprocessable(error.to_string()),
+            OrderError::KeyReused => Self::KeyReused,
+            OrderError::Invalid(invalid) => invalid.into(),
+            OrderError::Broker(error) => error.into(),
+            OrderError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// A page of the orders that a filter lets through, newest first.
+pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<OrderPage, OrderError> {
+    let search = filter.parse()?;
+    let sku = match &search.sku {
+        None => None,
+        Some(code) => match order_search::sku_id(conn, code).await? {
+            Some(id) => Some(id),
+            None => return Ok(OrderPage { orders: vec![], next: None }),
+        },
+    };
+    let mut wanted = Wanted {
+        statuses: search.statuses.clone(),
+        customer: search.customer.clone(),
+        sku,
+        from: search.from,
+        until: search.until,
+        after: search.after,
+        limit: i64::try_from(PAGE + 1).unwrap_or(i64::MAX),
+    };
+    let candidates = candidates(conn, &search).await?;
+    let is_wide = candidates.is_none() && wanted.customer.is_none();
+    let end = match is_wide && sku.is_some() {
+        true => order_search::at_depth(conn, &wanted, LOOKED_THROUGH).await?,
+        false => None,
+    };
+    wanted.from = wanted.from.max(end.map(|(created_at, _)| created_at));
+    let mut ids = match (candidates, &wanted.customer) {
+        (Some(candidates), _) => order_search::among(conn, &candidates, &wanted).await?,
+        (None, Some(customer)) => order_search::of_customer(conn, customer, &wanted).await?,
+        (None, None) => order_search::of_everyone(conn, &wanted).await?,
+    };
+    let has_more = ids.len() > PAGE;
+    ids.truncate(PAGE);
+
+    let now = orders::transaction_time(conn).await?;
+    let mut rows = orders::find_all(conn, &ids).await?;
+    let next = match (has_more, end) {
+        (true, _) => rows.last().map(|row| row.id.uuid()),
+        // The next page looks through what comes after the end of this one.
+        (false, Some(end)) => {
+            rows.retain(|row| (row.created_at, row.id) >= end);
+            Some(end.1.uuid())
+        }
+        (false, None) => None,
+    };
+    let items = orders::items_of(conn, &ids).await?;
+    let summaries = rows.iter().map(|row| {
+        let own = items.iter().filter(|(order, _)| *order == row.id).map(|(_, item)| item);
+        OrderSummary::new(row, own, now)
+    });
+    Ok(OrderPage { orders: summaries.collect(), next })
+}
+
+/// The few orders that can be meant, if the search names something that few orders have.
+async fn candidates(conn: &mut PgConnection, search: &Search) -> sqlx::Result<Option<Vec<OrderId>>> {
+    if let Some(name) = &search.payment {
+        let mut orders = order_search::paid_by(conn, name).await?;
+        if let Some((lowest, highest)) = search.ids {
+            orders.retain(|order| (lowest..=highest).contains(&order.uuid()));
+        }
+        return Ok(Some(orders));
+    }
+    if let Some((lowest, highest)) = search.ids {
+        return Ok(Some(order_search::between(conn, lowest, highest, ALIKE).await?));
+    }
+    Ok(None)
+}
+
+/// One order with everything that happened to it.
+pub async fn show(conn: &mut PgConnection, order: OrderId) -> Result<OrderDetail, OrderError> {
+    let row = orders::find(conn, order).await?.ok_or(OrderError::NotFound)?;
+    let items = orders::items_of(conn, &[order]).await?;
+    let items: Vec<HeldItem> = items.into_iter().map(|(_, item)| item).collect();
+    let now = orders::transaction_time(conn).await?;
+
+    let facts = events::of_order(conn, order, 0).await?;
+    let payments = order_history::payments_of(conn, order).await?;
+    let refunds = refunds::of_order(conn, order).await?;
+    let refund_ids: Vec<CommandId> = refunds.iter().map(|refund| refund.id).collect();
+    let refund_items = refunds::items_of(conn, &refund_ids).await?;
+    let payment_ids: Vec<_> = payments.iter().map(|payment| payment.id).collect();
+    let webhooks = order_history::webhooks_of(conn, order, &payment_ids).await?;
+    let fact_ids: Vec<i64> = facts.iter().map(|fact| fact.id).collect();
+    let effects = order_history::effects_of(conn, &fact_ids).await?;
+    let dead_letters = order_history::dead_letters_of(conn, order).await?;
+    let letter_ids: Vec<_> = dead_letters.iter().map(|letter| letter.id).collect();
+    let actions = order_history::actions_on(conn, order, &letter_ids).await?;
+
+    let sources = timeline::Sources {
+        facts: &facts,
+        payments: &payments,
+        refunds: &refunds,
+        refund_items: &refund_items,
+        webhooks: &webhooks,
+        effects: &effects,
+        dead_letters: &dead_letters,
+        actions: &actions,
+    };
+    let timeline = timeline::of(&row, &sources);
+    Ok(OrderDetail::new(&row, &items, &payments, &refunds, &refund_items, timeline, now))
+}

@@ -1,0 +1,185 @@
+//! What operators do to orders. Each action publishes the command that the API publishes, too, and the workers decide.
+//!
+//! Run each in a transaction and commit it afterwards: who did it is written down first and becomes so once the broker has
+//! the command in its keeping. Without a broker nothing happened and nothing is written. A crash between the broker's
+//! confirm and the commit leaves a command without its row, never a row that tells of what did not happen; whoever gave it
+//! has seen no answer and gives it again, which is harmless, as the commands are idempotent.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::OrderError;
+use crate::broker::envelope::Outgoing;
+use crate::broker::publisher::Publisher;
+use crate::clock;
+use crate::domain::card::{Open, Stated};
+use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId};
+use crate::domain::order::OrderState;
+use crate::domain::refund::{Asked, RefundReason};
+use crate::message::{CancelOrder, Command, RefundOrder, ResolvePayment, ResolveRefund, Version};
+use crate::ops::reason::Reason;
+use crate::ops::rights::Actor;
+use crate::store::operator_actions::{self, Act, NewAction};
+use crate::store::order_history::{self, Attempt};
+use crate::store::orders::{self, OrderRow};
+use crate::store::payments::PaymentStatus;
+use crate::store::refunds::{self, RefundRow, RefundStatus};
+
+/// Has an order called off. Only a hold can be; one that is being paid is, should its payment be declined.
+pub async fn cancel(
+    tx: &mut PgConnection,
+    publisher: &Publisher,
+    actor: &Actor,
+    order: OrderId,
+    reason: &Reason,
+) -> Result<(), OrderError> {
+    let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
+    if !matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)) {
+        return Err(OrderError::WrongState { order, status: row.state.name() });
+    }
+    let command_id = CommandId::fresh();
+    let after = json!({"asked_for": "order.cancel", "command_id": command_id});
+    write_down(tx, actor, Act::OrderCancel, &row, after, reason).await?;
+    let command = CancelOrder { version: Version, command_id, order_id: order };
+    publisher.publish(message(&command)).await?;
+    Ok(())
+}
+
+/// The refund that this key of this operator asks for; the same key asks for one refund.
+pub async fn refund_id(
+    conn: &mut PgConnection,
+    order: OrderId,
+    key: &IdempotencyKey,
+) -> Result<CommandId, OrderError> {
+    let row = orders::find(conn, order).await?.ok_or(OrderError::NotFound)?;
+    let customer = CustomerId::parse(row.customer_id)?;
+    Ok(CommandId::derive(&format!("operator's refund {order}"), &customer, key))
+}
+
+/// Has money given back for units of a paid order.
+pub async fn refund(
+    tx: &mut PgConnection,
+    publisher: &Publisher,
+    actor: &Actor,
+    order: OrderId,
+    refund: (CommandId, Asked),
+    reason: &Reason,
+) -> Result<(), OrderError> {
+    let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
+    if !matches!(row.state, OrderState::Paid { .. } | OrderState::PartlyRefunded) {
+        return Err(OrderError::WrongState { order, status: row.state.name() });
+    }
+    let (command_id, asked) = refund;
+    let after = json!({"asked_for": "order.refund", "refund_id": command_id, "refund": asked});
+    write_down(tx, actor, Act::OrderRefund, &row, after, reason).await?;
+    let reason = RefundReason::parse(reason.as_str())?;
+    let command = RefundOrder { version: Version, command_id, order_id: order, asked, reason };
+    publisher.publish(message(&command)).await?;
+    Ok(())
+}
+
+/// Has the gateway asked now about everything of an order that is not settled, and once more about card payments that count
+/// as declined: an operator may know better. Returns the payments and refunds that are asked about; with none of them
+/// nothing is done.
+pub async fn resolve(
+    tx: &mut PgConnection,
+    publisher: &Publisher,
+    actor: &Actor,
+    order: OrderId,
+    reason: &Reason,
+) -> Result<Vec<Uuid>, OrderError> {
+    let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
+    let mut payments = order_history::payments_of(tx, order).await?;
+    payments.retain(is_worth_asking);
+    let mut refunds = refunds::of_order(tx, order).await?;
+    refunds.retain(|refund| refund.status == RefundStatus::Requesting);
+    let asked: Vec<Uuid> =
+        payments.iter().map(|payment| payment.id).chain(refunds.iter().map(|refund| refund.id.0)).collect();
+    if asked.is_empty() {
+        return Ok(asked);
+    }
+    let after =
+        json!({"asked_for": "payment.resolve", "payments": standings(&payments), "refunds": open(&refunds)});
+    write_down(tx, actor, Act::PaymentResolve, &row, after, reason).await?;
+    // A hint hurries the message that goes on asking, and ends without an answer itself.
+    let (version, order_id) = (Version, order);
+    let payments =
+        payments.iter().map(|payment| message(&ResolvePayment::hint(CommandId(payment.id), order_id)));
+    let refunds =
+        refunds.iter().map(|refund| message(&ResolveRefund { version, refund_id: refund.id, order_id }));
+    publisher.publish_all(payments.chain(refunds).collect()).await?;
+    Ok(asked)
+}
+
+/// Says what came of a payment that the gateway gives no definite answer to, as an operator has found out elsewhere. The
+/// worker that decides on the gateway's answers decides on this one in the same way.
+pub async fn settle(
+    tx: &mut PgConnection,
+    publisher: &Publisher,
+    actor: &Actor,
+    order: OrderId,
+    (payment_id, stated): (CommandId, Stated),
+    reason: &Reason,
+) -> Result<(), OrderError> {
+    let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
+    let payments = order_history::payments_of(tx, order).await?;
+    let payment = payments.iter().find(|payment| payment.id == payment_id.0).ok_or(OrderError::NotFound)?;
+    let status = match payment.status {
+        PaymentStatus::Requesting => Some(Open::Requesting),
+        PaymentStatus::Unknown => Some(Open::Unknown),
+        PaymentStatus::Returning => Some(Open::Returning),
+        PaymentStatus::Captured | PaymentStatus::Declined | PaymentStatus::Returned => None,
+    };
+    if !status.is_some_and(|status| stated.ends(status)) {
+        return Err(OrderError::Settled(payment.status.name()));
+    }
+    let after = json!({
+        "asked_for": "payment.settle", "payment_id": payment_id, "payment_status": payment.status.name(), "stated": stated,
+    });
+    write_down(tx, actor, Act::PaymentSettle, &row, after, reason).await?;
+    let command = ResolvePayment { stated: Some(stated), ..ResolvePayment::hint(payment_id, order) };
+    publisher.publish(message(&command)).await?;
+    Ok(())
+}
+
+fn is_worth_asking(payment: &Attempt) -> bool {
+    payment.status.is_open() || (payment.status == PaymentStatus::Declined && payment.payment_key.is_some())
+}
+
+fn standings(payments: &[Attempt]) -> Vec<Value> {
+    payments.iter().map(|payment| json!({"id": payment.id, "status": payment.status.name()})).collect()
+}
+
+fn open(refunds: &[RefundRow]) -> Vec<CommandId> {
+    refunds.iter().map(|refund| refund.id).collect()
+}
+
+async fn write_down(
+    tx: &mut PgConnection,
+    actor: &Actor,
+    act: Act,
+    order: &OrderRow,
+    after: Value,
+    reason: &Reason,
+) -> sqlx::Result<()> {
+    let before = json!({
+        "status": order.state.name(),
+        "amount_won": order.amount,
+        "refunded_won": order.refunded,
+        "expires_at": order.expires_at,
+    });
+    let action = NewAction {
+        actor: &actor.name,
+        act,
+        subject: operator_actions::subject("order", order.id.uuid()),
+        before: Some(before),
+        after: Some(after),
+        reason: Some(reason.as_str()),
+    };
+    operator_actions::append(tx, &[action]).await
+}
+
+fn message(command: &impl Command) -> Outgoing {
+    Outgoing::command(command, clock::now(), None)
+}

@@ -1,0 +1,352 @@
+//! `/v1/ops/orders`: search, read, cancel, refund, and have the gateway asked.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::actions;
+use super::filter::OrderFilter;
+use super::view::{OrderDetail, OrderPage, PaymentDetail, RefundDetail};
+use crate::domain::card::Stated;
+use crate::domain::ids::{CommandId, IdempotencyKey, OrderId};
+use crate::domain::refund::Asked;
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::command::give_by;
+use crate::http::error::ApiError;
+use crate::http::headers::{RequiredKey, Wait};
+use crate::http::outcome::Awaited;
+use crate::http::refunds::{self, RefundItem};
+use crate::http::views::{OrderView, Problem};
+use crate::http::watch::Subscription;
+use crate::ops::reason::Reason;
+use crate::ops::rights::{Actor, Operator, Viewer};
+
+/// Whoever does not say how long they wait is told the outcome if it comes this soon.
+const SOON: Duration = Duration::from_secs(3);
+/// An order is looked at this often while somebody waits, even if no fact of it is heard.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Search orders, newest first
+#[utoipa::path(
+    get, path = "/v1/ops/orders", tag = "operators", operation_id = "ops_search_orders", params(OrderFilter),
+    responses((status = 200, description = "A page of up to 100 orders", body = OrderPage))
+)]
+pub async fn search(
+    State(app): State<App>,
+    _: Viewer,
+    query: Result<Query<OrderFilter>, QueryRejection>,
+) -> Result<Json<OrderPage>, ApiError> {
+    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
+    Ok(Json(find(&app, &filter).await?))
+}
+
+/// A page of orders.
+pub(super) async fn find(app: &App, filter: &OrderFilter) -> Result<OrderPage, ApiError> {
+    let found = app.read(async |conn| lift(super::search(conn, filter).await)).await?;
+    Ok(found?)
+}
+
+/// An order with its story.
+pub(super) async fn find_one(app: &App, order: OrderId) -> Result<OrderDetail, ApiError> {
+    let found = app.read(async |conn| lift(super::show(conn, order).await)).await?;
+    Ok(found?)
+}
+
+/// Keeps an outage of the database apart from what is wrong with a request.
+fn lift<T>(found: Result<T, super::OrderError>) -> sqlx::Result<Result<T, super::OrderError>> {
+    match found {
+        Err(super::OrderError::Database(error)) => Err(error),
+        found => Ok(found),
+    }
+}
+
+/// Read one order with everything that happened to it
+#[utoipa::path(
+    get, path = "/v1/ops/orders/{id}", tag = "operators", operation_id = "ops_read_order",
+    params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "The order and its timeline", body = OrderDetail),
+        (status = 404, description = "No such order, or not decided yet", body = Problem),
+    )
+)]
+pub async fn read(
+    State(app): State<App>,
+    _: Viewer,
+    AnyOrder(order): AnyOrder,
+) -> Result<Json<OrderDetail>, ApiError> {
+    Ok(Json(find_one(&app, order).await?))
+}
+
+/// Why something is done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OpsReason)]
+pub struct Because {
+    /// For whoever reads the audit log later.
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    reason: Reason,
+}
+
+/// Cancel an order that is on hold
+#[utoipa::path(
+    post, path = "/v1/ops/orders/{id}/cancel", tag = "operators", operation_id = "ops_cancel_order",
+    params(("id" = Uuid, Path)), request_body = Because,
+    responses(
+        (status = 200, description = "Cancelled", body = OrderView),
+        (status = 202, description = "Accepted", body = OrderView),
+        (status = 404, description = "No such order, or not decided yet", body = Problem),
+        (status = 409, description = "Not on hold any more", body = Problem),
+    )
+)]
+pub async fn cancel(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    wait: Wait,
+    body::Json(because): body::Json<Because>,
+) -> Result<Response, ApiError> {
+    give_cancel(&app, actor, order, because.reason, wait).await
+}
+
+/// Has an order called off, and waits a little for what comes of it.
+pub(super) async fn give_cancel(
+    app: &App,
+    actor: Actor,
+    order: OrderId,
+    reason: Reason,
+    wait: Wait,
+) -> Result<Response, ApiError> {
+    let publisher = app.publisher.clone();
+    let giving = app.write(move |tx| {
+        async move { Ok(actions::cancel(tx, &publisher, &actor, order, &reason).await?) }.boxed()
+    });
+    let answer = give_by(app, order, soon(wait), Awaited::Cancellation, giving).await?;
+    Ok(at(answer, order))
+}
+
+/// What to give back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OpsRefundRequest)]
+pub struct Refund {
+    /// Units to give back; everything that is left when absent.
+    #[schema(min_items = 1, max_items = 50)]
+    items: Option<Vec<RefundItem>>,
+    /// Whether the units are sold again, where an item does not say; true when absent.
+    restock: Option<bool>,
+    /// For whoever reads the audit log later.
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    reason: Reason,
+}
+
+/// Refund a paid order, or a part of it, as an operator
+#[utoipa::path(
+    post, path = "/v1/ops/orders/{id}/refunds", tag = "operators", operation_id = "ops_refund_order",
+    request_body = Refund,
+    params(
+        ("id" = Uuid, Path),
+        ("Idempotency-Key" = String, Header, description = "Repeats of one key are one refund"),
+    ),
+    responses(
+        (status = 200, description = "Given back to where it came from", body = OrderView),
+        (status = 202, description = "Accepted", body = OrderView),
+        (status = 404, description = "No such order, or not decided yet", body = Problem),
+        (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
+        (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+    )
+)]
+pub async fn refund(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    RequiredKey(key): RequiredKey,
+    wait: Wait,
+    body::Json(request): body::Json<Refund>,
+) -> Result<Response, ApiError> {
+    let asked = refunds::asked(request.items, request.restock.unwrap_or(true))?;
+    give_refund(&app, actor, order, (key, asked), request.reason, wait).await
+}
+
+/// Has money given back, and waits a little for what comes of it.
+pub(super) async fn give_refund(
+    app: &App,
+    actor: Actor,
+    order: OrderId,
+    (key, asked): (IdempotencyKey, Asked),
+    reason: Reason,
+    wait: Wait,
+) -> Result<Response, ApiError> {
+    let id: CommandId = app.read(async |conn| lift(actions::refund_id(conn, order, &key).await)).await??;
+    refunds::check_key(app, order, id, &asked).await?;
+    let publisher = app.publisher.clone();
+    let giving = app.write(move |tx| {
+        async move { Ok(actions::refund(tx, &publisher, &actor, order, (id, asked), &reason).await?) }.boxed()
+    });
+    let answer = give_by(app, order, soon(wait), Awaited::Refund(id), giving).await?;
+    Ok(at(answer, order))
+}
+
+/// What is known of an order's money after its gateway was asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpsResolved)]
+pub struct Resolved {
+    /// The payments and refunds that are asked about; nothing was done if there are none.
+    pub asked: Vec<Uuid>,
+    /// Whether every answer is definite now.
+    pub is_settled: bool,
+    /// The attempts to pay as they stand.
+    pub payments: Vec<PaymentDetail>,
+    /// The refunds as they stand.
+    pub refunds: Vec<RefundDetail>,
+}
+
+/// Ask the gateway now about what is not settled
+#[utoipa::path(
+    post, path = "/v1/ops/orders/{id}/resolve", tag = "operators", operation_id = "ops_resolve_order",
+    params(("id" = Uuid, Path)), request_body = Because,
+    responses(
+        (status = 200, description = "Everything is settled", body = Resolved),
+        (status = 202, description = "The gateway is asked", body = Resolved),
+        (status = 404, description = "No such order, or not decided yet", body = Problem),
+    )
+)]
+pub async fn resolve(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    wait: Wait,
+    body::Json(because): body::Json<Because>,
+) -> Result<(StatusCode, Json<Resolved>), ApiError> {
+    let resolved = give_resolve(&app, actor, order, because.reason, wait).await?;
+    let status = if resolved.is_settled { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(resolved)))
+}
+
+/// Has the gateway asked, and waits a little for what it says.
+pub(super) async fn give_resolve(
+    app: &App,
+    actor: Actor,
+    order: OrderId,
+    reason: Reason,
+    wait: Wait,
+) -> Result<Resolved, ApiError> {
+    let subscription = app.watch.subscribe(order);
+    let publisher = app.publisher.clone();
+    let asking = app.write(move |tx| {
+        async move { Ok(actions::resolve(tx, &publisher, &actor, order, &reason).await?) }.boxed()
+    });
+    let asked = asking.await?;
+    until_settled(app, order, asked, subscription, wait).await
+}
+
+/// What is known of an order's money once it is settled, or when nobody waits any longer.
+async fn until_settled(
+    app: &App,
+    order: OrderId,
+    asked: Vec<Uuid>,
+    mut subscription: Subscription,
+    wait: Wait,
+) -> Result<Resolved, ApiError> {
+    let deadline = Instant::now() + soon(wait).0.unwrap_or_default();
+    loop {
+        let OrderDetail { is_unsettled, payments, refunds, .. } = find_one(app, order).await?;
+        if !is_unsettled || Instant::now() >= deadline || app.stop.is_cancelled() {
+            return Ok(Resolved { asked, is_settled: !is_unsettled, payments, refunds });
+        }
+        let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
+        let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
+    }
+}
+
+/// What came of a payment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OpsSettle)]
+pub struct Settle {
+    /// captured, not_taken or returned, as the gateway's own console says.
+    #[schema(value_type = String)]
+    stated: Stated,
+    /// For whoever reads the audit log later.
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    reason: Reason,
+}
+
+/// Say what came of a payment that the gateway gives no definite answer to
+#[utoipa::path(
+    post, path = "/v1/ops/orders/{id}/payments/{payment}/settle", tag = "operators",
+    operation_id = "ops_settle_payment", params(("id" = Uuid, Path), ("payment" = Uuid, Path)), request_body = Settle,
+    responses(
+        (status = 200, description = "Everything is settled", body = Resolved),
+        (status = 202, description = "Accepted", body = Resolved),
+        (status = 404, description = "No such order or payment", body = Problem),
+        (status = 422, description = "The payment is at its end", body = Problem),
+    )
+)]
+pub async fn settle(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    path: Result<Path<(Uuid, Uuid)>, PathRejection>,
+    wait: Wait,
+    body::Json(Settle { stated, reason }): body::Json<Settle>,
+) -> Result<(StatusCode, Json<Resolved>), ApiError> {
+    let Path((order, payment)) = path.map_err(|_| ApiError::NotFound)?;
+    let said = (CommandId(payment), stated);
+    let resolved = give_settle(&app, actor, order.into(), said, reason, wait).await?;
+    let status = if resolved.is_settled { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(resolved)))
+}
+
+/// Says what came of a payment, and waits a little for what follows.
+pub(super) async fn give_settle(
+    app: &App,
+    actor: Actor,
+    order: OrderId,
+    said: (CommandId, Stated),
+    reason: Reason,
+    wait: Wait,
+) -> Result<Resolved, ApiError> {
+    let subscription = app.watch.subscribe(order);
+    let publisher = app.publisher.clone();
+    let saying = app.write(move |tx| {
+        async move { Ok(actions::settle(tx, &publisher, &actor, order, said, &reason).await?) }.boxed()
+    });
+    saying.await?;
+    until_settled(app, order, vec![said.0.0], subscription, wait).await
+}
+
+fn soon(wait: Wait) -> Wait {
+    Wait(wait.0.or(Some(SOON)))
+}
+
+/// An operator finds the order at a path of their own.
+fn at(mut answer: Response, order: OrderId) -> Response {
+    let path = format!("/v1/ops/orders/{order}");
+    let path = HeaderValue::try_from(path).expect("an id is visible ASCII");
+    answer.headers_mut().insert(header::LOCATION, path);
+    answer
+}
+
+/// The order of the path, whosever it is. What is no id gets the same answer as an id that is nobody's.
+pub struct AnyOrder(pub OrderId);
+
+impl FromRequestParts<App> for AnyOrder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Path::<Uuid>::from_request_parts(parts, app).await {
+            Ok(Path(id)) => Ok(Self(id.into())),
+            Err(_) => Err(ApiError::NotFound),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `/ops/orders`: search, one order with its timeline, and the forms that act on it.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum_extra::extract::Form;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::api::{self, AnyOrder};
+use super::filter::OrderFilter;
+use super::timeline::RowKind;
+use super::view::{OrderDetail, OrderPage};
+use crate::domain::card::Stated;
+use crate::domain::ids::{CommandId, IdempotencyKey, OrderId, SkuCode};
+use crate::domain::items::Quantity;
+use crate::domain::refund::{Asked, AskedItem};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::headers::Wait;
+use crate::ops::console::{self, Frame, filters};
+use crate::ops::reason::Reason;
+use crate::ops::rights::Operator;
+use crate::store::orders::OrderStatus;
+
+/// The page answers after at most the time that the API gives an outcome to come.
+const SOON: Wait = Wait(None);
+
+#[derive(askama::Template)]
+#[template(path = "orders.html")]
+struct SearchPage {
+    frame: Frame,
+    filter: OrderFilter,
+    statuses: [&'static str; 8],
+    page: OrderPage,
+    problem: Option<String>,
+    next: Option<String>,
+}
+
+#[derive(askama::Template)]
+#[template(path = "order.html")]
+struct ShowPage {
+    frame: Frame,
+    detail: OrderDetail,
+    left: Vec<Left>,
+    /// The key of the refund that this page may ask for: the form sent twice is one refund.
+    key: Uuid,
+}
+
+/// Units of an order that were not given back.
+struct Left {
+    sku: String,
+    units: i32,
+}
+
+/// The orders that the address asks for.
+pub async fn search(
+    State(app): State<App>,
+    frame: Frame,
+    query: Result<Query<OrderFilter>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
+    let (page, problem) = match api::find(&app, &filter).await {
+        Ok(page) => (page, None),
+        Err(ApiError::Unprocessable(why)) => (OrderPage { orders: vec![], next: None }, Some(why)),
+        Err(error) => return Err(error),
+    };
+    let next = page.next.map(|after| filter.next(after));
+    let statuses = OrderStatus::ALL.map(OrderStatus::name);
+    Ok(console::page(&SearchPage { frame, filter, statuses, page, problem, next }))
+}
+
+/// One order.
+pub async fn show(
+    State(app): State<App>,
+    frame: Frame,
+    AnyOrder(order): AnyOrder,
+) -> Result<Response, ApiError> {
+    let detail = api::find_one(&app, order).await?;
+    let left = detail.order.items.iter().map(|item| {
+        let back = detail.refunds.iter().filter(|refund| refund.status != "refused");
+        let back = back.flat_map(|refund| &refund.items).filter(|units| units.sku == item.sku);
+        Left { sku: item.sku.clone(), units: item.quantity - back.map(|units| units.quantity).sum::<i32>() }
+    });
+    let left = left.filter(|left| left.units > 0).collect();
+    Ok(console::page(&ShowPage { frame, detail, left, key: Uuid::now_v7() }))
+}
+
+/// What every form sends.
+#[derive(Debug, Deserialize)]
+pub struct Because {
+    reason: String,
+}
+
+/// Calls an order off.
+pub async fn cancel(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    Form(Because { reason }): Form<Because>,
+) -> Result<Response, ApiError> {
+    let answer = api::give_cancel(&app, actor, order, Reason::parse(reason)?, SOON).await?;
+    Ok(told(
+        order,
+        &answer,
+        "The order is cancelled.",
+        "The order is to be cancelled; no worker has decided yet.",
+    ))
+}
+
+/// Has the gateway asked.
+pub async fn resolve(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    Form(Because { reason }): Form<Because>,
+) -> Result<Response, ApiError> {
+    let resolved = api::give_resolve(&app, actor, order, Reason::parse(reason)?, SOON).await?;
+    let what = match (resolved.asked.len(), resolved.is_settled) {
+        (0, _) => "Nothing was open; nobody was asked.",
+        (_, true) => "The gateway was asked, and everything is settled.",
+        (_, false) => "The gateway is asked; its answer is not definite yet.",
+    };
+    Ok(console::told(&page_of(order), what))
+}
+
+/// What the form about an open payment sends.
+#[derive(Debug, Deserialize)]
+pub struct Settle {
+    payment: Uuid,
+    stated: Stated,
+    reason: String,
+}
+
+/// Says what came of a payment.
+pub async fn settle(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    Form(Settle { payment, stated, reason }): Form<Settle>,
+) -> Result<Response, ApiError> {
+    let said = (CommandId(payment), stated);
+    let resolved = api::give_settle(&app, actor, order, said, Reason::parse(reason)?, SOON).await?;
+    let what = match resolved.is_settled {
+        true => "The payment is settled as you said.",
+        false => "What you said is on its way; no worker has decided yet.",
+    };
+    Ok(console::told(&page_of(order), what))
+}
+
+/// What the refund form sends: an entry of each list per SKU.
+#[derive(Debug, Deserialize)]
+pub struct Refund {
+    reason: String,
+    key: String,
+    #[serde(default)]
+    sku: Vec<String>,
+    #[serde(default)]
+    quantity: Vec<String>,
+    #[serde(default)]
+    becomes: Vec<String>,
+}
+
+/// Gives money back.
+pub async fn refund(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    AnyOrder(order): AnyOrder,
+    Form(form): Form<Refund>,
+) -> Result<Response, ApiError> {
+    let (reason, key) = (Reason::parse(form.reason.as_str())?, IdempotencyKey::parse(form.key.as_str())?);
+    let asked = form.asked()?;
+    let answer = api::give_refund(&app, actor, order, (key, asked), reason, SOON).await?;
+    Ok(told(order, &answer, "The money is given back.", "The refund is on its way; it is not decided yet."))
+}
+
+impl Refund {
+    fn asked(self) -> Result<Asked, ApiError> {
+        let mut items = Vec::new();
+        for ((sku, quantity), becomes) in self.sku.into_iter().zip(self.quantity).zip(self.becomes) {
+            let units: i64 = match quantity.trim() {
+                "" => 0,
+                units => units
+                    .parse()
+                    .map_err(|_| ApiError::Unprocessable("units must be whole numbers".to_owned()))?,
+            };
+            if units != 0 {
+                let (sku, quantity) = (SkuCode::parse(sku)?, Quantity::parse(units)?);
+                items.push(AskedItem { sku, quantity, restock: becomes != "write_off" });
+            }
+        }
+        if items.is_empty() {
+            return Err(ApiError::Unprocessable("say of which units the money goes back".to_owned()));
+        }
+        Ok(Asked::Items(items))
+    }
+}
+
+fn page_of(order: OrderId) -> String {
+    format!("/ops/orders/{order}")
+}
+
+fn told(order: OrderId, answer: &Response, done: &str, accepted: &str) -> Response {
+    let what = if answer.status() == StatusCode::ACCEPTED { accepted } else { done };
+    console::told(&page_of(order), what)
+}
+
+/// The colour of a state.
+fn tone(status: &str) -> &'static str {
+    match status {
+        "paid" | "captured" | "done" => "good",
+        "held" | "requesting" => "calm",
+        "paying" | "unknown" | "returning" | "partly_refunded" => "warn",
+        "refused" | "declined" => "bad",
+        _ => "",
+    }
+}
+
+fn row_tone(kind: &RowKind) -> &'static str {
+    match kind {
+        RowKind::Transition => "good",
+        RowKind::Payment | RowKind::Refund => "calm",
+        RowKind::Operator => "warn",
+        RowKind::DeadLetter => "bad",
+        RowKind::Webhook | RowKind::Timer | RowKind::Notice => "",
+    }
+}
+
+/// How long a hold still has.
+pub(in crate::ops) fn time_left(seconds: &i64) -> String {
+    let seconds = *seconds;
+    let words = |seconds: i64| match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    };
+    if seconds < 0 { format!("overdue by {}", words(-seconds)) } else { format!("{} left", words(seconds)) }
+}

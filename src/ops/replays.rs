@@ -1,0 +1,126 @@
+//! Replays: dead letters on their way back to their queues, as a set that is frozen when the replay begins. What sends
+//! them is a pool of the workers (`replay_dead_letters.rs`): a crash there leaves the rest to another process.
+
+pub mod api;
+pub mod pages;
+
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::dead_letters::{self, DeadLetterError, Selection, checked_reason};
+use super::rights::Actor;
+use crate::store::dead_letter_filter::Which;
+use crate::store::dead_letter_lists;
+use crate::store::operator_actions::{self, Act, NewAction};
+use crate::store::replays::{self, Item, ItemFilter, NewReplay, Replay};
+
+/// Dead letters in one replay.
+pub const MAX_TOTAL: i64 = 100_000;
+/// Dead letters sent in a second when nobody says.
+pub const DEFAULT_RATE: i32 = 200;
+/// The most that anybody may ask for: a worker sends them in batches of a few hundred.
+pub const MAX_RATE: i32 = 10_000;
+/// Replays and items on one page.
+pub const PAGE: i64 = 100;
+/// What kind of thing the audit log calls a replay.
+const SUBJECT: &str = "replay";
+
+/// How to replay.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// Dead letters sent in a second at most, 1 to [`MAX_RATE`].
+    pub rate_per_second: i32,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
+/// How many dead letters a replay of this selection would send now.
+pub async fn preview(conn: &mut PgConnection, selection: &Selection) -> Result<i64, DeadLetterError> {
+    dead_letters::count(conn, selection, Which::Open, MAX_TOTAL).await
+}
+
+/// Freezes the set and leaves it to the workers, in the transaction of the caller.
+pub async fn start(
+    conn: &mut PgConnection,
+    selection: &Selection,
+    manner: Manner<'_>,
+    actor: &Actor,
+) -> Result<Replay, DeadLetterError> {
+    let Manner { rate_per_second, reason } = manner;
+    let reason = checked_reason(reason)?;
+    if !(1..=MAX_RATE).contains(&rate_per_second) {
+        return Err(DeadLetterError::Unfit(format!("the rate must be from 1 to {MAX_RATE} a second")));
+    }
+    let id = Uuid::now_v7();
+    let filter = match selection {
+        Selection::Ids(ids) => {
+            dead_letters::check_known(conn, ids).await?;
+            None
+        }
+        Selection::Matching(filter) => Some(filter.of_status(Which::Open)),
+    };
+    let stored = filter.as_ref().map(|filter| json!(filter));
+    let new = NewReplay { id, filter: stored.clone(), actor: &actor.name, reason, rate_per_second };
+    replays::insert(conn, new).await?;
+    let total = match (selection, &filter) {
+        (Selection::Ids(ids), _) => replays::freeze(conn, id, ids).await?,
+        (_, Some(filter)) => dead_letter_lists::freeze_matching(conn, id, filter, MAX_TOTAL + 1).await?,
+        (Selection::Matching(_), None) => unreachable!("what matches is found by a filter"),
+    };
+    if total > MAX_TOTAL.unsigned_abs() {
+        return Err(DeadLetterError::TooMany { limit: MAX_TOTAL });
+    }
+    let total = i32::try_from(total).expect("a set is bounded");
+    replays::set_total(conn, id, total).await?;
+    let action = NewAction {
+        actor: &actor.name,
+        act: Act::ReplayStart,
+        subject: operator_actions::subject(SUBJECT, id),
+        before: None,
+        after: Some(json!({"filter": stored, "total": total, "rate_per_second": rate_per_second})),
+        reason,
+    };
+    operator_actions::append(conn, &[action]).await?;
+    show(conn, id).await
+}
+
+/// One replay.
+pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Replay, DeadLetterError> {
+    replays::find(conn, id).await?.ok_or(DeadLetterError::NoSuchReplay(id))
+}
+
+/// Replays, the latest first.
+pub async fn list(conn: &mut PgConnection, before: Option<Uuid>) -> sqlx::Result<Vec<Replay>> {
+    replays::list(conn, before, PAGE).await
+}
+
+/// Items of a replay in the order of its set.
+pub async fn items(
+    conn: &mut PgConnection,
+    id: Uuid,
+    filter: ItemFilter,
+) -> Result<Vec<Item>, DeadLetterError> {
+    show(conn, id).await?;
+    Ok(replays::items(conn, id, filter, PAGE).await?)
+}
+
+/// Stops a replay, in the transaction of the caller. What has been sent stays sent.
+pub async fn cancel(conn: &mut PgConnection, id: Uuid, actor: &Actor) -> Result<Replay, DeadLetterError> {
+    let before = show(conn, id).await?;
+    if !replays::cancel(conn, id).await? {
+        // It may have come to its end since it was looked at.
+        return Err(DeadLetterError::WrongStatus(show(conn, id).await?.status.name()));
+    }
+    let after = show(conn, id).await?;
+    let action = NewAction {
+        actor: &actor.name,
+        act: Act::ReplayCancel,
+        subject: operator_actions::subject(SUBJECT, id),
+        before: Some(json!({"status": before.status})),
+        after: Some(json!({"status": after.status, "handled": after.handled(), "total": after.total})),
+        reason: None,
+    };
+    operator_actions::append(conn, &[action]).await?;
+    Ok(after)
+}

@@ -1,0 +1,208 @@
+//! `/v1/ops/replays`.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum_extra::extract::Query;
+use futures_util::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{DEFAULT_RATE, Manner, PAGE};
+use crate::http::app::App;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::ops::dead_letters::Selection;
+use crate::ops::dead_letters::request::{Asked, DryRun};
+use crate::ops::rights::{Actor, Operator, Viewer};
+use crate::store::replays::{Item, ItemFilter, Replay, ReplayOutcome};
+
+/// Which replays.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayQuery {
+    /// Those before this one: the next page
+    pub before: Option<Uuid>,
+}
+
+/// Replays, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReplayList {
+    replays: Vec<Replay>,
+    /// The next page begins with `before` = this; absent on the last one.
+    next_before: Option<Uuid>,
+}
+
+/// Replay dead letters: the set is frozen now, workers send it
+#[utoipa::path(
+    post, path = "/v1/ops/replays", tag = "operators", request_body = Asked,
+    operation_id = "start_replay",
+    responses(
+        (status = 202, description = "It has begun", body = Replay),
+        (status = 200, description = "With `dry_run`: how many would be sent", body = DryRun)
+    )
+)]
+pub async fn start(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    body::Json(asked): body::Json<Asked>,
+) -> Result<Response, ApiError> {
+    let selection = asked.selection()?;
+    if asked.dry_run {
+        let would_change = preview(&app, selection).await?;
+        return Ok(Json(DryRun { would_change }).into_response());
+    }
+    let rate = asked.rate_per_second.unwrap_or(DEFAULT_RATE);
+    let replay = begin(&app, selection, rate, asked.reason, actor).await?;
+    Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
+}
+
+/// How many dead letters would be sent.
+async fn preview(app: &App, selection: Selection) -> Result<i64, ApiError> {
+    let counting = async move |conn: &mut sqlx::PgConnection| Ok(super::preview(conn, &selection).await);
+    Ok(app.read(counting).await??)
+}
+
+/// Begins a replay; shared with the console.
+pub(in crate::ops) async fn begin(
+    app: &App,
+    selection: Selection,
+    rate_per_second: i32,
+    reason: Option<String>,
+    actor: Actor,
+) -> Result<Replay, ApiError> {
+    app.write(move |conn| {
+        async move {
+            let manner = Manner { rate_per_second, reason: reason.as_deref() };
+            Ok(super::start(conn, &selection, manner, &actor).await?)
+        }
+        .boxed()
+    })
+    .await
+}
+
+/// List replays
+#[utoipa::path(
+    get, path = "/v1/ops/replays", tag = "operators", params(ReplayQuery), operation_id = "list_replays",
+    responses((status = 200, description = "A page of at most 100 replays", body = ReplayList))
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: Viewer,
+    Query(query): Query<ReplayQuery>,
+) -> Result<Json<ReplayList>, ApiError> {
+    let replays = app.read(async |conn| super::list(conn, query.before).await).await?;
+    let next_before = next(&replays);
+    Ok(Json(ReplayList { replays, next_before }))
+}
+
+/// Where the next page of replays begins, if there may be one.
+pub(super) fn next(replays: &[Replay]) -> Option<Uuid> {
+    let is_full = i64::try_from(replays.len()).is_ok_and(|length| length == PAGE);
+    replays.last().filter(|_| is_full).map(|replay| replay.id)
+}
+
+/// Read how far a replay has come
+#[utoipa::path(
+    get, path = "/v1/ops/replays/{id}", tag = "operators", params(("id" = Uuid, Path)),
+    operation_id = "read_replay",
+    responses((status = 200, description = "The replay", body = Replay))
+)]
+pub async fn read(
+    State(app): State<App>,
+    _: Viewer,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<Replay>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    Ok(Json(find(&app, id).await?))
+}
+
+/// One replay for a handler.
+pub(super) async fn find(app: &App, id: Uuid) -> Result<Replay, ApiError> {
+    let reading = async move |conn: &mut sqlx::PgConnection| Ok(super::show(conn, id).await);
+    Ok(app.read(reading).await??)
+}
+
+/// Which items of a replay.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub struct ItemQuery {
+    /// Only those with this outcome
+    pub outcome: Option<ReplayOutcome>,
+    /// Only those that came back as dead letters
+    pub died_again: bool,
+    /// Only those behind this place: the next page
+    pub after: i32,
+}
+
+impl From<ItemQuery> for ItemFilter {
+    fn from(query: ItemQuery) -> Self {
+        Self { outcome: query.outcome, died_again: query.died_again, after: query.after }
+    }
+}
+
+/// Items of a replay.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReplayItems {
+    items: Vec<Item>,
+    /// The next page begins with `after` = this; absent on the last one.
+    next_after: Option<i32>,
+}
+
+/// List what came of each dead letter of a replay
+#[utoipa::path(
+    get, path = "/v1/ops/replays/{id}/items", tag = "operators", params(("id" = Uuid, Path), ItemQuery),
+    operation_id = "list_replay_items",
+    responses((status = 200, description = "A page of at most 100 dead letters", body = ReplayItems))
+)]
+pub async fn items(
+    State(app): State<App>,
+    _: Viewer,
+    id: Result<Path<Uuid>, PathRejection>,
+    Query(query): Query<ItemQuery>,
+) -> Result<Json<ReplayItems>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let items = find_items(&app, id, query).await?;
+    let next_after = next_item(&items);
+    Ok(Json(ReplayItems { items, next_after }))
+}
+
+/// Items for a handler.
+pub(super) async fn find_items(app: &App, id: Uuid, query: ItemQuery) -> Result<Vec<Item>, ApiError> {
+    let reading = async move |conn: &mut sqlx::PgConnection| Ok(super::items(conn, id, query.into()).await);
+    Ok(app.read(reading).await??)
+}
+
+/// Where the next page of items begins, if there may be one.
+pub(super) fn next_item(items: &[Item]) -> Option<i32> {
+    let is_full = i64::try_from(items.len()).is_ok_and(|length| length == PAGE);
+    items.last().filter(|_| is_full).map(|item| item.position)
+}
+
+/// Stop a replay; what has been sent stays sent
+#[utoipa::path(
+    post, path = "/v1/ops/replays/{id}/cancel", tag = "operators", params(("id" = Uuid, Path)),
+    operation_id = "cancel_replay",
+    responses(
+        (status = 200, description = "It is stopped", body = Replay),
+        (status = 409, description = "It does not run any more")
+    )
+)]
+pub async fn cancel(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<Replay>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    Ok(Json(stop(&app, id, actor).await?))
+}
+
+/// Stops a replay; shared with the console.
+pub(super) async fn stop(app: &App, id: Uuid, actor: Actor) -> Result<Replay, ApiError> {
+    app.write(move |conn| async move { Ok(super::cancel(conn, id, &actor).await?) }.boxed()).await
+}

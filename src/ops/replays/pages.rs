@@ -1,0 +1,104 @@
+//! `/ops/replays`: what is on its way back, and how far it has come.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum_extra::extract::Query;
+use uuid::Uuid;
+
+use super::api::{ItemQuery, ReplayQuery, find, find_items, next, next_item, stop};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ops::console::{self, Frame, filters};
+use crate::ops::rights::Operator;
+use crate::store::dead_letter_filter::Filter;
+use crate::store::replays::{Item, Replay, ReplayOutcome, ReplayStatus};
+
+impl ReplayStatus {
+    /// How loud it looks on a page.
+    const fn tone(self) -> &'static str {
+        match self {
+            Self::Running => "calm",
+            Self::Cancelled => "warn",
+            Self::Done => "good",
+        }
+    }
+}
+
+impl ReplayOutcome {
+    /// How loud it looks on a page.
+    pub(in crate::ops) const fn tone(self) -> &'static str {
+        match self {
+            Self::Replayed => "good",
+            Self::Skipped => "",
+            Self::Failed => "bad",
+        }
+    }
+}
+
+impl Replay {
+    fn is_running(&self) -> bool {
+        self.status == ReplayStatus::Running
+    }
+
+    /// The address of the list with its filter.
+    fn list_query(&self) -> Option<String> {
+        let filter: Filter = serde_json::from_value(self.filter.clone()?).ok()?;
+        Some(filter.to_query())
+    }
+}
+
+#[derive(askama::Template)]
+#[template(path = "replays.html")]
+struct ListPage {
+    frame: Frame,
+    replays: Vec<Replay>,
+    next: Option<Uuid>,
+}
+
+#[derive(askama::Template)]
+#[template(path = "replay.html")]
+struct ReplayPage {
+    frame: Frame,
+    replay: Replay,
+    query: ItemQuery,
+    items: Vec<Item>,
+    next: Option<i32>,
+}
+
+/// Replays, the latest first.
+pub async fn list(
+    State(app): State<App>,
+    frame: Frame,
+    Query(query): Query<ReplayQuery>,
+) -> Result<Response, ApiError> {
+    let replays = app.read(async |conn| super::list(conn, query.before).await).await?;
+    let next = next(&replays);
+    Ok(console::page(&ListPage { frame, replays, next }))
+}
+
+/// One replay: how far it has come, and what came of each dead letter.
+pub async fn show(
+    State(app): State<App>,
+    frame: Frame,
+    id: Result<Path<Uuid>, PathRejection>,
+    Query(query): Query<ItemQuery>,
+) -> Result<Response, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let replay = find(&app, id).await?;
+    let items = find_items(&app, id, query).await?;
+    let next = next_item(&items);
+    Ok(console::page(&ReplayPage { frame, replay, query, items, next }))
+}
+
+/// Stops a replay.
+pub async fn cancel(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let stopped = stop(&app, id, actor).await?;
+    let left = stopped.total - stopped.handled();
+    Ok(console::told(&format!("/ops/replays/{id}"), &format!("It is stopped; {left} were not sent.")))
+}

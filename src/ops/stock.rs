@@ -1,0 +1,207 @@
+//! Stock as operators see and correct it: what there is, who holds it, what moved it.
+
+pub mod api;
+pub mod pages;
+pub mod view;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+use utoipa::IntoParams;
+
+use crate::domain::Invalid;
+use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode};
+use crate::http::error::ApiError;
+use crate::http::skus::MAX_ON_HAND;
+use crate::ops::reason::Reason;
+use crate::ops::rights::Actor;
+use crate::store::operator_actions::{self, Act, NewAction};
+use crate::store::stock_desk::{self, Counters, NewMovement};
+use crate::store::{order_search, skus};
+use view::{MovementView, SkuDetail, StockPage};
+
+/// SKUs, and movements, on one page.
+pub const PAGE: usize = 100;
+/// Live holds that are shown.
+const HOLDS: i64 = 100;
+
+/// Why there is no good answer about stock.
+#[derive(Debug, thiserror::Error)]
+pub enum StockError {
+    /// The catalogue has no such SKU.
+    #[error("there is no such SKU")]
+    NotFound,
+    /// More units are set aside than would be owned.
+    #[error("{reserved} units are on hold; on_hand cannot be lower")]
+    BelowReserved {
+        /// Units set aside.
+        reserved: i32,
+    },
+    /// The idempotency key was used before for other units.
+    #[error("the idempotency key was used before for another request")]
+    KeyReused,
+    /// What was asked for breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The database said no.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<StockError> for ApiError {
+    fn from(error: StockError) -> Self {
+        match error {
+            StockError::NotFound => Self::NotFound,
+            StockError::BelowReserved { reserved } => Self::BelowReserved { reserved },
+            StockError::KeyReused => Self::KeyReused,
+            StockError::Invalid(invalid) => invalid.into(),
+            StockError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// Which SKUs to list; what is absent or empty does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StockFilter {
+    /// How the code begins, or a part of the name
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The `next` of the page before
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A page of SKUs in the order of their codes.
+pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<StockPage, StockError> {
+    let text = filter.text.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let after = filter.after.as_deref().filter(|text| !text.is_empty());
+    if text.into_iter().chain(after).any(|text| text.contains('\0')) {
+        return Err(Invalid::new("text", "a text without NUL").into());
+    }
+    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let mut rows = stock_desk::list(conn, text, after, limit).await?;
+    let has_more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = if has_more { rows.last().map(|row| row.code.clone()) } else { None };
+    Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
+}
+
+/// Where a page of movements goes on: after which one, and how many units there were before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MovementsFrom(Option<(i64, i64)>);
+
+impl MovementsFrom {
+    /// Reads what [`SkuDetail::next`] said.
+    pub fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Self(None)) };
+        let numbers =
+            text.split_once('_').and_then(|(id, units)| Some((id.parse().ok()?, units.parse().ok()?)));
+        numbers.map(|from| Self(Some(from))).ok_or(Invalid::new("before", "the `next` of the page before"))
+    }
+}
+
+/// One SKU: its numbers, live holds and sales, and a page of its movements, the latest first.
+pub async fn show(
+    conn: &mut PgConnection,
+    code: &SkuCode,
+    from: MovementsFrom,
+    time_zone: Tz,
+) -> Result<SkuDetail, StockError> {
+    let row = skus::find(conn, code).await?.ok_or(StockError::NotFound)?;
+    let sku = order_search::sku_id(conn, code).await?.ok_or(StockError::NotFound)?;
+    let holds = match row.reserved {
+        0 => vec![],
+        _ => stock_desk::live_holds(conn, sku, HOLDS).await?,
+    };
+    let sales = stock_desk::sales(conn, sku, time_zone.name()).await?;
+    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let before = from.0.map(|(id, _)| id);
+    let mut movements = stock_desk::movements(conn, sku, before, limit).await?;
+    let has_more = movements.len() > PAGE;
+    movements.truncate(PAGE);
+    // How many units there were after each is counted back from how many there are.
+    let mut on_hand = from.0.map_or(i64::from(row.on_hand), |(_, units)| units);
+    let last = movements.last().map(|movement| movement.id);
+    let movements = movements.into_iter().map(|movement| {
+        let after = on_hand;
+        on_hand = on_hand.saturating_sub(i64::from(movement.units));
+        MovementView::new(movement, after)
+    });
+    let movements: Vec<MovementView> = movements.collect();
+    let next = if has_more { last.map(|id| format!("{id}_{on_hand}")) } else { None };
+    Ok(SkuDetail {
+        sku: row.into(),
+        holds: holds.into_iter().map(Into::into).collect(),
+        sales,
+        movements,
+        next,
+    })
+}
+
+/// How stock is corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// So many units came.
+    Receive(i64),
+    /// So many were counted.
+    Count(i64),
+    /// So many are there that nobody knew of, or are missing if the number is negative.
+    By(i64),
+}
+
+/// Corrects the stock of a SKU in the transaction that writes down who did it and why. A key corrects once. Returns how
+/// many units there are.
+pub async fn correct(
+    tx: &mut PgConnection,
+    actor: &Actor,
+    code: &SkuCode,
+    (key, correction): (&IdempotencyKey, Correction),
+    reason: &Reason,
+) -> Result<i32, StockError> {
+    if let Correction::Receive(..=0) = correction {
+        return Err(Invalid::new("units", "a whole number from 1 to 1,000,000,000").into());
+    }
+    let Counters { sku_id, on_hand, reserved } =
+        stock_desk::lock(tx, code).await?.ok_or(StockError::NotFound)?;
+    let command = Fingerprint::of(&format!("stock\n{code}\n{}", key.as_str())).0;
+    let asked = match correction {
+        Correction::Receive(units) | Correction::By(units) => Some(units),
+        Correction::Count(_) => None,
+    };
+    match (stock_desk::moved_by(tx, command).await?, asked) {
+        (Some(moved), Some(asked)) if i64::from(moved) != asked => return Err(StockError::KeyReused),
+        (Some(_), _) => return Ok(on_hand),
+        (None, _) => {}
+    }
+    let counted = match correction {
+        Correction::Count(counted) => counted,
+        Correction::Receive(units) | Correction::By(units) => i64::from(on_hand).saturating_add(units),
+    };
+    let counted = i32::try_from(counted)
+        .ok()
+        .filter(|counted| (0..=MAX_ON_HAND).contains(&i64::from(*counted)))
+        .ok_or(Invalid::new("on_hand", "a whole number from 0 to 1,000,000,000 afterwards"))?;
+    if counted < reserved {
+        return Err(StockError::BelowReserved { reserved });
+    }
+    let is_received = matches!(correction, Correction::Receive(_));
+    let units = counted - on_hand;
+    // A count that finds what was expected moves nothing, and is worth a line in the audit log all the same.
+    if units != 0 {
+        let (actor, note) = (actor.name.as_str(), reason.as_str());
+        stock_desk::put_down(tx, NewMovement { sku_id, is_received, units, actor, note, command }).await?;
+    }
+    let action = NewAction {
+        actor: &actor.name,
+        act: if is_received { Act::StockReceive } else { Act::StockAdjust },
+        subject: ("sku", code.to_string()),
+        before: Some(json!({"on_hand": on_hand, "reserved": reserved})),
+        after: Some(json!({"on_hand": counted, "reserved": reserved, "units": units})),
+        reason: Some(reason.as_str()),
+    };
+    operator_actions::append(tx, &[action]).await?;
+    Ok(counted)
+}

@@ -1,0 +1,108 @@
+//! `/ops/stock`: the list, one SKU with its holds and movements, and the forms that correct it.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum_extra::extract::Form;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::api::{self, MovementQuery, known};
+use super::view::{SkuDetail, StockPage};
+use super::{Correction, MovementsFrom, StockFilter};
+use crate::domain::ids::{IdempotencyKey, SkuCode};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ops::console::{self, Frame, filters};
+use crate::ops::orders::pages::time_left;
+use crate::ops::reason::Reason;
+use crate::ops::rights::{Actor, Operator};
+
+#[derive(askama::Template)]
+#[template(path = "stock.html")]
+struct ListPage {
+    frame: Frame,
+    filter: StockFilter,
+    page: StockPage,
+}
+
+#[derive(askama::Template)]
+#[template(path = "sku.html")]
+struct ShowPage {
+    frame: Frame,
+    detail: SkuDetail,
+    /// The key of the correction that this page may ask for: a form sent twice corrects once.
+    key: Uuid,
+}
+
+/// The SKUs that the address asks for.
+pub async fn list(
+    State(app): State<App>,
+    frame: Frame,
+    query: Result<Query<StockFilter>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
+    let page = api::find(&app, &filter).await?;
+    Ok(console::page(&ListPage { frame, filter, page }))
+}
+
+/// One SKU.
+pub async fn show(
+    State(app): State<App>,
+    frame: Frame,
+    Path(code): Path<String>,
+    query: Result<Query<MovementQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
+    let from = MovementsFrom::parse(query.before.as_deref())?;
+    let detail = api::find_one(&app, &known(code)?, from).await?;
+    Ok(console::page(&ShowPage { frame, detail, key: Uuid::now_v7() }))
+}
+
+/// What the form for received units sends.
+#[derive(Debug, Deserialize)]
+pub struct Receive {
+    units: i64,
+    reason: String,
+    key: String,
+}
+
+/// Takes units in.
+pub async fn receive(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    Path(code): Path<String>,
+    Form(Receive { units, reason, key }): Form<Receive>,
+) -> Result<Response, ApiError> {
+    correct(&app, actor, known(code)?, Correction::Receive(units), (reason, key)).await
+}
+
+/// What the form for counted units sends.
+#[derive(Debug, Deserialize)]
+pub struct Adjust {
+    on_hand: i64,
+    reason: String,
+    key: String,
+}
+
+/// Corrects how many units there are.
+pub async fn adjust(
+    State(app): State<App>,
+    Operator(actor): Operator,
+    Path(code): Path<String>,
+    Form(Adjust { on_hand, reason, key }): Form<Adjust>,
+) -> Result<Response, ApiError> {
+    correct(&app, actor, known(code)?, Correction::Count(on_hand), (reason, key)).await
+}
+
+async fn correct(
+    app: &App,
+    actor: Actor,
+    code: SkuCode,
+    correction: Correction,
+    (reason, key): (String, String),
+) -> Result<Response, ApiError> {
+    let (reason, key) = (Reason::parse(reason)?, IdempotencyKey::parse(key)?);
+    let on_hand = api::correct(app, actor, code.clone(), (key, correction), reason).await?;
+    Ok(console::told(&format!("/ops/stock/{code}"), &format!("There are {on_hand} units on hand.")))
+}

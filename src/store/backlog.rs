@@ -1,0 +1,119 @@
+//! What waits for somebody, in numbers: counted by index and never far.
+
+use sqlx::PgConnection;
+
+/// How much waits, and for how long the oldest of it does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Waiting {
+    /// How many, at most 10,000 counted.
+    pub count: i64,
+    /// How long the oldest has waited, in seconds; 0 if there is none.
+    pub oldest_seconds: f64,
+}
+
+/// Dead letters that nobody has decided about.
+pub async fn dead_letters(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(last_died_at))::float8, 0) AS "oldest_seconds!"
+             FROM (SELECT last_died_at FROM dead_letters WHERE status = 'open'
+                    ORDER BY last_died_at LIMIT 10000) oldest"#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Holds past their deadline.
+pub async fn overdue_holds(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(expires_at))::float8, 0) AS "oldest_seconds!"
+             FROM (SELECT expires_at FROM orders WHERE status = 'held' AND expires_at < now()
+                    ORDER BY expires_at LIMIT 10000) oldest"#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Mails and reports that are due.
+pub async fn effects(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(due_at))::float8, 0) AS "oldest_seconds!"
+             FROM (SELECT due_at FROM effects WHERE status = 'open' AND due_at < now()
+                    ORDER BY due_at LIMIT 10000) oldest"#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Money of one kind in one state.
+#[derive(Debug)]
+pub struct OpenMoney {
+    /// `payment`, `charge` or `refund`.
+    pub kind: String,
+    /// Its state's name.
+    pub status: String,
+    /// How many.
+    pub count: i64,
+    /// How long ago the oldest was asked for, in seconds.
+    pub oldest_seconds: f64,
+}
+
+/// Payments, charges and refunds that a gateway has not settled, by what is waited for. States with none are left out.
+pub async fn open_money(conn: &mut PgConnection) -> sqlx::Result<Vec<OpenMoney>> {
+    sqlx::query_as!(
+        OpenMoney,
+        r#"SELECT kind AS "kind!", status AS "status!", count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(since))::float8, 0) AS "oldest_seconds!"
+             FROM ((SELECT 'payment' AS kind, status::text, created_at AS since FROM payments
+                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY created_at LIMIT 10000)
+                   UNION ALL
+                   (SELECT 'charge', status::text, requested_at FROM charges
+                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY requested_at LIMIT 10000)
+                   UNION ALL
+                   (SELECT 'refund', status::text, created_at FROM refunds
+                     WHERE status = 'requesting' ORDER BY created_at LIMIT 10000)) open
+            GROUP BY kind, status"#,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Facts that the relay has not published: those of an unfinished round behind its last one, and all of later rounds.
+pub async fn unread_by_relay(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(f.occurred_at))::float8, 0) AS "oldest_seconds!"
+             FROM relay_cursors c
+            CROSS JOIN LATERAL (
+                  SELECT e.occurred_at FROM order_events e
+                   WHERE e.transaction_id >= c.from_transaction
+                     AND (e.transaction_id >= c.to_transaction OR e.id > c.last_id)
+                   ORDER BY e.transaction_id, e.id LIMIT 10000) f
+            WHERE c.name = 'events'"#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Facts about money that the feed has not let take effect.
+pub async fn unread_by_feed(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(f.occurred_at))::float8, 0) AS "oldest_seconds!"
+             FROM relay_cursors c
+            CROSS JOIN LATERAL (
+                  SELECT e.occurred_at FROM order_events e
+                   WHERE e.transaction_id >= c.from_transaction AND e.type IN ('order.paid', 'order.refunded')
+                   ORDER BY e.transaction_id, e.id LIMIT 10000) f
+            WHERE c.name = 'effects'"#,
+    )
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,33 @@
+//! What a process is and how its connections are: read at every look, since nothing happens when they change.
+
+use std::sync::OnceLock;
+
+use metrics::gauge;
+use sqlx::PgPool;
+
+static VITALS: OnceLock<Vitals> = OnceLock::new();
+
+type Question = Box<dyn Fn() -> bool + Send + Sync>;
+
+struct Vitals {
+    pool: PgPool,
+    broker_is_connected: Question,
+}
+
+/// From now on these are shown.
+pub(super) fn watch(program: &'static str, pool: PgPool, broker_is_connected: Question) {
+    gauge!("holdfast_build_info", "program" => program, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    // A process has one pool and one publisher.
+    let _ = VITALS.set(Vitals { pool, broker_is_connected });
+}
+
+/// Sets the gauges to what is so now.
+pub(super) fn read() {
+    let Some(Vitals { pool, broker_is_connected }) = VITALS.get() else { return };
+    let idle = pool.num_idle();
+    let in_use = (pool.size() as usize).saturating_sub(idle);
+    gauge!("holdfast_database_connections", "state" => "idle").set(idle as f64);
+    gauge!("holdfast_database_connections", "state" => "in_use").set(in_use as f64);
+    gauge!("holdfast_database_connections_max").set(f64::from(pool.options().get_max_connections()));
+    gauge!("holdfast_broker_connected").set(if broker_is_connected() { 1.0 } else { 0.0 });
+}

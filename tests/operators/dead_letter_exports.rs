@@ -1,0 +1,76 @@
+//! Exports hold everything that matches, and nothing that a spreadsheet would run.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::letters::{Letter, operator};
+use crate::support::processes::{HOLDFAST, of};
+use crate::support::world::World;
+
+async fn holdfast(world: &World, arguments: &[&str]) -> String {
+    let mut command = Command::new(HOLDFAST);
+    of(world, command.arg("dead-letters").args(arguments));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn an_export_has_every_letter_once() {
+    let world = World::idle().await;
+    let olga = operator(&world).await;
+    let fill = "INSERT INTO dead_letters (id, message_id, queue, message_type, error_class, error_text, attempts, body,
+                                          headers, last_died_at)
+                SELECT gen_random_uuid(), n::text, CASE WHEN n % 2 = 0 THEN 'order.hold' ELSE 'order.cancel' END, 'x',
+                       'panic', 'one, two \"three\"' || chr(10) || 'four', 1, '{}', '{}', now() - (n / 7) * interval '1 s'
+                  FROM generate_series(1, 1234) AS n";
+    world.execute(fill).await;
+    let lines = olga.get("/v1/ops/dead-letters/export?queue=order.hold&format=jsonl").await.body;
+    let lines: Vec<Value> = lines.as_str().unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(lines.len(), 617);
+    assert_eq!((&lines[0]["queue"], &lines[0]["body"]), (&"order.hold".into(), &"{}".into()));
+
+    let answer = olga.get("/v1/ops/dead-letters/export?format=csv").await;
+    let disposition = answer.headers["content-disposition"].to_str().unwrap();
+    assert_eq!(disposition, "attachment; filename=\"dead-letters.csv\"");
+    let by_http = answer.body.as_str().unwrap().to_owned();
+    let by_command = holdfast(&world, &["export", "--format", "csv"]).await;
+    for text in [by_http, by_command] {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let mut ids: Vec<String> = reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+        assert_eq!(ids.len(), 1_234);
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 1_234);
+    }
+    let counted = holdfast(&world, &["groups"]).await;
+    assert!(counted.ends_with("1234 dead letters in 2 groups\n"), "{counted}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn no_cell_of_a_spreadsheet_is_a_formula() {
+    let world = World::idle().await;
+    let olga = operator(&world).await;
+    let formulas = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "harmless = 1"];
+    for formula in formulas {
+        let letter = Letter { error: formula.to_owned(), body: formula.into(), ..Letter::default() };
+        letter.put(&world).await;
+    }
+    let text = olga.get("/v1/ops/dead-letters/export?format=csv").await.body;
+    let mut reader = csv::Reader::from_reader(text.as_str().unwrap().as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let place = |name: &str| names.iter().position(|other| other == name).unwrap();
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), formulas.len());
+    for record in records {
+        for cell in &record {
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{record:?}");
+        }
+        let (error, body) = (&record[place("error_text")], &record[place("body")]);
+        assert_eq!(error, body);
+        assert!(formulas.contains(&error.strip_prefix('\'').unwrap_or(error)), "{error:?}");
+    }
+    world.finish().await;
+}

@@ -1,0 +1,82 @@
+//! Shows how much waits for somebody, and for how long, as metrics. Every process that does so shows the same numbers.
+
+use std::time::Duration;
+
+use holdfast::store::backlog::{self, OpenMoney, Waiting};
+use holdfast::{clock, store};
+use metrics::gauge;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+const INTERVAL: Duration = Duration::from_secs(15);
+/// Looks take milliseconds. A database that needs longer has no time for them.
+const LIMIT: Duration = Duration::from_secs(5);
+/// What money can wait for: shown as 0 when none does.
+const OPEN: [(&str, &str); 7] = [
+    ("payment", "requesting"),
+    ("payment", "unknown"),
+    ("payment", "returning"),
+    ("charge", "requesting"),
+    ("charge", "unknown"),
+    ("charge", "returning"),
+    ("refund", "requesting"),
+];
+
+/// Looks every 15 seconds until told to stop.
+pub(crate) async fn export(pool: PgPool, stop: CancellationToken) {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let look = store::within(&pool, LIMIT, async |conn| Backlog::look(conn).await);
+        match stop.run_until_cancelled(look).await {
+            Some(Ok(backlog)) => backlog.show(),
+            Some(Err(error)) => warn!(%error, "cannot count what waits now"),
+            None => return,
+        }
+    }
+}
+
+struct Backlog {
+    dead_letters: Waiting,
+    overdue_holds: Waiting,
+    effects: Waiting,
+    by_relay: Waiting,
+    by_feed: Waiting,
+    money: Vec<OpenMoney>,
+}
+
+impl Backlog {
+    async fn look(conn: &mut PgConnection) -> sqlx::Result<Self> {
+        Ok(Self {
+            dead_letters: backlog::dead_letters(conn).await?,
+            overdue_holds: backlog::overdue_holds(conn).await?,
+            effects: backlog::effects(conn).await?,
+            by_relay: backlog::unread_by_relay(conn).await?,
+            by_feed: backlog::unread_by_feed(conn).await?,
+            money: backlog::open_money(conn).await?,
+        })
+    }
+
+    fn show(&self) {
+        gauge!("holdfast_dead_letters_open").set(self.dead_letters.count as f64);
+        gauge!("holdfast_dead_letters_oldest_seconds").set(self.dead_letters.oldest_seconds);
+        gauge!("holdfast_overdue_holds").set(self.overdue_holds.count as f64);
+        gauge!("holdfast_overdue_holds_oldest_seconds").set(self.overdue_holds.oldest_seconds);
+        gauge!("holdfast_open_effects").set(self.effects.count as f64);
+        gauge!("holdfast_open_effects_oldest_seconds").set(self.effects.oldest_seconds);
+        for (reader, waiting) in [("relay", self.by_relay), ("feed", self.by_feed)] {
+            gauge!("holdfast_unread_events", "reader" => reader).set(waiting.count as f64);
+            gauge!("holdfast_unread_events_oldest_seconds", "reader" => reader).set(waiting.oldest_seconds);
+        }
+        for (kind, status) in OPEN {
+            let open = self.money.iter().find(|open| open.kind == kind && open.status == status);
+            let (count, oldest) = open.map_or((0, 0.0), |open| (open.count, open.oldest_seconds));
+            let labels = [("kind", kind), ("status", status)];
+            gauge!("holdfast_open_payments", &labels).set(count as f64);
+            gauge!("holdfast_open_payments_oldest_seconds", &labels).set(oldest);
+        }
+        gauge!("holdfast_backlog_read_timestamp_seconds").set(clock::now().timestamp() as f64);
+    }
+}

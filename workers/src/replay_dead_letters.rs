@@ -1,0 +1,148 @@
+//! Sends the frozen sets of replays back to their queues, batch by batch, at the rate that was asked for.
+//!
+//! A batch is one transaction: dead letters are marked, published, confirmed, and their outcomes and audit rows written.
+//! A crash before the commit leaves all of it as it was, for whichever process claims the replay next; what the broker had
+//! confirmed by then is sent again under the same message id, which its worker finds done.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use holdfast::broker::envelope::{Outgoing, Replay, TRACEPARENT};
+use holdfast::broker::publisher::{PublishError, Publisher};
+use holdfast::clock;
+use holdfast::domain::ids::OrderId;
+use holdfast::message::Queue;
+use holdfast::ops::dead_letters::SUBJECT;
+use holdfast::retry::Backoff;
+use holdfast::store;
+use holdfast::store::dead_letters::{self, DeadLetter, DeadLetterStatus};
+use holdfast::store::operator_actions::{self, Act, NewAction};
+use holdfast::store::replays::{self, Due, Handled, ReplayOutcome};
+use metrics::counter;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::pause;
+use crate::runner::Context;
+
+/// How often to look for a replay whose next batch is due.
+const LOOK: Duration = Duration::from_millis(250);
+/// Dead letters in one batch: so few that nobody waits long for their rows.
+const BATCH: i32 = 200;
+/// Batches in a second at a low rate, so that it goes on evenly.
+const BATCHES_PER_SECOND: i32 = 4;
+/// Rows are locked meanwhile; a broker that takes longer is asked again later.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(15);
+const CEILING: Duration = Duration::from_secs(2);
+/// A short string of AMQP.
+const MAX_SHORT_BYTES: usize = 255;
+
+/// Why a batch is given up, to be tried again.
+#[derive(Debug, thiserror::Error)]
+enum BatchError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("the broker is silent")]
+    Silent(#[from] Elapsed),
+}
+
+/// Replays until told to stop.
+pub async fn run(context: Context) {
+    let Context { pool, publisher, stop, gate, .. } = context;
+    let mut backoff = Backoff::with_ceiling(CEILING);
+    while stop.run_until_cancelled(gate.opened()).await.is_some() {
+        // A batch that has begun is finished: it is short.
+        let sent = store::within(&pool, LIMIT, async |conn| send_batch(conn, &publisher).await).await;
+        match sent {
+            Ok(true) => backoff.reset(),
+            Ok(false) => {
+                backoff.reset();
+                stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+            }
+            Err(error) => {
+                warn!(%error, "cannot replay dead letters now, trying again");
+                stop.run_until_cancelled(backoff.wait()).await;
+            }
+        }
+    }
+}
+
+/// Sends the next batch of a replay that is due, if there is one.
+async fn send_batch(conn: &mut PgConnection, publisher: &Publisher) -> Result<bool, BatchError> {
+    let mut tx = conn.begin().await?;
+    let Some(replay) = replays::claim(&mut tx).await? else {
+        tx.rollback().await?;
+        return Ok(false);
+    };
+    let size = (replay.rate_per_second / BATCHES_PER_SECOND).clamp(1, BATCH);
+    let items = replays::next_items(&mut tx, &replay, size.into()).await?;
+    let ids: Vec<Uuid> = items.iter().map(|(_, id)| *id).collect();
+    let letters = dead_letters::lock(&mut tx, &ids).await?;
+    let by_id: HashMap<Uuid, &DeadLetter> = letters.iter().map(|letter| (letter.id, letter)).collect();
+
+    let (mut batch, mut messages, mut sent) = (vec![], vec![], vec![]);
+    for (position, id) in items {
+        let (outcome, reason) = match message(by_id.get(&id).copied()) {
+            Ok(message) => {
+                messages.push(message);
+                sent.push(id);
+                (ReplayOutcome::Replayed, None)
+            }
+            Err((outcome, reason)) => (outcome, Some(reason)),
+        };
+        batch.push(Handled { position, outcome, reason });
+    }
+    // Marked before they are published: the next death of each must find it replayed, not open.
+    dead_letters::mark(&mut tx, &sent, DeadLetterStatus::Replayed).await?;
+    operator_actions::append(&mut tx, &audit(&replay, &sent)).await?;
+    timeout(PUBLISH_LIMIT, publisher.publish_all(messages)).await??;
+    pause::point("replay_published").await;
+    replays::note(&mut tx, &replay, &batch).await?;
+    tx.commit().await?;
+    counter!("holdfast_dead_letters_replayed_total").increment(sent.len() as u64);
+    info!(replay = %replay.id, replayed = sent.len(), of = batch.len(), "replayed a batch of dead letters");
+    Ok(true)
+}
+
+/// The message of a dead letter that goes back, or why it does not.
+fn message(letter: Option<&DeadLetter>) -> Result<Outgoing, (ReplayOutcome, String)> {
+    let failed = |reason: &str| (ReplayOutcome::Failed, reason.to_owned());
+    let letter = letter.ok_or_else(|| failed("it is gone"))?;
+    if letter.status != DeadLetterStatus::Open {
+        return Err((ReplayOutcome::Skipped, format!("it is {}", letter.status.name())));
+    }
+    let queue = Queue::from_name(&letter.queue)
+        .ok_or_else(|| failed(&format!("nothing reads {}; discard it instead", letter.queue)))?;
+    if letter.message_id.len().max(letter.message_type.len()) > MAX_SHORT_BYTES {
+        return Err(failed("its id or type is too long for a message"));
+    }
+    let replay = Replay {
+        queue,
+        message_id: &letter.message_id,
+        message_type: &letter.message_type,
+        order_id: letter.order_id.map(OrderId::from),
+        traceparent: letter.headers.get(TRACEPARENT).and_then(Value::as_str),
+        replay_count: letter.replay_count + 1,
+        body: &letter.body,
+    };
+    Ok(Outgoing::replay(replay, clock::now()))
+}
+
+fn audit<'a>(replay: &'a Due, sent: &[Uuid]) -> Vec<NewAction<'a>> {
+    let action = |id: &Uuid| NewAction {
+        actor: &replay.actor,
+        act: Act::DeadLetterReplay,
+        subject: operator_actions::subject(SUBJECT, *id),
+        before: Some(json!({"status": DeadLetterStatus::Open})),
+        after: Some(json!({"status": DeadLetterStatus::Replayed, "replay_id": replay.id})),
+        reason: replay.reason.as_deref(),
+    };
+    sent.iter().map(action).collect()
+}

@@ -196,6 +196,11 @@ pub const CATALOGUE: &[Metric] = &[
     seconds("holdfast_open_effects_oldest_seconds", &[], "How long the oldest of them has been due"),
     // What is left to people.
     counter("holdfast_dead_letters_total", &["queue"], "Messages set aside for a person"),
+    counter(
+        "holdfast_dead_letters_replayed_total",
+        &[],
+        "Dead letters that operators sent back to their queues",
+    ),
     gauge("holdfast_dead_letters_open", &[], "Dead letters nobody has decided about, at most 10,000 counted"),
     seconds("holdfast_dead_letters_oldest_seconds", &[], "How long ago the oldest of them died"),
     gauge("holdfast_audit_violations", &["truth"], "Rows that break a truth; 0 when it holds"),

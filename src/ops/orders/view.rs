@@ -23,7 +23,7 @@ pub struct OrderPage {
     /// The orders.
     pub orders: Vec<OrderSummary>,
     /// Pass it as `after` to read on; absent at the end. A page of a search for a SKU may have fewer orders than others,
-    /// or none, and go on all the same: it looks through 20,000 orders at a time.
+    /// or none, and go on all the same: it looks through 5,000 orders at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Uuid>,
 }

@@ -1,11 +1,11 @@
 //! `holdfast token`: make and revoke tokens.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
 use holdfast::domain::ids::CustomerId;
 use holdfast::http::auth;
-use holdfast::ops::access::{self, Wanted};
+use holdfast::ops::access::{self, AccessError, Wanted};
 use holdfast::store::tokens::{self, ListedToken, NewToken, Role};
 use holdfast::terminal::printable;
 use sqlx::PgConnection;
@@ -64,7 +64,10 @@ pub(super) async fn run(arguments: TokenArguments) -> anyhow::Result<()> {
     match arguments.command {
         TokenCommand::Create { role, name, customer, replace, actor } => {
             let wanted = Wanted { name, role, customer, replace };
-            let token = access::create(&mut tx, &actor, &wanted).await?;
+            let token = access::create(&mut tx, &actor, &wanted).await.map_err(|error| match error {
+                taken @ AccessError::NameTaken(_) => anyhow!("{taken}; --replace revokes it"),
+                other => other.into(),
+            })?;
             tx.commit().await?;
             println!("{token}");
         }

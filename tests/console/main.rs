@@ -1,9 +1,16 @@
 //! The console as a person uses it, in a real browser.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod browser;
+mod health;
 mod keyboard;
 mod payloads;
 mod repair;

@@ -112,8 +112,11 @@ pub async fn within<T, E: From<sqlx::Error>>(
 pub fn is_about_the_data(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(database) => {
-            // SQLSTATE classes: 21 cardinality violation, 22 data exception, 23 integrity constraint violation.
-            database.code().is_some_and(|code| ["21", "22", "23"].iter().any(|class| code.starts_with(class)))
+            // SQLSTATE classes: 21 cardinality violation, 22 data exception, 23 integrity constraint violation, 54 program
+            // limit exceeded, such as a value too long for an index.
+            database
+                .code()
+                .is_some_and(|code| ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)))
         }
         sqlx::Error::Encode(_)
         | sqlx::Error::Decode(_)

@@ -200,8 +200,9 @@ pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
         OrderCommand::Cancel { id, doing } => {
             let (order, publisher) = (OrderId::from(id), doing.publisher().await?);
             let mut tx = pool.begin().await?;
-            actions::cancel(&mut tx, &publisher, &doing.actor(), order, &doing.reason).await?;
+            let messages = actions::cancel(&mut tx, &doing.actor(), order, &doing.reason).await?;
             tx.commit().await?;
+            publisher.publish_all(messages).await?;
             return wait_for(&pool, order, Awaited::Cancellation, &doing).await;
         }
         OrderCommand::Resolve { id, doing } => return resolve(&pool, id.into(), &doing).await,
@@ -209,8 +210,9 @@ pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
             let (order, publisher) = (OrderId::from(id), doing.publisher().await?);
             let said = (CommandId(payment), stated);
             let mut tx = pool.begin().await?;
-            actions::settle(&mut tx, &publisher, &doing.actor(), order, said, &doing.reason).await?;
+            let messages = actions::settle(&mut tx, &doing.actor(), order, said, &doing.reason).await?;
             tx.commit().await?;
+            publisher.publish_all(messages).await?;
             return tell_money(&pool, order, &[payment], &doing).await;
         }
         OrderCommand::Refund { id, items, write_off, key, doing } => {
@@ -219,9 +221,10 @@ pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
             let refund = actions::refund_id(&mut *pool.acquire().await?, order, &key).await?;
             let asked = asked(items, !write_off);
             let mut tx = pool.begin().await?;
-            actions::refund(&mut tx, &publisher, &doing.actor(), order, (refund, asked), &doing.reason)
-                .await?;
+            let refund_of = (refund, asked);
+            let messages = actions::refund(&mut tx, &doing.actor(), order, refund_of, &doing.reason).await?;
             tx.commit().await?;
+            publisher.publish_all(messages).await?;
             return wait_for(&pool, order, Awaited::Refund(refund), &doing).await;
         }
     }
@@ -271,8 +274,9 @@ async fn wait_for(
 async fn resolve(pool: &PgPool, order: OrderId, doing: &DoingArguments) -> anyhow::Result<ExitCode> {
     let publisher = doing.publisher().await?;
     let mut tx = pool.begin().await?;
-    let asked = actions::resolve(&mut tx, &publisher, &doing.actor(), order, &doing.reason).await?;
+    let (asked, messages) = actions::resolve(&mut tx, &doing.actor(), order, &doing.reason).await?;
     tx.commit().await?;
+    publisher.publish_all(messages).await?;
     tell_money(pool, order, &asked, doing).await
 }
 

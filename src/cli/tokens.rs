@@ -111,7 +111,11 @@ pub(super) async fn replace(
         bail!("the token {name} must have at least 16 characters");
     }
     let hash = auth::hash(token);
-    if tokens::find(conn, &hash).await?.is_none() {
+    if tokens::is_known(conn, &hash).await? {
+        if tokens::find(conn, &hash).await?.is_none() {
+            tracing::warn!(name, "this token was revoked, and stays so");
+        }
+    } else {
         tokens::revoke(conn, name).await?;
         tokens::insert(conn, NewToken { name, role, customer: None, hash: &hash }).await?;
     }

@@ -105,6 +105,14 @@ fn refused<C: Command>(reason: &'static str, error: ApiError) -> ApiError {
     error
 }
 
+/// Gives messages to the broker, in time or not at all.
+pub async fn publish_all(app: &App, messages: Vec<Outgoing>) -> Result<(), ApiError> {
+    match timeout(PUBLISH_LIMIT, app.publisher.publish_all(messages)).await {
+        Ok(published) => Ok(published?),
+        Err(_) => Err(ApiError::BrokerUnavailable),
+    }
+}
+
 /// What the table says before the command is given; a database that is away says nothing.
 fn known_answer(found: Result<Option<Response>, ApiError>) -> Result<Option<Response>, ApiError> {
     match found {

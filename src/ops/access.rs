@@ -68,8 +68,8 @@ pub async fn create(conn: &mut PgConnection, actor: &str, wanted: &Wanted) -> Re
     if (*role == Role::Customer) != customer.is_some() {
         return Err(AccessError::CustomerAndRole);
     }
-    if *replace {
-        tokens::revoke(conn, name).await?;
+    if *replace && tokens::revoke(conn, name).await? > 0 {
+        write_down(conn, actor, Act::TokenRevoke, name, None).await?;
     }
     let token = auth::new_token();
     let hash = auth::hash(&token);
@@ -87,7 +87,8 @@ pub async fn create(conn: &mut PgConnection, actor: &str, wanted: &Wanted) -> Re
 
 /// Revokes the live token of this name. Every process may take it for another minute.
 pub async fn revoke(conn: &mut PgConnection, actor: &str, name: &str) -> Result<(), AccessError> {
-    if tokens::revoke(conn, name).await? == 0 {
+    // PostgreSQL takes no NUL, and no token has one in its name.
+    if name.contains('\0') || tokens::revoke(conn, name).await? == 0 {
         return Err(AccessError::NoSuchToken(name.to_owned()));
     }
     Ok(write_down(conn, actor, Act::TokenRevoke, name, None).await?)

@@ -75,11 +75,21 @@ pub async fn count(
         }
         (Selection::Ids(ids), None) => i64::try_from(distinct(ids)).unwrap_or(i64::MAX),
         (Selection::Matching(filter), _) => {
-            let filter = filter.of_status(which);
+            let filter = narrowed(filter, which)?;
             dead_letter_lists::count(conn, &filter, limit.saturating_add(1)).await?
         }
     };
     if counted > limit { Err(DeadLetterError::TooMany { limit }) } else { Ok(counted) }
+}
+
+/// A filter for those of one status: what asks for another one by name must not act on these.
+pub(crate) fn narrowed(filter: &Filter, which: Which) -> Result<Filter, DeadLetterError> {
+    match filter.status {
+        Some(asked) if asked != which && asked != Which::Any => {
+            Err(DeadLetterError::Unfit(format!("only {} ones can be chosen here", which.name())))
+        }
+        _ => Ok(filter.of_status(which)),
+    }
 }
 
 /// A change of many dead letters at once.
@@ -129,7 +139,7 @@ pub async fn change(
             (locked, skipped)
         }
         Selection::Matching(filter) => {
-            let filter = filter.of_status(change.of());
+            let filter = narrowed(filter, change.of())?;
             (dead_letter_lists::lock_matching(conn, &filter, MAX_CHANGED + 1).await?, 0)
         }
     };

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::dead_letters::{self, DeadLetterError, Selection, checked_reason};
+use super::dead_letters::{self, DeadLetterError, Selection, checked_reason, narrowed};
 use super::rights::Actor;
 use crate::store::dead_letter_filter::Which;
 use crate::store::dead_letter_lists;
@@ -58,7 +58,7 @@ pub async fn start(
             dead_letters::check_known(conn, ids).await?;
             None
         }
-        Selection::Matching(filter) => Some(filter.of_status(Which::Open)),
+        Selection::Matching(filter) => Some(narrowed(filter, Which::Open)?),
     };
     let stored = filter.as_ref().map(|filter| json!(filter));
     let new = NewReplay { id, filter: stored.clone(), actor: &actor.name, reason, rate_per_second };

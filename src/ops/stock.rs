@@ -166,7 +166,13 @@ pub async fn correct(
     }
     let Counters { sku_id, on_hand, reserved } =
         stock_desk::lock(tx, code).await?.ok_or(StockError::NotFound)?;
-    let command = Fingerprint::of(&format!("stock\n{code}\n{}", key.as_str())).0;
+    // The same key for another kind of correction, or for another count, is another command.
+    let kind = match correction {
+        Correction::Receive(_) => "receive".to_owned(),
+        Correction::By(_) => "by".to_owned(),
+        Correction::Count(counted) => format!("count {counted}"),
+    };
+    let command = Fingerprint::of(&format!("stock\n{code}\n{kind}\n{}", key.as_str())).0;
     let asked = match correction {
         Correction::Receive(units) | Correction::By(units) => Some(units),
         Correction::Count(_) => None,

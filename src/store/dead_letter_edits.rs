@@ -42,7 +42,7 @@ pub async fn insert(conn: &mut PgConnection, edit: NewEdit<'_>) -> sqlx::Result<
     Ok(())
 }
 
-/// What was sent in the place of a dead letter.
+/// What was sent in the place of a dead letter the last time.
 pub async fn replacement(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Replacement>> {
     sqlx::query_as!(
         Replacement,
@@ -50,7 +50,7 @@ pub async fn replacement(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
              FROM dead_letter_edits AS edits
              LEFT JOIN dead_letters AS letters
                ON letters.queue = edits.queue AND letters.message_id = edits.message_id
-            WHERE edits.dead_letter_id = $1"#,
+            WHERE edits.dead_letter_id = $1 ORDER BY edits.created_at DESC LIMIT 1"#,
         id,
     )
     .fetch_optional(conn)

@@ -150,7 +150,10 @@ pub struct Filter {
 impl Filter {
     /// A form sends the fields that were left empty, too: they filter nothing.
     pub fn without_blanks(self) -> Self {
-        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        // PostgreSQL takes no NUL, and nothing on record has one.
+        let filled = |text: Option<String>| {
+            text.filter(|text| !text.trim().is_empty()).map(|text| text.replace('\0', "\u{fffd}"))
+        };
         Self {
             actor: filled(self.actor),
             subject_kind: filled(self.subject_kind),

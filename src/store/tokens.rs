@@ -110,6 +110,13 @@ pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<T
     .await
 }
 
+/// Whether there is or was a token with this hash.
+pub async fn is_known(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tokens WHERE token_hash = $1) AS "known!""#, hash)
+        .fetch_one(conn)
+        .await
+}
+
 /// A token as it is listed: everything but the token.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct ListedToken {

@@ -12,10 +12,12 @@ use crate::support::world::World;
 async fn calls_about_one_order(shop: &Client) -> Vec<(Method, String)> {
     let document = shop.get("/openapi.json").await.body;
     let paths = document["paths"].as_object().unwrap();
-    let calls = paths.iter().filter(|(path, _)| path.contains("/orders/{id}")).flat_map(|(path, methods)| {
-        let methods = methods.as_object().unwrap().keys().filter_map(|name| name.to_uppercase().parse().ok());
-        methods.map(|method| (method, path.clone())).collect::<Vec<(Method, String)>>()
-    });
+    let calls =
+        paths.iter().filter(|(path, _)| path.starts_with("/v1/orders/{id}")).flat_map(|(path, methods)| {
+            let methods =
+                methods.as_object().unwrap().keys().filter_map(|name| name.to_uppercase().parse().ok());
+            methods.map(|method| (method, path.clone())).collect::<Vec<(Method, String)>>()
+        });
     calls.collect()
 }
 

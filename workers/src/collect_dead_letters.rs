@@ -19,6 +19,10 @@ use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker
 const NAMESPACE: Uuid = Uuid::from_u128(0x3c53_6f2e_9a41_4d0d_8a0b_5b4d_2a8e_6c19);
 /// A text longer than this is cut: it comes from whoever published the message.
 const MAX_TEXT_CHARS: usize = 2_000;
+/// What is looked for by an index is cut shorter: PostgreSQL takes no row of one above 2,704 bytes.
+const MAX_KEY_CHARS: usize = 200;
+/// Bytes of bodies in one batch, or one body.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The worker, one for each queue of dead letters.
 #[derive(Debug, Clone)]
@@ -35,7 +39,11 @@ impl Worker for CollectDeadLetters {
     }
 
     fn limits(&self) -> BatchLimits {
-        BatchLimits { messages: 100, weight: usize::MAX, prefetch: 200 }
+        BatchLimits { messages: 100, weight: BATCH_BYTES, prefetch: 100 }
+    }
+
+    fn weight(&self, message: &NewDeadLetter) -> usize {
+        message.body.len()
     }
 
     /// Takes everything as it is: there is no further place for what cannot be read here.
@@ -49,12 +57,12 @@ impl Worker for CollectDeadLetters {
             message_id: text(properties.message_id())
                 .unwrap_or_else(|| Uuid::new_v5(&NAMESPACE, &incoming.body).to_string()),
             queue: queue.to_owned(),
-            message_type: text(properties.kind()).unwrap_or_else(|| "unknown".to_owned()),
+            message_type: properties.kind().as_ref().map_or_else(|| key(""), |kind| key(kind.as_str())),
             order_id: order_of(incoming, &body),
-            customer_id: body.get("customer_id").and_then(Value::as_str).map(storable),
+            customer_id: body.get("customer_id").and_then(Value::as_str).map(key),
             skus: skus_of(&body),
             // Without a class of ours the broker itself gave up: the message took its worker down every time.
-            error_class: died_of.as_deref().map_or_else(|| broker_reason(incoming), storable),
+            error_class: died_of.as_deref().map_or_else(|| broker_reason(incoming), key),
             error_text: incoming
                 .header_text(X_ERROR_TEXT)
                 .map_or_else(|| "set aside by the broker".to_owned(), |text| storable(&text)),
@@ -98,13 +106,13 @@ fn order_of(incoming: &Incoming, body: &Value) -> Option<OrderId> {
 fn skus_of(body: &Value) -> Vec<String> {
     let items = body.get("items").and_then(Value::as_array);
     let named = items.into_iter().flatten().filter_map(|item| item.get("sku")?.as_str());
-    named.take(MAX_ITEMS).map(storable).collect()
+    named.take(MAX_ITEMS).map(key).collect()
 }
 
 fn broker_reason(incoming: &Incoming) -> String {
     let reason = incoming.properties.headers().as_ref().and_then(|headers| {
         match headers.inner().get("x-first-death-reason")? {
-            AMQPValue::LongString(reason) => Some(storable(&String::from_utf8_lossy(reason.as_bytes()))),
+            AMQPValue::LongString(reason) => Some(key(&String::from_utf8_lossy(reason.as_bytes()))),
             _ => None,
         }
     });
@@ -114,6 +122,12 @@ fn broker_reason(incoming: &Incoming) -> String {
 /// The text without NUL, which PostgreSQL refuses, and cut to a bearable length.
 fn storable(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
+}
+
+/// A text that letters are found by: without blanks around it, which no filter has, and never empty.
+fn key(text: &str) -> String {
+    let text: String = storable(text.trim()).chars().take(MAX_KEY_CHARS).collect();
+    if text.is_empty() { "unknown".to_owned() } else { text }
 }
 
 fn table_json(table: &FieldTable) -> Value {

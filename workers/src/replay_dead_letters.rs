@@ -1,12 +1,13 @@
 //! Sends the frozen sets of replays back to their queues, batch by batch, at the rate that was asked for.
 //!
-//! A batch is one transaction: dead letters are marked, published, confirmed, and their outcomes and audit rows written.
+//! A batch is one transaction: dead letters are locked, published, confirmed, marked, and their outcomes and audit rows written.
 //! A crash before the commit leaves all of it as it was, for whichever process claims the replay next; what the broker had
 //! confirmed by then is sent again under the same message id, which its worker finds done.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use holdfast::broker::envelope::{Outgoing, Replay, TRACEPARENT};
 use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
@@ -87,28 +88,46 @@ async fn send_batch(conn: &mut PgConnection, publisher: &Publisher) -> Result<bo
     let letters = dead_letters::lock(&mut tx, &ids).await?;
     let by_id: HashMap<Uuid, &DeadLetter> = letters.iter().map(|letter| (letter.id, letter)).collect();
 
-    let (mut batch, mut messages, mut sent) = (vec![], vec![], vec![]);
-    for (position, id) in items {
-        let (outcome, reason) = match message(by_id.get(&id).copied()) {
-            Ok(message) => {
-                messages.push(message);
-                sent.push(id);
-                (ReplayOutcome::Replayed, None)
-            }
-            Err((outcome, reason)) => (outcome, Some(reason)),
-        };
+    let sending = items.into_iter().map(|(position, id)| {
+        let message = message(by_id.get(&id).copied());
+        async move { Ok::<_, PublishError>((position, id, send(publisher, message).await?)) }
+    });
+    // The letters are locked until they are marked: the next death of each waits, and finds it replayed, not open.
+    let answers = timeout(PUBLISH_LIMIT, try_join_all(sending)).await??;
+    pause::point("replay_published").await;
+    let (mut batch, mut sent) = (vec![], vec![]);
+    for (position, id, (outcome, reason)) in answers {
+        if outcome == ReplayOutcome::Replayed {
+            sent.push(id);
+        }
         batch.push(Handled { position, outcome, reason });
     }
-    // Marked before they are published: the next death of each must find it replayed, not open.
     dead_letters::mark(&mut tx, &sent, DeadLetterStatus::Replayed).await?;
     operator_actions::append(&mut tx, &audit(&replay, &sent)).await?;
-    timeout(PUBLISH_LIMIT, publisher.publish_all(messages)).await??;
-    pause::point("replay_published").await;
     replays::note(&mut tx, &replay, &batch).await?;
     tx.commit().await?;
     counter!("holdfast_dead_letters_replayed_total").increment(sent.len() as u64);
     info!(replay = %replay.id, replayed = sent.len(), of = batch.len(), "replayed a batch of dead letters");
     Ok(true)
+}
+
+/// Publishes a message, if there is one. A queue that is full or missing is an outcome of this letter; a broker that does not
+/// answer is none of any, and the batch is tried again.
+async fn send(
+    publisher: &Publisher,
+    message: Result<Outgoing, (ReplayOutcome, String)>,
+) -> Result<(ReplayOutcome, Option<String>), PublishError> {
+    let message = match message {
+        Ok(message) => message,
+        Err((outcome, reason)) => return Ok((outcome, Some(reason))),
+    };
+    match publisher.publish(message).await {
+        Ok(()) => Ok((ReplayOutcome::Replayed, None)),
+        Err(refused @ (PublishError::Full | PublishError::Unroutable)) => {
+            Ok((ReplayOutcome::Failed, Some(refused.to_string())))
+        }
+        Err(PublishError::Unavailable) => Err(PublishError::Unavailable),
+    }
 }
 
 /// The message of a dead letter that goes back, or why it does not.

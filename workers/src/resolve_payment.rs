@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use holdfast::broker::envelope::Incoming;
+use holdfast::domain::card::Stated;
 use holdfast::domain::gateway::GatewayOrderId;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::payment::Purses;
@@ -22,7 +23,9 @@ use sqlx::{PgConnection, PgPool};
 use tracing::info;
 use uuid::Uuid;
 
-use crate::ask_gateway::{Answer, Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
+use crate::ask_gateway::{
+    Answer, Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, some_more_times, verdict,
+};
 use crate::distinct::distinct;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use plan::Plan;
@@ -83,8 +86,10 @@ impl Worker for ResolvePayments {
         .await?;
         let mut open: HashMap<CommandId, CardPayment> =
             found.into_iter().map(|payment| (payment.id, payment)).collect();
-        let stated: Vec<Option<Asked>> =
-            batch.iter().map(|delivered| state(&delivered.message.command, &mut open, looked_at)).collect();
+        let stated: Vec<Option<Asked>> = batch
+            .iter()
+            .map(|delivered| self.state(&delivered.message.command, &mut open, looked_at))
+            .collect();
         let asked = ask_each(self.gateway.as_ref(), &ids, open, looked_at).await;
         for ((delivered, stated), asked) in batch.iter_mut().zip(stated).zip(asked) {
             delivered.message.asked = stated.unwrap_or(asked);
@@ -121,7 +126,11 @@ impl Worker for ResolvePayments {
             .iter()
             .map(|Delivered { message: Resolving { command, asked }, .. }| {
                 let locked = payments.get(&command.payment_id).map(Question::from);
-                verdict(asked, decided.get(&command.payment_id), locked, command.is_hint, now)
+                let decided = decided.get(&command.payment_id);
+                match command.stated {
+                    Some(stated) => stated_verdict(stated, decided, locked.as_ref()),
+                    None => verdict(asked, decided, locked, command.is_hint, now),
+                }
             })
             .collect();
         let unsettled = plan.carry_out(tx).await?;
@@ -129,18 +138,38 @@ impl Worker for ResolvePayments {
     }
 }
 
-/// What an operator states takes the place of the gateway's answer; nobody is asked about that payment then.
-fn state(
-    command: &ResolvePayment,
-    open: &mut HashMap<CommandId, CardPayment>,
-    looked_at: DateTime<Utc>,
-) -> Option<Asked> {
-    let stated = command.stated?;
-    let payment = open.get(&command.payment_id).filter(|payment| stated.ends(payment.status));
-    let Some(question) = payment.map(Question::from) else { return Some(Asked::NotNeeded) };
-    open.remove(&command.payment_id);
-    info!(id = %question.id.0, stated = stated.name(), "an operator says what came of a payment");
-    Some(Asked::Answered(Answer::stated(&question, stated.finding(), looked_at)))
+impl ResolvePayments {
+    /// What an operator states takes the place of the gateway's answer; nobody is asked about that payment then.
+    fn state(
+        &self,
+        command: &ResolvePayment,
+        open: &mut HashMap<CommandId, CardPayment>,
+        looked_at: DateTime<Utc>,
+    ) -> Option<Asked> {
+        let stated = command.stated?;
+        let payment = open.get(&command.payment_id).filter(|payment| stated.ends(payment.status));
+        let Some(payment) = payment else { return Some(Asked::NotNeeded) };
+        // Nobody can know that nothing was taken while a call of ours may still be on its way to the gateway.
+        if stated == Stated::NotTaken && looked_at - payment.asked_at < quiet(self.gateway.as_ref()) {
+            open.remove(&command.payment_id);
+            return Some(Asked::NotYet);
+        }
+        let question = Question::from(payment);
+        open.remove(&command.payment_id);
+        info!(id = %question.id.0, stated = stated.name(), "an operator says what came of a payment");
+        Some(Asked::Answered(Answer::stated(&question, stated.finding(), looked_at)))
+    }
+}
+
+/// What becomes of an operator's statement: it is tried again only while it could still end the payment.
+fn stated_verdict(stated: Stated, decided: Option<&Verdict>, locked: Option<&Question>) -> Verdict {
+    match (decided, locked) {
+        (Some(Verdict::Done), _) => Verdict::Done,
+        (_, Some(payment)) if stated.ends(payment.status) => {
+            some_more_times("the payment moved meanwhile, or a call may still be on its way")
+        }
+        _ => Verdict::Done,
+    }
 }
 
 /// What the customers of payments that use purses can spend, locked until the transaction ends.

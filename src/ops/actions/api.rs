@@ -30,6 +30,7 @@ pub async fn list(
     _: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Json<ActionList>, ApiError> {
+    let filter = filter.without_blanks();
     let actions = app.read(async |conn| operator_actions::list(conn, &filter, PAGE).await).await?;
     let next_before_id = super::next(&actions);
     Ok(Json(ActionList { actions, next_before_id }))

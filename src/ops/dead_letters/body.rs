@@ -8,6 +8,8 @@ use serde::de::IgnoredAny;
 const ROW: usize = 16;
 /// A dump longer than this is nothing to read; the export has all of it.
 const MAX_DUMPED_BYTES: usize = 64 * 1024;
+/// Levels of nesting that are shown by blanks.
+const MAX_INDENT: usize = 32;
 
 /// A body in JSON documents: its text, or its bytes in hexadecimal where it is none.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -31,8 +33,12 @@ impl From<&[u8]> for Body {
     }
 }
 
-/// JSON on lines, its members in their order and its numbers as they were written; nothing if it is not JSON.
+/// JSON on lines, its members in their order and its numbers as they were written; nothing if it is not JSON, or larger than
+/// a message of ours may be.
 pub fn pretty(body: &[u8]) -> Option<String> {
+    if body.len() > MAX_DUMPED_BYTES {
+        return None;
+    }
     serde_json::from_slice::<IgnoredAny>(body).ok()?;
     let text = std::str::from_utf8(body).ok()?;
     let mut lines = String::with_capacity(text.len() * 2);
@@ -78,7 +84,8 @@ pub fn pretty(body: &[u8]) -> Option<String> {
 
 fn new_line(lines: &mut String, depth: usize) {
     lines.push('\n');
-    lines.extend(std::iter::repeat_n("  ", depth));
+    // Deeper nesting is a stranger's, who would fill the memory with blanks.
+    lines.extend(std::iter::repeat_n("  ", depth.min(MAX_INDENT)));
 }
 
 /// Its bytes in hexadecimal beside their ASCII characters, sixteen on a line, cut after 64 KiB.

@@ -1,5 +1,7 @@
 //! Edit-and-replay: a changed copy goes to the queue as a message of its own, and both know of each other.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 use sqlx::PgConnection;
@@ -106,6 +108,9 @@ fn checked(letter: &DeadLetter, body: &[u8]) -> Result<(Edited, Outgoing), DeadL
     Ok((Edited { id: letter.id, message_id, difference: difference(&letter.body, body) }, message))
 }
 
+/// After so long the rest counts as changed: a difference of strangers' bodies must not keep a page.
+const DIFFERENCE_LIMIT: Duration = Duration::from_millis(200);
+
 /// Two bodies line by line, laid out if they are JSON.
 pub fn difference(old: &[u8], new: &[u8]) -> Vec<DiffLine> {
     let lines = |body| pretty(body).unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
@@ -115,7 +120,9 @@ pub fn difference(old: &[u8], new: &[u8]) -> Vec<DiffLine> {
         ChangeTag::Insert => '+',
         ChangeTag::Equal => ' ',
     };
-    TextDiff::from_lines(&old, &new)
+    TextDiff::configure()
+        .timeout(DIFFERENCE_LIMIT)
+        .diff_lines(&old, &new)
         .iter_all_changes()
         .map(|change| DiffLine {
             sign: sign(change.tag()),

@@ -1,9 +1,8 @@
 //! What operators do to orders. Each action publishes the command that the API publishes, too, and the workers decide.
 //!
-//! Run each in a transaction and commit it afterwards: who did it is written down first and becomes so once the broker has
-//! the command in its keeping. Without a broker nothing happened and nothing is written. A crash between the broker's
-//! confirm and the commit leaves a command without its row, never a row that tells of what did not happen; whoever gave it
-//! has seen no answer and gives it again, which is harmless, as the commands are idempotent.
+//! Each writes down what was asked for and by whom; commit that, then publish the messages it returns. Nothing happens that
+//! is not on record: a broker that does not answer may have taken the command all the same. A row may tell of a command
+//! that never arrived; whoever gave it was told so, and gives it again, which is harmless, as the commands are idempotent.
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -11,7 +10,6 @@ use uuid::Uuid;
 
 use super::OrderError;
 use crate::broker::envelope::Outgoing;
-use crate::broker::publisher::Publisher;
 use crate::clock;
 use crate::domain::card::{Open, Stated};
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId};
@@ -29,11 +27,10 @@ use crate::store::refunds::{self, RefundRow, RefundStatus};
 /// Has an order called off. Only a hold can be; one that is being paid is, should its payment be declined.
 pub async fn cancel(
     tx: &mut PgConnection,
-    publisher: &Publisher,
     actor: &Actor,
     order: OrderId,
     reason: &Reason,
-) -> Result<(), OrderError> {
+) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     if !matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)) {
         return Err(OrderError::WrongState { order, status: row.state.name() });
@@ -42,8 +39,7 @@ pub async fn cancel(
     let after = json!({"asked_for": "order.cancel", "command_id": command_id});
     write_down(tx, actor, Act::OrderCancel, &row, after, reason).await?;
     let command = CancelOrder { version: Version, command_id, order_id: order };
-    publisher.publish(message(&command)).await?;
-    Ok(())
+    Ok(vec![message(&command)])
 }
 
 /// The refund that this key of this operator asks for; the same key asks for one refund.
@@ -60,12 +56,11 @@ pub async fn refund_id(
 /// Has money given back for units of a paid order.
 pub async fn refund(
     tx: &mut PgConnection,
-    publisher: &Publisher,
     actor: &Actor,
     order: OrderId,
     refund: (CommandId, Asked),
     reason: &Reason,
-) -> Result<(), OrderError> {
+) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     if !matches!(row.state, OrderState::Paid { .. } | OrderState::PartlyRefunded) {
         return Err(OrderError::WrongState { order, status: row.state.name() });
@@ -75,8 +70,7 @@ pub async fn refund(
     write_down(tx, actor, Act::OrderRefund, &row, after, reason).await?;
     let reason = RefundReason::parse(reason.as_str())?;
     let command = RefundOrder { version: Version, command_id, order_id: order, asked, reason };
-    publisher.publish(message(&command)).await?;
-    Ok(())
+    Ok(vec![message(&command)])
 }
 
 /// Has the gateway asked now about everything of an order that is not settled, and once more about card payments that count
@@ -84,11 +78,10 @@ pub async fn refund(
 /// nothing is done.
 pub async fn resolve(
     tx: &mut PgConnection,
-    publisher: &Publisher,
     actor: &Actor,
     order: OrderId,
     reason: &Reason,
-) -> Result<Vec<Uuid>, OrderError> {
+) -> Result<(Vec<Uuid>, Vec<Outgoing>), OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     let mut payments = order_history::payments_of(tx, order).await?;
     payments.retain(is_worth_asking);
@@ -97,7 +90,7 @@ pub async fn resolve(
     let asked: Vec<Uuid> =
         payments.iter().map(|payment| payment.id).chain(refunds.iter().map(|refund| refund.id.0)).collect();
     if asked.is_empty() {
-        return Ok(asked);
+        return Ok((asked, vec![]));
     }
     let after =
         json!({"asked_for": "payment.resolve", "payments": standings(&payments), "refunds": open(&refunds)});
@@ -108,20 +101,18 @@ pub async fn resolve(
         payments.iter().map(|payment| message(&ResolvePayment::hint(CommandId(payment.id), order_id)));
     let refunds =
         refunds.iter().map(|refund| message(&ResolveRefund { version, refund_id: refund.id, order_id }));
-    publisher.publish_all(payments.chain(refunds).collect()).await?;
-    Ok(asked)
+    Ok((asked, payments.chain(refunds).collect()))
 }
 
 /// Says what came of a payment that the gateway gives no definite answer to, as an operator has found out elsewhere. The
 /// worker that decides on the gateway's answers decides on this one in the same way.
 pub async fn settle(
     tx: &mut PgConnection,
-    publisher: &Publisher,
     actor: &Actor,
     order: OrderId,
     (payment_id, stated): (CommandId, Stated),
     reason: &Reason,
-) -> Result<(), OrderError> {
+) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     let payments = order_history::payments_of(tx, order).await?;
     let payment = payments.iter().find(|payment| payment.id == payment_id.0).ok_or(OrderError::NotFound)?;
@@ -139,8 +130,7 @@ pub async fn settle(
     });
     write_down(tx, actor, Act::PaymentSettle, &row, after, reason).await?;
     let command = ResolvePayment { stated: Some(stated), ..ResolvePayment::hint(payment_id, order) };
-    publisher.publish(message(&command)).await?;
-    Ok(())
+    Ok(vec![message(&command)])
 }
 
 fn is_worth_asking(payment: &Attempt) -> bool {

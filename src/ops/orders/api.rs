@@ -22,7 +22,7 @@ use crate::domain::ids::{CommandId, IdempotencyKey, OrderId};
 use crate::domain::refund::Asked;
 use crate::http::app::App;
 use crate::http::body;
-use crate::http::command::give_by;
+use crate::http::command::{give_by, publish_all};
 use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Wait};
 use crate::http::outcome::Awaited;
@@ -127,10 +127,9 @@ pub(super) async fn give_cancel(
     reason: Reason,
     wait: Wait,
 ) -> Result<Response, ApiError> {
-    let publisher = app.publisher.clone();
-    let giving = app.write(move |tx| {
-        async move { Ok(actions::cancel(tx, &publisher, &actor, order, &reason).await?) }.boxed()
-    });
+    let giving =
+        app.write(move |tx| async move { Ok(actions::cancel(tx, &actor, order, &reason).await?) }.boxed());
+    let giving = async { publish_all(app, giving.await?).await };
     let answer = give_by(app, order, soon(wait), Awaited::Cancellation, giving).await?;
     Ok(at(answer, order))
 }
@@ -189,10 +188,10 @@ pub(super) async fn give_refund(
 ) -> Result<Response, ApiError> {
     let id: CommandId = app.read(async |conn| lift(actions::refund_id(conn, order, &key).await)).await??;
     refunds::check_key(app, order, id, &asked).await?;
-    let publisher = app.publisher.clone();
     let giving = app.write(move |tx| {
-        async move { Ok(actions::refund(tx, &publisher, &actor, order, (id, asked), &reason).await?) }.boxed()
+        async move { Ok(actions::refund(tx, &actor, order, (id, asked), &reason).await?) }.boxed()
     });
+    let giving = async { publish_all(app, giving.await?).await };
     let answer = give_by(app, order, soon(wait), Awaited::Refund(id), giving).await?;
     Ok(at(answer, order))
 }
@@ -242,11 +241,10 @@ pub(super) async fn give_resolve(
     wait: Wait,
 ) -> Result<Resolved, ApiError> {
     let subscription = app.watch.subscribe(order);
-    let publisher = app.publisher.clone();
-    let asking = app.write(move |tx| {
-        async move { Ok(actions::resolve(tx, &publisher, &actor, order, &reason).await?) }.boxed()
-    });
-    let asked = asking.await?;
+    let asking =
+        app.write(move |tx| async move { Ok(actions::resolve(tx, &actor, order, &reason).await?) }.boxed());
+    let (asked, messages) = asking.await?;
+    publish_all(app, messages).await?;
     until_settled(app, order, asked, subscription, wait).await
 }
 
@@ -317,11 +315,9 @@ pub(super) async fn give_settle(
     wait: Wait,
 ) -> Result<Resolved, ApiError> {
     let subscription = app.watch.subscribe(order);
-    let publisher = app.publisher.clone();
-    let saying = app.write(move |tx| {
-        async move { Ok(actions::settle(tx, &publisher, &actor, order, said, &reason).await?) }.boxed()
-    });
-    saying.await?;
+    let saying = app
+        .write(move |tx| async move { Ok(actions::settle(tx, &actor, order, said, &reason).await?) }.boxed());
+    publish_all(app, saying.await?).await?;
     until_settled(app, order, vec![said.0.0], subscription, wait).await
 }
 

@@ -84,7 +84,10 @@ pub async fn show(
         Left { sku: item.sku.clone(), units: item.quantity - back.map(|units| units.quantity).sum::<i32>() }
     });
     let left = left.filter(|left| left.units > 0).collect();
-    Ok(console::page(&ShowPage { frame, detail, left, key: Uuid::now_v7() }))
+    // A form that is sent twice, or drawn and sent again before anything was decided, asks for one refund.
+    let decided = format!("refunds {}, given back {:?}", detail.refunds.len(), detail.order.refunded_won);
+    let key = Uuid::new_v5(&order.uuid(), decided.as_bytes());
+    Ok(console::page(&ShowPage { frame, detail, left, key }))
 }
 
 /// What every form sends.

@@ -13,3 +13,14 @@ fn is_shown(c: char) -> bool {
     );
     !c.is_control() && !is_invisible
 }
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_would_change_how_a_terminal_shows_other_texts_is_shown_itself() {
+        assert_eq!(printable("Ünïcode 머그 won"), "Ünïcode 머그 won");
+        assert_eq!(printable("a\u{1b}[31m\u{202e}b\u{200b}\u{9b}"), "a\\u{1b}[31m\\u{202e}b\\u{200b}\\u{9b}");
+    }
+}

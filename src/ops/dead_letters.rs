@@ -183,3 +183,17 @@ pub async fn check_known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), De
 fn distinct(ids: &[Uuid]) -> usize {
     ids.iter().collect::<std::collections::HashSet<_>>().len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_asked_for_by_name_is_never_taken_for_another() {
+        let asked = |status| Filter { status, ..Filter::default() };
+        for fits in [None, Some(Which::Any), Some(Which::Open)] {
+            assert_eq!(narrowed(&asked(fits), Which::Open).unwrap().status, Some(Which::Open));
+        }
+        assert!(narrowed(&asked(Some(Which::Discarded)), Which::Open).is_err());
+    }
+}

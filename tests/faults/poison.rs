@@ -21,10 +21,27 @@ use sqlx::PgConnection;
 
 use crate::commands::{hold, named, publish, publish_strange};
 use crate::support::eventually;
+use crate::support::random::Random;
 use crate::support::world::World;
 
 /// Good orders before the poison, and as many behind it.
 pub const NEIGHBOURS: i64 = 3;
+
+#[tokio::test]
+async fn a_customer_too_long_for_an_index_is_cut_and_its_letter_collected_like_others() {
+    let world = World::idle().await;
+    world.start_workers_of(&[Queue::OrderHold]);
+    world.start_workers(Pool::DeadLetters);
+    let mut random = Random(3);
+    let mut hangul =
+        || char::from_u32(0xac00 + u32::try_from(random.below(11_172)).unwrap()).expect("a syllable");
+    let customer: String = (0..2_000).map(|_| hangul()).collect();
+    let body = json!({"version": 1, "customer_id": customer, "items": [{"sku": customer}]}).to_string();
+    publish_strange(&world, "order.hold", named("too long"), body.as_bytes()).await;
+    world.dead_letter("malformed").await;
+    assert_eq!(world.count("SELECT max(length(customer_id))::bigint FROM dead_letters").await, 200);
+    world.finish().await;
+}
 
 #[tokio::test]
 async fn unreadable_messages_become_dead_letters_with_their_reason_and_their_neighbours_are_held() {

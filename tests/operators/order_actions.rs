@@ -86,7 +86,7 @@ async fn what_an_operator_may_not_ask_for_is_refused_and_not_in_the_log() {
 }
 
 #[tokio::test]
-async fn without_workers_a_command_is_accepted_and_without_a_broker_nothing_is_written_down() {
+async fn without_workers_a_command_is_accepted_and_without_a_broker_it_is_on_record_that_it_was_asked_for() {
     let world = World::idle().await;
     world.start_workers(Pool::Commands(holdfast::message::Queue::OrderHold));
     let shop = world.start_api().await;
@@ -104,7 +104,8 @@ async fn without_workers_a_command_is_accepted_and_without_a_broker_nothing_is_w
     assert!(reqwest::Client::new().delete(url).send().await.unwrap().status().is_success());
     let refused = operator.post(&path, &json!({"reason": "again"})).await;
     assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(audited(&world, &order).await.len(), 1);
+    // A broker that does not answer may have taken it all the same.
+    assert_eq!(audited(&world, &order).await.len(), 2);
     world.finish().await;
 }
 

@@ -109,6 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn deep_nesting_takes_no_room() {
+        let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+        assert!(pretty(deep.as_bytes()).unwrap().len() < 70 * deep.len());
+        assert_eq!(pretty(" ".repeat(MAX_DUMPED_BYTES + 1).as_bytes()), None);
+    }
+
+    #[test]
     fn json_is_laid_out_and_nothing_of_it_changed() {
         let body = br#" {"b":[1.00,{}, [ ]],"a":"x\"{,:\\","a":12345678901234567890123} "#;
         let lines = "{\n  \"b\": [\n    1.00,\n    {},\n    []\n  ],\n  \"a\": \"x\\\"{,:\\\\\",\n  \"a\": 12345678901234567890123\n}";

@@ -6,6 +6,8 @@ use holdfast::store::tokens::Role;
 
 use crate::browser::Browser;
 use crate::support::client::Client;
+use crate::support::eventually;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 /// Where pictures go.
@@ -13,7 +15,11 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots")
 }
 
-async fn take(browser: &Browser, path: &str, name: &str) {
+/// The size of a window on a desk.
+const DESK: (u32, u32) = (1280, 1200);
+
+async fn take(browser: &Browser, path: &str, name: &str, (width, height): (u32, u32)) {
+    browser.client.set_window_size(width, height).await.unwrap();
     browser.open(path).await;
     let picture = browser.client.screenshot().await.unwrap();
     std::fs::write(folder().join(format!("{name}.png")), picture).unwrap();
@@ -57,7 +63,7 @@ async fn live_a_day(world: &World, shop: &Client) -> String {
 #[ignore = "it writes pictures: make screenshots"]
 async fn screenshots_of_every_page() {
     let world = World::idle().await;
-    world.start_all_workers();
+    let _workers = Process::worker(&world, "");
     let shop = world.start_api().await;
     let order = live_a_day(&world, &shop).await;
     let letter = "SELECT id::text FROM dead_letters WHERE error_class = 'database' ORDER BY id LIMIT 1";
@@ -68,15 +74,18 @@ async fn screenshots_of_every_page() {
     let browser = Browser::start(&shop.base).await;
     browser.sign_in(&token).await;
     browser.prefer("light").await;
-    take(&browser, "/ops", "health").await;
-    take(&browser, "/ops/dead-letters", "dead-letters").await;
-    take(&browser, &format!("/ops/dead-letters/{letter}"), "dead-letter").await;
-    take(&browser, &format!("/ops/orders/{order}"), "order").await;
-    take(&browser, "/ops/stock/mug-blue", "stock").await;
-    take(&browser, "/ops/queues", "queues").await;
+    let works = "SELECT count(*) FROM worker_pools WHERE pool = 'figures'";
+    eventually("somebody works", async || (world.count(works).await == 1).then_some(())).await;
+    let counted = "SELECT count(*) FROM event_figures, last_audit";
+    eventually("facts are counted", async || (world.count(counted).await > 3).then_some(())).await;
+    take(&browser, "/ops", "health", DESK).await;
+    take(&browser, "/ops/dead-letters", "dead-letters", DESK).await;
+    take(&browser, &format!("/ops/dead-letters/{letter}"), "dead-letter", DESK).await;
+    take(&browser, &format!("/ops/orders/{order}"), "order", (1280, 1700)).await;
+    take(&browser, "/ops/stock/mug-blue", "stock", DESK).await;
+    take(&browser, "/ops/queues", "queues", DESK).await;
     browser.prefer("dark").await;
-    take(&browser, "/ops", "health-dark").await;
-    browser.client.set_window_size(430, 900).await.unwrap();
-    take(&browser, &format!("/ops/orders/{order}"), "order-phone").await;
+    take(&browser, "/ops", "health-dark", DESK).await;
+    take(&browser, &format!("/ops/orders/{order}"), "order-phone", (430, 900)).await;
     world.stop.cancel();
 }

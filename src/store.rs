@@ -79,6 +79,10 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
     ]);
+    // The driver asks whether slow statements would be logged and then logs nothing. Filters of single layers take the next
+    // span of that thread for the answer, and the exporter would lose it.
+    #[cfg(feature = "otlp")]
+    let options = sqlx::ConnectOptions::disable_statement_logging(options);
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)

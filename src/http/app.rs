@@ -112,11 +112,11 @@ impl App {
     }
 
     /// Reads from the database, in time or not at all.
-    pub async fn read<T>(
+    pub async fn read<T, E: From<sqlx::Error> + Into<ApiError>>(
         &self,
-        query: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+        query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, ApiError> {
-        Ok(store::within(&self.pool, DATABASE_LIMIT, query).await?)
+        store::within(&self.pool, DATABASE_LIMIT, query).await.map_err(Into::into)
     }
 
     /// Writes in a transaction of a task of its own: a caller that hangs up must not leave a transaction open on a

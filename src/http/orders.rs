@@ -166,7 +166,7 @@ pub async fn list(
             let rows = orders::list(conn, &customer, status, after, limit + 1).await?;
             let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
             let items = orders::items_of(conn, &ids).await?;
-            Ok((rows, items))
+            Ok::<_, sqlx::Error>((rows, items))
         })
         .await?;
     let page = &rows[..rows.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];

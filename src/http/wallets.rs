@@ -46,7 +46,7 @@ async fn balance(app: &App, customer: &CustomerId, purse: Purse) -> Result<Json<
     let read = async |conn: &mut PgConnection| {
         let balance = ledger::balance(conn, customer.as_str(), purse.account()).await?;
         let reserved = ledger::balance(conn, customer.as_str(), purse.reserved()).await?;
-        Ok(WalletView::new(balance.0, reserved.0))
+        Ok::<_, sqlx::Error>(WalletView::new(balance.0, reserved.0))
     };
     Ok(Json(app.read(read).await?))
 }

@@ -92,7 +92,7 @@ pub async fn read(
 /// One dead letter for a handler; what is no id names nothing.
 pub(super) async fn find(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Result<Detail, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
-    Ok(app.read(async |conn| Ok(detail::show(conn, id).await)).await??)
+    app.read(async |conn| detail::show(conn, id).await).await
 }
 
 /// Export dead letters: JSON lines or CSV, as a stream
@@ -165,9 +165,9 @@ async fn change(app: &App, asked: Asked, change: Change, actor: Actor) -> Result
     let selection = asked.selection()?;
     if asked.dry_run {
         let counting = async move |conn: &mut PgConnection| {
-            Ok(super::count(conn, &selection, change.of(), MAX_CHANGED).await)
+            super::count(conn, &selection, change.of(), MAX_CHANGED).await
         };
-        let would_change = app.read(counting).await??;
+        let would_change = app.read(counting).await?;
         return Ok(Json(DryRun { would_change }).into_response());
     }
     let changed = app
@@ -225,9 +225,8 @@ pub(super) async fn edited(
         return Err(DeadLetterError::EditingIsOff.into());
     }
     if dry_run {
-        let previewing =
-            async move |conn: &mut PgConnection| Ok(edit::preview(conn, id, body.as_bytes()).await);
-        return Ok(app.read(previewing).await??);
+        let previewing = async move |conn: &mut PgConnection| edit::preview(conn, id, body.as_bytes()).await;
+        return app.read(previewing).await;
     }
     let publisher = app.publisher.clone();
     app.write(move |conn| {

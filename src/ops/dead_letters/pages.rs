@@ -238,9 +238,8 @@ async fn count(app: &App, button: Button, filter: Filter) -> Result<i64, ApiErro
         Some(change) => (change.of(), MAX_CHANGED),
         None => (Which::Open, MAX_TOTAL),
     };
-    let counting =
-        async move |conn: &mut PgConnection| Ok(super::count(conn, &selection, which, limit).await);
-    Ok(app.read(counting).await??)
+    let counting = async move |conn: &mut PgConnection| super::count(conn, &selection, which, limit).await;
+    app.read(counting).await
 }
 
 async fn changed(

@@ -53,22 +53,12 @@ pub async fn search(
 
 /// A page of orders.
 pub(super) async fn find(app: &App, filter: &OrderFilter) -> Result<OrderPage, ApiError> {
-    let found = app.read(async |conn| lift(super::search(conn, filter).await)).await?;
-    Ok(found?)
+    app.read(async |conn| super::search(conn, filter).await).await
 }
 
 /// An order with its story.
 pub(super) async fn find_one(app: &App, order: OrderId) -> Result<OrderDetail, ApiError> {
-    let found = app.read(async |conn| lift(super::show(conn, order).await)).await?;
-    Ok(found?)
-}
-
-/// Keeps an outage of the database apart from what is wrong with a request.
-fn lift<T>(found: Result<T, super::OrderError>) -> sqlx::Result<Result<T, super::OrderError>> {
-    match found {
-        Err(super::OrderError::Database(error)) => Err(error),
-        found => Ok(found),
-    }
+    app.read(async |conn| super::show(conn, order).await).await
 }
 
 /// Read one order with everything that happened to it
@@ -186,7 +176,7 @@ pub(super) async fn give_refund(
     reason: Reason,
     wait: Wait,
 ) -> Result<Response, ApiError> {
-    let id: CommandId = app.read(async |conn| lift(actions::refund_id(conn, order, &key).await)).await??;
+    let id: CommandId = app.read(async |conn| actions::refund_id(conn, order, &key).await).await?;
     refunds::check_key(app, order, id, &asked).await?;
     let giving = app.write(move |tx| {
         async move { Ok(actions::refund(tx, &actor, order, (id, asked), &reason).await?) }.boxed()

@@ -44,7 +44,7 @@ pub async fn live(State(app): State<App>, _: Frame) -> Result<Response, ApiError
 }
 
 async fn look(app: &App) -> Result<(QueuesView, WorkersView), ApiError> {
-    let known = app.read(async |conn| Ok((ages(conn).await?, workers::list(conn).await?)));
+    let known = app.read(async |conn| Ok::<_, sqlx::Error>((ages(conn).await?, workers::list(conn).await?)));
     let (known, queues) = tokio::join!(known, app.look_at_queues());
     let (ages, workers) = known?;
     Ok((queues.with_ages(&ages), workers))

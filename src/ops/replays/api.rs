@@ -63,8 +63,8 @@ pub async fn start(
 
 /// How many dead letters would be sent.
 async fn preview(app: &App, selection: Selection) -> Result<i64, ApiError> {
-    let counting = async move |conn: &mut sqlx::PgConnection| Ok(super::preview(conn, &selection).await);
-    Ok(app.read(counting).await??)
+    let counting = async move |conn: &mut sqlx::PgConnection| super::preview(conn, &selection).await;
+    app.read(counting).await
 }
 
 /// Begins a replay; shared with the console.
@@ -123,8 +123,8 @@ pub async fn read(
 
 /// One replay for a handler.
 pub(super) async fn find(app: &App, id: Uuid) -> Result<Replay, ApiError> {
-    let reading = async move |conn: &mut sqlx::PgConnection| Ok(super::show(conn, id).await);
-    Ok(app.read(reading).await??)
+    let reading = async move |conn: &mut sqlx::PgConnection| super::show(conn, id).await;
+    app.read(reading).await
 }
 
 /// Which items of a replay.
@@ -174,8 +174,8 @@ pub async fn items(
 
 /// Items for a handler.
 pub(super) async fn find_items(app: &App, id: Uuid, query: ItemQuery) -> Result<Vec<Item>, ApiError> {
-    let reading = async move |conn: &mut sqlx::PgConnection| Ok(super::items(conn, id, query.into()).await);
-    Ok(app.read(reading).await??)
+    let reading = async move |conn: &mut sqlx::PgConnection| super::items(conn, id, query.into()).await;
+    app.read(reading).await
 }
 
 /// Where the next page of items begins, if there may be one.

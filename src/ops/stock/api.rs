@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::view::{SkuDetail, StockPage};
-use super::{Correction, MovementsFrom, StockError, StockFilter};
+use super::{Correction, MovementsFrom, StockFilter};
 use crate::domain::ids::{IdempotencyKey, SkuCode};
 use crate::http::app::App;
 use crate::http::body;
@@ -35,21 +35,13 @@ pub async fn list(
 
 /// A page of SKUs.
 pub(super) async fn find(app: &App, filter: &StockFilter) -> Result<StockPage, ApiError> {
-    Ok(app.read(async |conn| lift(super::list(conn, filter).await)).await??)
+    app.read(async |conn| super::list(conn, filter).await).await
 }
 
 /// A SKU with its holds and movements.
 pub(super) async fn find_one(app: &App, code: &SkuCode, from: MovementsFrom) -> Result<SkuDetail, ApiError> {
     let time_zone = app.time_zone;
-    Ok(app.read(async |conn| lift(super::show(conn, code, from, time_zone).await)).await??)
-}
-
-/// Keeps an outage of the database apart from what is wrong with a request.
-fn lift<T>(found: Result<T, StockError>) -> sqlx::Result<Result<T, StockError>> {
-    match found {
-        Err(StockError::Database(error)) => Err(error),
-        found => Ok(found),
-    }
+    app.read(async |conn| super::show(conn, code, from, time_zone).await).await
 }
 
 /// Which movements to show.

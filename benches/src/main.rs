@@ -24,7 +24,7 @@ use holdfast::serving;
 
 use options::{Arguments, Helper, Phase, Plan};
 use phases::throughput::{self, Load, Rates};
-use phases::{million, payments, rates, release, requests, steady};
+use phases::{letters, million, payments, rates, release, requests, steady};
 use report::Row;
 use servers::Servers;
 
@@ -95,6 +95,9 @@ async fn measure(plan: &Plan, servers: &Servers, rows: &mut Vec<Row>) -> anyhow:
     }
     if plan.wants(Phase::Payments) {
         rows.push(payments::by_card(plan, servers).await?);
+    }
+    if plan.wants(Phase::Letters) {
+        rows.push(letters::lists(plan, servers).await?);
     }
     if plan.wants(Phase::Million) {
         rows.push(million::open_holds(plan, servers).await?);

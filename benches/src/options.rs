@@ -67,6 +67,8 @@ pub(crate) enum Phase {
     Million,
     /// Holding, paying and expiring together
     Steady,
+    /// What operators list, with many dead letters
+    Letters,
 }
 
 /// The sizes of a run.
@@ -86,6 +88,7 @@ pub(crate) struct Plan {
     pub(crate) open_holds: usize,
     pub(crate) probe: Duration,
     pub(crate) steady: Duration,
+    pub(crate) dead_letters: i64,
 }
 
 impl Plan {
@@ -110,6 +113,7 @@ impl Plan {
             open_holds: count(20_000, 1_000_000),
             probe: seconds(10, 20),
             steady: Duration::from_secs(arguments.steady_seconds.unwrap_or(pick(15, 600))),
+            dead_letters: if quick { 10_000 } else { 100_000 },
         }
     }
 

@@ -1,5 +1,6 @@
 //! The measurements, one file per kind.
 
+pub(crate) mod letters;
 pub(crate) mod million;
 pub(crate) mod payments;
 pub(crate) mod rates;

@@ -19,6 +19,8 @@ use crate::servers::{PREFIX, Servers};
 const ON_HAND: i32 = 1_000_000_000;
 /// The shop's token of every measurement.
 pub(crate) const SHOP_TOKEN: &str = "the-shop-of-the-benchmark";
+/// The operator's token of every measurement.
+pub(crate) const OPERATOR_TOKEN: &str = "the-operator-of-the-benchmark";
 /// What every SKU costs, in won.
 pub(crate) const PRICE_WON: i64 = 10;
 
@@ -45,6 +47,7 @@ impl Stage {
             ("DATABASE_URL", database_url.as_str()),
             ("AMQP_URL", amqp_url.as_str()),
             ("HOLDFAST_BOOTSTRAP_SHOP_TOKEN", SHOP_TOKEN),
+            ("HOLDFAST_BOOTSTRAP_OPERATOR_TOKEN", OPERATOR_TOKEN),
         ];
         process::run("holdfast", &["migrate"], &environment).await?;
         process::run("holdfast", &["topology", "declare"], &environment).await?;

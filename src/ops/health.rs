@@ -15,8 +15,9 @@ pub use verdict::{Finding, Verdict};
 use super::queues::{self, QueuesView};
 use super::workers::{self, WorkersView};
 use crate::store::audit_results::{self, BrokenTruth, LastAudit};
+use crate::store::backlog;
 use crate::store::figures::{self, LATENESS_BOUNDS_MS};
-use crate::store::health::{self, Backlog, OpenMoney};
+use crate::store::health::{self, Backlog, COUNTED_AT_MOST, OpenMoney};
 use crate::store::orders;
 use crate::store::queue_looks::Age;
 
@@ -149,16 +150,17 @@ pub struct Facts {
 /// Reads what the database tells.
 pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
     let late = figures::late_money(conn).await?;
+    let money = backlog::open_money(conn, COUNTED_AT_MOST).await?;
     Ok(Facts {
         at: orders::transaction_time(conn).await?,
-        overdue_holds: health::overdue_holds(conn).await?,
+        overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?.into(),
         lateness: lateness(conn).await?,
-        open_money: health::open_money(conn).await?,
+        open_money: money.into_iter().map(OpenMoney::from).collect(),
         unmatched_webhooks: health::unmatched_webhooks(conn).await?,
         late_money: LateMoney { count: late.facts, amount_won: late.amount_won },
-        dead_letters: health::open_dead_letters(conn).await?,
-        relay_lag: health::relay_lag(conn).await?,
-        feed_lag: health::feed_lag(conn).await?,
+        dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?.into(),
+        relay_lag: backlog::unread_by_relay(conn, COUNTED_AT_MOST).await?.into(),
+        feed_lag: backlog::unread_by_feed(conn, COUNTED_AT_MOST).await?.into(),
         audit: audit_results::last(conn).await?.map(AuditView::from),
         orders: outcomes(conn).await?,
         workers: workers::list(conn).await?,

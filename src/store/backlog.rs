@@ -1,50 +1,54 @@
-//! What waits for somebody, in numbers: counted by index and never far.
+//! What waits for somebody, in numbers: counted by index, and no further than whoever asks wants to know, so that no look is
+//! long however much is wrong.
 
 use sqlx::PgConnection;
 
 /// How much waits, and for how long the oldest of it does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Waiting {
-    /// How many, at most 10,000 counted.
+    /// How many, counted no further than asked for.
     pub count: i64,
     /// How long the oldest has waited, in seconds; 0 if there is none.
     pub oldest_seconds: f64,
 }
 
 /// Dead letters that nobody has decided about.
-pub async fn dead_letters(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+pub async fn dead_letters(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(last_died_at))::float8, 0) AS "oldest_seconds!"
              FROM (SELECT last_died_at FROM dead_letters WHERE status = 'open'
-                    ORDER BY last_died_at LIMIT 10000) oldest"#,
+                    ORDER BY last_died_at LIMIT $1) oldest"#,
+        at_most,
     )
     .fetch_one(conn)
     .await
 }
 
 /// Holds past their deadline.
-pub async fn overdue_holds(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+pub async fn overdue_holds(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(expires_at))::float8, 0) AS "oldest_seconds!"
-             FROM (SELECT expires_at FROM orders WHERE status = 'held' AND expires_at < now()
-                    ORDER BY expires_at LIMIT 10000) oldest"#,
+             FROM (SELECT expires_at FROM orders WHERE status = 'held' AND expires_at <= now()
+                    ORDER BY expires_at LIMIT $1) oldest"#,
+        at_most,
     )
     .fetch_one(conn)
     .await
 }
 
 /// Mails and reports that are due.
-pub async fn effects(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+pub async fn effects(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(due_at))::float8, 0) AS "oldest_seconds!"
              FROM (SELECT due_at FROM effects WHERE status = 'open' AND due_at < now()
-                    ORDER BY due_at LIMIT 10000) oldest"#,
+                    ORDER BY due_at LIMIT $1) oldest"#,
+        at_most,
     )
     .fetch_one(conn)
     .await
@@ -64,27 +68,28 @@ pub struct OpenMoney {
 }
 
 /// Payments, charges and refunds that a gateway has not settled, by what is waited for. States with none are left out.
-pub async fn open_money(conn: &mut PgConnection) -> sqlx::Result<Vec<OpenMoney>> {
+pub async fn open_money(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Vec<OpenMoney>> {
     sqlx::query_as!(
         OpenMoney,
         r#"SELECT kind AS "kind!", status AS "status!", count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(since))::float8, 0) AS "oldest_seconds!"
              FROM ((SELECT 'payment' AS kind, status::text, created_at AS since FROM payments
-                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY created_at LIMIT 10000)
+                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY created_at LIMIT $1)
                    UNION ALL
                    (SELECT 'charge', status::text, requested_at FROM charges
-                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY requested_at LIMIT 10000)
+                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY requested_at LIMIT $1)
                    UNION ALL
                    (SELECT 'refund', status::text, created_at FROM refunds
-                     WHERE status = 'requesting' ORDER BY created_at LIMIT 10000)) open
-            GROUP BY kind, status"#,
+                     WHERE status = 'requesting' ORDER BY created_at LIMIT $1)) open
+            GROUP BY kind, status ORDER BY kind, status"#,
+        at_most,
     )
     .fetch_all(conn)
     .await
 }
 
 /// Facts that the relay has not published: those of an unfinished round behind its last one, and all of later rounds.
-pub async fn unread_by_relay(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+pub async fn unread_by_relay(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
@@ -94,15 +99,16 @@ pub async fn unread_by_relay(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
                   SELECT e.occurred_at FROM order_events e
                    WHERE e.transaction_id >= c.from_transaction
                      AND (e.transaction_id >= c.to_transaction OR e.id > c.last_id)
-                   ORDER BY e.transaction_id, e.id LIMIT 10000) f
+                   ORDER BY e.transaction_id, e.id LIMIT $1) f
             WHERE c.name = 'events'"#,
+        at_most,
     )
     .fetch_one(conn)
     .await
 }
 
 /// Facts about money that the feed has not let take effect.
-pub async fn unread_by_feed(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
+pub async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
@@ -111,8 +117,9 @@ pub async fn unread_by_feed(conn: &mut PgConnection) -> sqlx::Result<Waiting> {
             CROSS JOIN LATERAL (
                   SELECT e.occurred_at FROM order_events e
                    WHERE e.transaction_id >= c.from_transaction AND e.type IN ('order.paid', 'order.refunded')
-                   ORDER BY e.transaction_id, e.id LIMIT 10000) f
+                   ORDER BY e.transaction_id, e.id LIMIT $1) f
             WHERE c.name = 'effects'"#,
+        at_most,
     )
     .fetch_one(conn)
     .await

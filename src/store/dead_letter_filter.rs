@@ -140,23 +140,37 @@ impl Filter {
         self.order_id.is_some() || self.sku.is_some() || self.customer.is_some()
     }
 
-    /// Adds `WHERE` with all but the text, which no index helps to find.
-    pub(super) fn push_indexed(&self, sql: &mut QueryBuilder<Postgres>) {
+    /// Whether an index leads to the queue: it begins with a status.
+    fn finds_queue(&self) -> bool {
+        self.is_about_one_thing() || self.status != Some(Which::Any)
+    }
+
+    /// Whether an index leads to the class of error and the message type: to those of one group.
+    fn finds_group(&self) -> bool {
+        let is_group = self.queue.is_some() && self.error_class.is_some() && self.message_type.is_some();
+        self.is_about_one_thing() || (self.finds_queue() && is_group)
+    }
+
+    /// Whether some of it has to be looked for, letter by letter.
+    pub(super) fn is_looked_for(&self) -> bool {
+        self.text.is_some()
+            || (!self.finds_queue() && self.queue.is_some())
+            || (!self.finds_group() && (self.error_class.is_some() || self.message_type.is_some()))
+    }
+
+    /// Adds all of it as a `WHERE`.
+    pub(super) fn push(&self, sql: &mut QueryBuilder<Postgres>) {
+        self.push_found(sql);
+        self.push_looked_for(sql);
+    }
+
+    /// Adds `WHERE` with what an index leads to, in the order of lists.
+    pub(super) fn push_found(&self, sql: &mut QueryBuilder<Postgres>) {
         sql.push(" WHERE true");
         if let Some(status) = self.status.map_or(Some(DeadLetterStatus::Open), Which::status) {
             sql.push(" AND status = ").push_bind(status);
         }
-        let texts = [
-            ("queue", &self.queue),
-            ("error_class", &self.error_class),
-            ("message_type", &self.message_type),
-            ("customer_id", &self.customer),
-        ];
-        for (column, value) in texts {
-            if let Some(value) = value {
-                sql.push(format_args!(" AND {column} = ")).push_bind(value.clone());
-            }
-        }
+        self.push_words(sql, true);
         if let Some(sku) = &self.sku {
             sql.push(" AND skus @> ").push_bind(vec![sku.clone()]);
         }
@@ -171,8 +185,29 @@ impl Filter {
         }
     }
 
+    /// Adds `AND` with the rest.
+    pub(super) fn push_looked_for(&self, sql: &mut QueryBuilder<Postgres>) {
+        self.push_words(sql, false);
+        self.push_text(sql);
+    }
+
+    /// Adds `AND` with the columns that an index leads to, or with the others.
+    fn push_words(&self, sql: &mut QueryBuilder<Postgres>, found: bool) {
+        let words = [
+            ("customer_id", &self.customer, true),
+            ("queue", &self.queue, self.finds_queue()),
+            ("error_class", &self.error_class, self.finds_group()),
+            ("message_type", &self.message_type, self.finds_group()),
+        ];
+        for (column, word, is_found) in words {
+            if let Some(word) = word.as_ref().filter(|_| is_found == found) {
+                sql.push(format_args!(" AND {column} = ")).push_bind(word.clone());
+            }
+        }
+    }
+
     /// Adds `AND` with the text.
-    pub(super) fn push_text(&self, sql: &mut QueryBuilder<Postgres>) {
+    fn push_text(&self, sql: &mut QueryBuilder<Postgres>) {
         let Some(text) = &self.text else { return };
         let text = text.to_ascii_lowercase();
         // Escaped as the column is, where a backslash is two and a byte beyond ASCII is a number.

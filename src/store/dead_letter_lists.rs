@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::dead_letter_filter::Filter;
 use super::dead_letters::{DeadLetter, DeadLetterStatus};
 
-/// Dead letters looked at for a text before a page ends: a third of what can be read within 100 ms.
+/// Dead letters looked at before a page ends, where an index does not lead to those that fit: a third of what can be read
+/// within 100 ms.
 pub const SCANNED_AT_ONCE: i64 = 25_000;
 /// Groups on one list.
 const MAX_GROUPS: i64 = 200;
@@ -143,18 +144,18 @@ where
     T: Listed + Send + Unpin + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
     let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let scanned = if filter.text.is_some() { SCANNED_AT_ONCE } else { rows };
+    let scanned = if filter.is_looked_for() { SCANNED_AT_ONCE } else { rows };
     let mut sql = QueryBuilder::new(format!("SELECT {columns} FROM (SELECT * FROM dead_letters"));
     push_newest(&mut sql, filter, after);
     sql.push(" LIMIT ").push_bind(scanned).push(") AS newest WHERE true");
-    filter.push_text(&mut sql);
+    filter.push_looked_for(&mut sql);
     sql.push(" ORDER BY last_died_at DESC, id DESC LIMIT ").push_bind(rows);
     prefer_order(conn, filter).await?;
     let mut letters: Vec<T> = sql.build_query_as().fetch_all(&mut *conn).await?;
     let next = if letters.len() > limit {
         letters.truncate(limit);
         letters.last().map(Listed::position)
-    } else if filter.text.is_some() {
+    } else if filter.is_looked_for() {
         last_scanned(conn, filter, after).await?
     } else {
         None
@@ -176,7 +177,7 @@ async fn prefer_order(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<
     Ok(())
 }
 
-/// How far a page has looked for a text, if there is more behind.
+/// How far a page has looked, if there is more behind.
 async fn last_scanned(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -189,7 +190,7 @@ async fn last_scanned(
 }
 
 fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &Filter, after: Option<Position>) {
-    filter.push_indexed(sql);
+    filter.push_found(sql);
     if let Some(after) = after {
         sql.push(" AND (last_died_at, id) < (").push_bind(after.last_died_at);
         sql.push(", ").push_bind(after.id).push(")");
@@ -226,10 +227,10 @@ pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Ve
         sql.push("(SELECT * FROM dead_letters");
         push_newest(&mut sql, filter, None);
         sql.push(" LIMIT ").push_bind(SCANNED_AT_ONCE).push(") AS newest WHERE true");
-        filter.push_text(&mut sql);
+        filter.push_looked_for(&mut sql);
     } else {
         sql.push("dead_letters");
-        filter.push_indexed(&mut sql);
+        filter.push(&mut sql);
     }
     sql.push(
         " GROUP BY queue, error_class, message_type ORDER BY count(*) DESC, queue, error_class, message_type
@@ -242,8 +243,7 @@ pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Ve
 /// How many dead letters there are, counted up to `limit`.
 pub async fn count(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<i64> {
     let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM dead_letters");
-    filter.push_indexed(&mut sql);
-    filter.push_text(&mut sql);
+    filter.push(&mut sql);
     sql.push(" LIMIT ").push_bind(limit).push(") AS counted");
     sql.build_query_scalar().fetch_one(conn).await
 }
@@ -252,8 +252,7 @@ pub async fn count(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx
 /// them.
 pub async fn lock_matching(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     let mut sql = QueryBuilder::new("SELECT id FROM dead_letters");
-    filter.push_indexed(&mut sql);
-    filter.push_text(&mut sql);
+    filter.push(&mut sql);
     sql.push(" ORDER BY queue, message_id LIMIT ").push_bind(limit).push(" FOR UPDATE");
     sql.build_query_scalar().fetch_all(conn).await
 }
@@ -271,8 +270,7 @@ pub async fn freeze_matching(
          SELECT ",
     );
     sql.push_bind(replay_id).push(", row_number() OVER (ORDER BY last_died_at, id), id FROM dead_letters");
-    filter.push_indexed(&mut sql);
-    filter.push_text(&mut sql);
+    filter.push(&mut sql);
     sql.push(" ORDER BY last_died_at, id LIMIT ").push_bind(limit);
     Ok(sql.build().execute(conn).await?.rows_affected())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -28,6 +29,7 @@ pub enum Manner {
 pub struct Report {
     pub headers: HeaderMap,
     pub bytes: Bytes,
+    pub came_at: Instant,
 }
 
 impl Report {
@@ -94,7 +96,7 @@ impl Platform {
 async fn take(State(inbox): State<Arc<Mutex<Inbox>>>, headers: HeaderMap, bytes: Bytes) -> Response {
     let manner = {
         let mut inbox = inbox.lock().unwrap();
-        inbox.reports.push(Report { headers, bytes });
+        inbox.reports.push(Report { headers, bytes, came_at: Instant::now() });
         inbox.manners.pop_front().unwrap_or(Manner::Status(204))
     };
     let status = |code| StatusCode::from_u16(code).unwrap();

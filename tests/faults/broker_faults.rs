@@ -11,12 +11,10 @@ use crate::support::client::Client;
 use crate::support::processes::Process;
 use crate::support::servers::OwnServers;
 use crate::support::world::{World, make_vhost};
-use crate::support::{eventually, eventually_within};
+use crate::support::{MAX_ANSWER, eventually, eventually_within};
 
 /// An overdue hold is released within this, broker or not.
 const MAX_LATENESS: Duration = Duration::from_secs(15);
-/// A request that needs a server that is away is answered within this.
-const MAX_ANSWER: Duration = Duration::from_secs(3);
 /// How long the programs may take to find a broker that is back; it takes its time itself.
 const RECOVERY: Duration = Duration::from_secs(60);
 

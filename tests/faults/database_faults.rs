@@ -10,13 +10,11 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::buyers::Buyers;
 use crate::support::client::{Answer, Client};
-use crate::support::eventually_within;
 use crate::support::processes::{Process, signal};
 use crate::support::servers::OwnServers;
 use crate::support::world::World;
+use crate::support::{MAX_ANSWER, eventually_within};
 
-/// A request that needs a server that is away is answered within this.
-const MAX_ANSWER: Duration = Duration::from_secs(3);
 /// How long the programs may take to find a database that is back.
 const RECOVERY: Duration = Duration::from_secs(60);
 

@@ -7,10 +7,8 @@ use crate::proxy::{Proxy, address_of, through};
 use crate::support::client::Client;
 use crate::support::processes::Process;
 use crate::support::world::World;
-use crate::support::{eventually, eventually_within};
+use crate::support::{MAX_ANSWER, eventually, eventually_within};
 
-/// A request that needs a server that is away is answered within this.
-const MAX_ANSWER: Duration = Duration::from_secs(3);
 /// How long the programs may take until everything works again.
 const RECOVERY: Duration = Duration::from_secs(60);
 

@@ -287,20 +287,20 @@ async fn what_waits_is_counted() {
     world.dead_letter("malformed").await;
     let mut conn = world.pool.acquire().await.unwrap();
 
-    let letters = backlog::dead_letters(&mut conn).await.unwrap();
+    let letters = backlog::dead_letters(&mut conn, 10).await.unwrap();
     assert_eq!(letters.count, 1);
-    let overdue = backlog::overdue_holds(&mut conn).await.unwrap();
+    let overdue = backlog::overdue_holds(&mut conn, 10).await.unwrap();
     assert!(overdue.count == 1 && overdue.oldest_seconds >= 1.0, "{overdue:?}");
     // No relay runs: the only fact is unread. The feed has no use for it.
-    let unread = backlog::unread_by_relay(&mut conn).await.unwrap();
+    let unread = backlog::unread_by_relay(&mut conn, 10).await.unwrap();
     assert!(unread.count == 1 && unread.oldest_seconds >= 0.0, "{unread:?}");
-    assert_eq!(backlog::unread_by_feed(&mut conn).await.unwrap().count, 0);
-    assert_eq!(backlog::effects(&mut conn).await.unwrap().count, 0);
-    assert!(backlog::open_money(&mut conn).await.unwrap().is_empty());
+    assert_eq!(backlog::unread_by_feed(&mut conn, 10).await.unwrap().count, 0);
+    assert_eq!(backlog::effects(&mut conn, 10).await.unwrap().count, 0);
+    assert!(backlog::open_money(&mut conn, 10).await.unwrap().is_empty());
 
     world.start_workers(holdfast_workers::pools::Pool::Relay);
     eventually("the relay has read everything", async || {
-        (backlog::unread_by_relay(&mut conn).await.unwrap().count == 0).then_some(())
+        (backlog::unread_by_relay(&mut conn, 10).await.unwrap().count == 0).then_some(())
     })
     .await;
     drop(conn);

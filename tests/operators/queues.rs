@@ -1,6 +1,6 @@
 //! What waits in the broker, as operators see it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use holdfast::store::tokens::Role;
 use holdfast_workers::pools::Pool;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::face::{holdfast, operator, somebody};
 use crate::support::client::Client;
-use crate::support::eventually;
 use crate::support::world::World;
+use crate::support::{MAX_ANSWER, eventually};
 
 /// Every command queue and its dead letters, the rungs, what cannot be routed, what cannot be read.
 const QUEUES: usize = 2 * 11 + 24 + 2;
@@ -92,7 +92,7 @@ async fn the_management_api_tells_more_and_its_password_is_told_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_missing_queue_hides_no_other_and_a_silent_server_costs_no_more_than_two_seconds() {
+async fn a_missing_queue_hides_no_other_and_a_silent_server_is_given_up_in_time() {
     let mut world = World::idle().await;
     let url = format!("{}/queues/{}/mail.send", world.servers.rabbitmq_api, world.vhost);
     assert!(reqwest::Client::new().delete(url).send().await.unwrap().status().is_success());
@@ -104,7 +104,7 @@ async fn a_missing_queue_hides_no_other_and_a_silent_server_costs_no_more_than_t
 
     let asked = Instant::now();
     let view = operator.get("/v1/ops/queues").await;
-    assert!(asked.elapsed() < Duration::from_millis(2_500), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < MAX_ANSWER, "{:?}", asked.elapsed());
     assert_eq!(view.text("source"), "amqp", "{view:?}");
     assert!(!view.text("why").contains("hush"), "{view:?}");
     assert_eq!(queue(&view.body, "mail.send")["exists"], false);
@@ -115,7 +115,7 @@ async fn a_missing_queue_hides_no_other_and_a_silent_server_costs_no_more_than_t
     let asked = Instant::now();
     let (code, printed) = holdfast(&world, &["queues"]).await;
     assert!(code == Some(1) && printed.contains("does not answer") && !printed.contains("hush"), "{printed}");
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < MAX_ANSWER, "{:?}", asked.elapsed());
     world.amqp_url = amqp_url;
     world.finish().await;
 }

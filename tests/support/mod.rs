@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 /// How long a test waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A caller is not kept waiting for a server that is away: programs give up after two seconds or three. The rest is for a
+/// machine that is busy with other tests; without a limit it would take until the server is back.
+pub const MAX_ANSWER: Duration = Duration::from_secs(10);
+
 /// Waits until the condition gives a value, or fails the test with `what`.
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     eventually_within(PATIENCE, what, async || condition().await).await

@@ -13,6 +13,8 @@ use tracing::warn;
 const INTERVAL: Duration = Duration::from_secs(15);
 /// Looks take milliseconds. A database that needs longer has no time for them.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Further than this a metric need not tell apart.
+const COUNTED_AT_MOST: i64 = 10_000;
 /// What money can wait for: shown as 0 when none does.
 const OPEN: [(&str, &str); 7] = [
     ("payment", "requesting"),
@@ -50,12 +52,12 @@ struct Backlog {
 impl Backlog {
     async fn look(conn: &mut PgConnection) -> sqlx::Result<Self> {
         Ok(Self {
-            dead_letters: backlog::dead_letters(conn).await?,
-            overdue_holds: backlog::overdue_holds(conn).await?,
-            effects: backlog::effects(conn).await?,
-            by_relay: backlog::unread_by_relay(conn).await?,
-            by_feed: backlog::unread_by_feed(conn).await?,
-            money: backlog::open_money(conn).await?,
+            dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?,
+            overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?,
+            effects: backlog::effects(conn, COUNTED_AT_MOST).await?,
+            by_relay: backlog::unread_by_relay(conn, COUNTED_AT_MOST).await?,
+            by_feed: backlog::unread_by_feed(conn, COUNTED_AT_MOST).await?,
+            money: backlog::open_money(conn, COUNTED_AT_MOST).await?,
         })
     }
 

@@ -15,6 +15,8 @@ pub mod orders;
 pub mod outcome;
 pub mod payments;
 pub mod popular;
+pub mod problem;
+pub mod query;
 pub mod refunds;
 pub mod skus;
 pub mod views;

@@ -16,9 +16,10 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
-use crate::http::error::{self, ApiError};
+use crate::http::error::ApiError;
 use crate::http::{
-    charges, customers, events, health, observe, orders, payments, popular, refunds, skus, wallets, webhooks,
+    charges, customers, events, health, observe, orders, payments, popular, problem, refunds, skus, wallets,
+    webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::{self, console, rights, session};
@@ -180,7 +181,7 @@ pub fn router(app: App) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(map_response(error::as_problem))
+        .layer(map_response(problem::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
         .layer(from_fn(observe::observe))
         .with_state(app)

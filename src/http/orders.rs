@@ -1,8 +1,7 @@
 //! `/v1/orders`: place, read, list, cancel and extend.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -16,6 +15,7 @@ use super::command::give;
 use super::error::ApiError;
 use super::headers::{OptionalKey, RequiredKey, Trace, Wait};
 use super::outcome::{self, Awaited};
+use super::query::Query;
 use super::views::{OrderList, OrderView, Problem};
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
@@ -148,9 +148,8 @@ pub struct ListQuery {
 pub async fn list(
     State(app): State<App>,
     Buyer(customer): Buyer,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<OrderList>, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let status = query.status.map(|name| {
         OrderStatus::from_name(&name)
             .ok_or_else(|| ApiError::Unprocessable("status must be that of a decided order".to_owned()))

@@ -1,14 +1,14 @@
 //! `/v1/popular`: what is sold most.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
 use super::auth::Caller;
 use super::error::ApiError;
+use super::query::Query;
 use crate::store::sales::{self, Sold};
 
 const DEFAULT_DAYS: i32 = 3;
@@ -59,9 +59,8 @@ impl From<Sold> for SoldView {
 pub async fn list(
     State(app): State<App>,
     _: Caller,
-    query: Result<Query<PopularQuery>, QueryRejection>,
+    Query(query): Query<PopularQuery>,
 ) -> Result<Json<PopularView>, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let (days, limit) = (query.days.unwrap_or(DEFAULT_DAYS), query.limit.unwrap_or(DEFAULT_LIMIT));
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(ApiError::Unprocessable(format!("days must be from 1 to {MAX_DAYS}")));

@@ -1,7 +1,7 @@
 //! Signing in to the console by token, and out.
 
 use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
@@ -15,6 +15,7 @@ use super::rights::{FOREIGN_PAGE, is_own_page};
 use crate::http::app::App;
 use crate::http::auth;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 use crate::store::sessions;
 use crate::store::tokens::{self, Role, Token};
 

@@ -10,6 +10,8 @@ use crate::support::world::World;
 
 const LETTERS: i64 = 100_000;
 const PART: i64 = 5_000;
+/// The planner itself reads the ends of an index where it cannot tell from statistics what lies beyond.
+const BY_THE_PLANNER: i64 = 10;
 const FILL: &str = include_str!("../../benches/sql/dead_letters.sql");
 /// A page, and one more letter that tells whether there is another page.
 const PAGE: i64 = PAGE_SIZE as i64 + 1;
@@ -17,6 +19,7 @@ const PAGE: i64 = PAGE_SIZE as i64 + 1;
 #[tokio::test]
 async fn a_page_of_a_hundred_thousand_letters_looks_at_few_of_them() {
     let world = World::idle().await;
+    world.execute("ALTER TABLE dead_letters SET (autovacuum_enabled = off)").await;
     // A part at a time: no statement may take five seconds.
     for last in (PART..=LETTERS).step_by(PART as usize) {
         sqlx::query(FILL).bind(last - PART + 1).bind(last).execute(&world.pool).await.unwrap();
@@ -55,11 +58,15 @@ async fn a_page_of_a_hundred_thousand_letters_looks_at_few_of_them() {
         ("text=nowhere&queue=order.hold", "", scan),
     ];
     let mut wrong = vec![];
-    for (query, after, most) in lists {
-        let read = letters_read(&world, query, after).await;
-        println!("{read:>7} of at most {most:>6}  {query}");
-        if read > most {
-            wrong.push((query, read, most));
+    for statistics in [false, true] {
+        if statistics {
+            world.execute("ANALYZE dead_letters").await;
+        }
+        for (query, after, most) in lists {
+            let read = letters_read(&world, query, after).await;
+            if read > most + BY_THE_PLANNER {
+                wrong.push(format!("{query}: {read}, not {most}, statistics {statistics}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -7,7 +7,7 @@ use holdfast_workers::pools::Pool;
 use serde_json::Value;
 
 use crate::face::{holdfast, operator, somebody};
-use crate::support::client::Client;
+use crate::support::client::{Answer, Client};
 use crate::support::world::World;
 use crate::support::{MAX_ANSWER, eventually};
 
@@ -30,6 +30,17 @@ async fn wait_in_queue(world: &World, shop: &Client, count: usize) {
     .await;
 }
 
+/// What the API tells of queues, once the broker has told it over AMQP. On a busy machine that may be too late for the first
+/// answers, which then say so.
+async fn by_amqp(viewer: &Client) -> Answer {
+    eventually("the broker tells of its queues in time", async || {
+        let view = viewer.get("/v1/ops/queues").await;
+        assert_eq!(view.status, 200, "{view:?}");
+        (view.text("source") == "amqp").then_some(view)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn amqp_alone_tells_depths_and_consumers_and_our_own_tables_an_age() {
     let world = World::idle().await;
@@ -43,8 +54,7 @@ async fn amqp_alone_tells_depths_and_consumers_and_our_own_tables_an_age() {
     .await;
     wait_in_queue(&world, &shop, 3).await;
 
-    let view = viewer.get("/v1/ops/queues").await;
-    assert_eq!((view.status, view.text("source")), (200, "amqp"), "{view:?}");
+    let view = by_amqp(&viewer).await;
     assert_eq!(view.body["queues"].as_array().unwrap().len(), QUEUES);
     let hold = queue(&view.body, "order.hold");
     assert_eq!(
@@ -58,9 +68,12 @@ async fn amqp_alone_tells_depths_and_consumers_and_our_own_tables_an_age() {
     assert_eq!((&rung["kind"], &rung["delay_ms"]), (&"delay".into(), &1_200_000.into()));
     assert_eq!(queue(&view.body, "order.hold.dead")["kind"], "dead");
 
-    let (code, printed) = holdfast(&world, &["queues", "--json"]).await;
-    let printed: Value = printed.parse().unwrap();
-    assert_eq!((code, &queue(&printed, "order.hold")["ready"]), (Some(0), &3.into()));
+    eventually("the command line tells the same", async || {
+        let (code, printed) = holdfast(&world, &["queues", "--json"]).await;
+        let printed: Value = printed.parse().ok()?;
+        (code == Some(0) && queue(&printed, "order.hold")["ready"] == 3).then_some(())
+    })
+    .await;
     world.purge("order.hold").await;
     world.finish().await;
 }
@@ -104,8 +117,8 @@ async fn a_missing_queue_hides_no_other_and_a_silent_server_is_given_up_in_time(
 
     let asked = Instant::now();
     let view = operator.get("/v1/ops/queues").await;
-    assert!(asked.elapsed() < MAX_ANSWER, "{:?}", asked.elapsed());
-    assert_eq!(view.text("source"), "amqp", "{view:?}");
+    assert!(asked.elapsed() < MAX_ANSWER && view.status == 200, "{:?}: {view:?}", asked.elapsed());
+    let view = by_amqp(&operator).await;
     assert!(!view.text("why").contains("hush"), "{view:?}");
     assert_eq!(queue(&view.body, "mail.send")["exists"], false);
     assert_eq!(queue(&view.body, "order.report")["exists"], true);

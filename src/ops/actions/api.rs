@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum_extra::extract::Query;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::PAGE;
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 use crate::ops::rights::Viewer;
 use crate::store::operator_actions::{self, Action, Filter};
 

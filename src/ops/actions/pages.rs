@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use axum_extra::extract::Query;
 
 use super::PAGE;
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::store::operator_actions::{self, Action, Filter};
 

@@ -36,8 +36,8 @@ pub(super) fn as_page(seen: &Seen, response: Response) -> Response {
     }
     let (title, detail) = match response.extensions().get::<ApiError>() {
         Some(error) => {
-            let (_, title, detail) = error.clone().summary();
-            (title.to_owned(), detail)
+            let (_, title, detail) = error.summary();
+            (title.to_owned(), detail.into_owned())
         }
         None => (
             status.canonical_reason().unwrap_or("This did not work").to_owned(),

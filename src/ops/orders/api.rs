@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -26,6 +26,7 @@ use crate::http::command::{give_by, publish_all};
 use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Wait};
 use crate::http::outcome::Awaited;
+use crate::http::query::Query;
 use crate::http::refunds::{self, RefundItem};
 use crate::http::views::{OrderView, Problem};
 use crate::http::watch::Subscription;
@@ -45,9 +46,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 pub async fn search(
     State(app): State<App>,
     _: Viewer,
-    query: Result<Query<OrderFilter>, QueryRejection>,
+    Query(filter): Query<OrderFilter>,
 ) -> Result<Json<OrderPage>, ApiError> {
-    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     Ok(Json(find(&app, &filter).await?))
 }
 

@@ -1,7 +1,6 @@
 //! `/ops/orders`: search, one order with its timeline, and the forms that act on it.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum_extra::extract::Form;
@@ -19,6 +18,7 @@ use crate::domain::refund::{Asked, AskedItem};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::headers::Wait;
+use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::reason::Reason;
 use crate::ops::rights::Operator;
@@ -58,9 +58,8 @@ struct Left {
 pub async fn search(
     State(app): State<App>,
     frame: Frame,
-    query: Result<Query<OrderFilter>, QueryRejection>,
+    Query(filter): Query<OrderFilter>,
 ) -> Result<Response, ApiError> {
-    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let (page, problem) = match api::find(&app, &filter).await {
         Ok(page) => (page, None),
         Err(ApiError::Unprocessable(why)) => (OrderPage { orders: vec![], next: None }, Some(why)),

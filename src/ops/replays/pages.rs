@@ -3,12 +3,12 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum_extra::extract::Query;
 use uuid::Uuid;
 
 use super::api::{ItemQuery, ReplayQuery, find, find_items, next, next_item, stop};
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::rights::Operator;
 use crate::store::dead_letter_filter::Filter;

@@ -1,8 +1,7 @@
 //! `/v1/ops/stock`: list, read, receive and adjust.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use futures_util::FutureExt as _;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +14,7 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::headers::{OptionalKey, RequiredKey};
+use crate::http::query::Query;
 use crate::http::views::Problem;
 use crate::ops::reason::Reason;
 use crate::ops::rights::{Actor, Operator, Viewer};
@@ -27,9 +27,8 @@ use crate::ops::rights::{Actor, Operator, Viewer};
 pub async fn list(
     State(app): State<App>,
     _: Viewer,
-    query: Result<Query<StockFilter>, QueryRejection>,
+    Query(filter): Query<StockFilter>,
 ) -> Result<Json<StockPage>, ApiError> {
-    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     Ok(Json(find(&app, &filter).await?))
 }
 
@@ -66,9 +65,8 @@ pub async fn read(
     State(app): State<App>,
     _: Viewer,
     Path(code): Path<String>,
-    query: Result<Query<MovementQuery>, QueryRejection>,
+    Query(query): Query<MovementQuery>,
 ) -> Result<Json<SkuDetail>, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let from = MovementsFrom::parse(query.before.as_deref())?;
     Ok(Json(find_one(&app, &known(code)?, from).await?))
 }

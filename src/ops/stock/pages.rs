@@ -1,7 +1,6 @@
 //! `/ops/stock`: the list, one SKU with its holds and movements, and the forms that correct it.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use axum_extra::extract::Form;
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use super::{Correction, MovementsFrom, StockFilter};
 use crate::domain::ids::{IdempotencyKey, SkuCode};
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::orders::pages::time_left;
 use crate::ops::reason::Reason;
@@ -39,9 +39,8 @@ struct ShowPage {
 pub async fn list(
     State(app): State<App>,
     frame: Frame,
-    query: Result<Query<StockFilter>, QueryRejection>,
+    Query(filter): Query<StockFilter>,
 ) -> Result<Response, ApiError> {
-    let Query(filter) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let page = api::find(&app, &filter).await?;
     Ok(console::page(&ListPage { frame, filter, page }))
 }
@@ -51,9 +50,8 @@ pub async fn show(
     State(app): State<App>,
     frame: Frame,
     Path(code): Path<String>,
-    query: Result<Query<MovementQuery>, QueryRejection>,
+    Query(query): Query<MovementQuery>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|rejection| ApiError::Unprocessable(rejection.body_text()))?;
     let from = MovementsFrom::parse(query.before.as_deref())?;
     let detail = api::find_one(&app, &known(code)?, from).await?;
     Ok(console::page(&ShowPage { frame, detail, key: Uuid::now_v7() }))

@@ -1,0 +1,209 @@
+//! Errors as callers see them: the only map from what went wrong to a status code. Every error is a problem
+//! document (RFC 9457) with a stable `type`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use crate::domain::ledger::Purse;
+use crate::domain::refusal::Refusal;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+impl ApiError {
+    /// The status code, the last part of the `type`, and the title.
+    fn problem(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Malformed(_) => (S::BAD_REQUEST, "malformed", "The request is malformed"),
+            Self::BadHeader(_) => (S::BAD_REQUEST, "bad-header", "A header is missing or malformed"),
+            Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "No valid token"),
+            Self::NotSigned => (S::UNAUTHORIZED, "not-signed", "The webhook is not the gateway's"),
+            Self::Forbidden(_) => (S::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::TooSlow => (S::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
+            Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not JSON"),
+            Self::Unprocessable(_) => (S::UNPROCESSABLE_ENTITY, "unprocessable", "The request breaks a rule"),
+            Self::KeyReused => {
+                (S::UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key was used for another request")
+            }
+            Self::Refused(_, refusal) => {
+                let (kind, title) = refused(refusal);
+                (S::CONFLICT, kind, title)
+            }
+            Self::WrongState { .. } => (S::CONFLICT, "wrong-state", "The order's state does not allow it"),
+            Self::RefundRefused(_) => (S::CONFLICT, "refund-refused", "Nothing is given back"),
+            Self::ExtensionRefused(_) => (S::CONFLICT, "extension-refused", "The hold is not extended"),
+            Self::Expired(_) => (S::GONE, "expired", "The hold's time is up"),
+            Self::Declined { .. } | Self::ChargeDeclined { .. } => {
+                (S::PAYMENT_REQUIRED, "payment-declined", "The payment was declined")
+            }
+            Self::PurseFull { purse: Purse::Wallet, .. } => {
+                (S::CONFLICT, "wallet-full", "A wallet holds at most 100,000 won")
+            }
+            Self::PurseFull { purse: Purse::Points, .. } => {
+                (S::CONFLICT, "points-full", "A customer has at most 10,000,000 points")
+            }
+            Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
+            Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
+            Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
+            Self::BrokerUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
+            }
+            Self::DatabaseUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "database-unavailable", "The database does not answer")
+            }
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something is broken on our side"),
+        }
+    }
+
+    /// What this caller can do about it.
+    fn detail(&self) -> Cow<'_, str> {
+        match self {
+            Self::Malformed(detail)
+            | Self::BadHeader(detail)
+            | Self::Unprocessable(detail)
+            | Self::Conflict(detail) => detail.into(),
+            Self::Forbidden(detail) => (*detail).into(),
+            Self::WrongState { status, .. } => format!("the order is {status}").into(),
+            Self::BelowReserved { reserved } => {
+                format!("{reserved} units are on hold; on_hand cannot be lower").into()
+            }
+            Self::Unauthenticated => {
+                "send Authorization: Bearer with a token that is known and not revoked".into()
+            }
+            Self::NotSigned => "its signature is missing, wrong or too old".into(),
+            Self::NotFound => "there is nothing here for you".into(),
+            Self::MethodNotAllowed => "this path knows other methods".into(),
+            Self::TooSlow => "send the whole body within 15 seconds".into(),
+            Self::TooLarge => "a body may have 65536 bytes".into(),
+            Self::NotJson => "send Content-Type: application/json".into(),
+            Self::KeyReused => "take a new key for a new request".into(),
+            Self::Refused(..) => "the order was refused and stays refused; a new try takes a new key".into(),
+            Self::RefundRefused(_) => {
+                "more is asked for than is left of the order, or the gateway does not give it back".into()
+            }
+            Self::ExtensionRefused(_) => {
+                "a hold is extended at most twice and lasts at most 60 minutes by extension".into()
+            }
+            Self::Expired(_) => "its units are given back; place a new order".into(),
+            Self::Declined { .. } => "nothing was taken, and the hold stays until its time".into(),
+            Self::ChargeDeclined { .. } => {
+                "nothing was added to the wallet; a new try takes a new charge".into()
+            }
+            Self::PurseFull { .. } => "nothing was added".into(),
+            Self::QueueFull => "the order was not accepted; try again with the same key".into(),
+            Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
+            Self::Internal => "it has been logged".into(),
+        }
+    }
+
+    /// What a program needs to go on: an object, empty for most.
+    fn extensions(&self) -> Value {
+        match self {
+            Self::Refused(order, refusal) => {
+                let mut extensions = serde_json::to_value(refusal).expect("a refusal has string keys");
+                extensions["order_id"] = json!(order);
+                extensions
+            }
+            Self::WrongState { order, status } => json!({"order_id": order, "order_status": status}),
+            Self::RefundRefused(reason) | Self::ExtensionRefused(reason) => json!({"reason": reason}),
+            Self::Expired(order) => json!({"order_id": order}),
+            Self::Declined { order, reason } => json!({"order_id": order, "reason": reason}),
+            Self::ChargeDeclined { charge, reason } => json!({"charge_id": charge, "reason": reason}),
+            Self::PurseFull { balance_won, .. } => json!({"balance_won": balance_won}),
+            Self::BelowReserved { reserved } => json!({"reserved": reserved}),
+            _ => json!({}),
+        }
+    }
+
+    /// The status, title and detail, for pages.
+    pub fn summary(&self) -> (StatusCode, &'static str, Cow<'_, str>) {
+        let (status, _, title) = self.problem();
+        (status, title, self.detail())
+    }
+}
+
+impl fmt::Display for ApiError {
+    /// In words, for people: the problem's title and what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, title, detail) = self.summary();
+        write!(f, "{title}: {detail}")
+    }
+}
+
+fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
+    match refusal {
+        Refusal::OutOfStock { .. } => ("out-of-stock", "Too few units are available"),
+        Refusal::UnknownSku { .. } => ("unknown-sku", "The catalogue knows no such SKU"),
+        Refusal::TooManyHolds { .. } => ("too-many-holds", "The customer has too many live holds"),
+        Refusal::TooManyUnits { .. } => {
+            ("too-many-units", "The customer would have too many units of one SKU")
+        }
+        Refusal::AmountTooLarge => ("amount-too-large", "The order costs more than an order may"),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, kind, title) = self.problem();
+        let mut document = self.extensions();
+        document["type"] = json!(format!("urn:holdfast:problem:{kind}"));
+        document["title"] = json!(title);
+        document["status"] = json!(status.as_u16());
+        document["detail"] = json!(self.detail());
+
+        let mut response =
+            (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], document.to_string()).into_response();
+        // For whoever shows it in another form than JSON.
+        response.extensions_mut().insert(self);
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+                // The rest of the body is not read, so the connection cannot be used further.
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Errors that the framework answers by itself, as problem documents like all others.
+pub async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // The framework's own are text; a problem document, or `/readyz` telling what is missing, is
+    // JSON; pages of the console are HTML.
+    let is_ours =
+        content_type.is_some_and(|value| value.starts_with("application/") || value.starts_with("text/html"));
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => ApiError::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::NotJson,
+        StatusCode::UNPROCESSABLE_ENTITY => ApiError::Unprocessable("the request breaks a rule".to_owned()),
+        status if status.is_client_error() => ApiError::Malformed("the request makes no sense".to_owned()),
+        _ => ApiError::Internal,
+    };
+    let mut problem = error.into_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    problem
+}

@@ -93,6 +93,23 @@ impl Feed {
         Ok(given)
     }
 
+    /// Publishes orders, so many at a time, each as soon as another is confirmed. Returns how many per second.
+    pub(crate) async fn closed_loop(
+        &self,
+        orders: Orders,
+        in_flight: usize,
+        time: Duration,
+    ) -> anyhow::Result<f64> {
+        let started = Instant::now();
+        let given = stream::repeat(())
+            .take_while(|()| std::future::ready(started.elapsed() < time))
+            .map(async |()| self.give(&orders.next()?.command()?).await)
+            .buffer_unordered(in_flight)
+            .try_fold(0_u64, async |given, ()| Ok(given + 1))
+            .await?;
+        Ok(given as f64 / started.elapsed().as_secs_f64())
+    }
+
     /// Publishes `count` commands, one every `1 / rate` seconds from `start` on, whatever becomes of the others.
     pub(crate) async fn pace<C: Command>(
         &self,

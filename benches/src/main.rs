@@ -83,7 +83,7 @@ async fn measure(plan: &Plan, servers: &Servers, rows: &mut Vec<Row>) -> anyhow:
         rows.extend(requests::to_committed_hold(plan, servers).await?);
     }
     if plan.wants(Phase::Accept) {
-        rows.push(requests::accepted(plan, servers).await?);
+        rows.extend(requests::accepted(plan, servers).await?);
     }
     if plan.wants(Phase::Release) {
         for count in &plan.due_at_once {

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod health;
+mod money;
 mod orders;
 mod queues;
 mod reconcile;
@@ -63,6 +64,8 @@ enum Command {
     Orders(orders::OrderArguments),
     /// Tell how everything is; exit 1 if anything is not well
     Health(health::HealthArguments),
+    /// Show what a gateway has not settled, and webhooks about no payment of ours
+    Money(money::MoneyArguments),
     /// Show what waits in the queues; exit 1 if the broker does not answer
     Queues(queues::QueueArguments),
     /// Show the processes that work
@@ -146,6 +149,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
         Command::Health(arguments) => return health::run(arguments).await,
+        Command::Money(arguments) => money::run(arguments).await?,
         Command::Queues(arguments) => return queues::run(arguments).await,
         Command::Workers(arguments) => workers::run(arguments).await?,
         Command::Pools(arguments) => workers::run_pools(arguments).await?,

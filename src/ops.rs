@@ -7,6 +7,7 @@ pub mod chart;
 pub mod console;
 pub mod dead_letters;
 pub mod health;
+pub mod money;
 pub mod orders;
 pub mod queues;
 pub mod reason;

@@ -73,6 +73,7 @@ fn operators() -> OpenApiRouter<App> {
         .routes(routes!(ops::replays::api::items))
         .routes(routes!(ops::replays::api::cancel))
         .routes(routes!(ops::health::api::read))
+        .routes(routes!(ops::money::api::list))
         .routes(routes!(ops::queues::api::list))
         .routes(routes!(ops::workers::api::list))
         .routes(routes!(ops::workers::api::pause))
@@ -118,6 +119,7 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/ops/orders/{id}/resolve", post(ops::orders::pages::resolve)),
         ("/ops/orders/{id}/settle", post(ops::orders::pages::settle)),
         ("/ops/orders/{id}/refund", post(ops::orders::pages::refund)),
+        ("/ops/money", get(ops::money::pages::show)),
         ("/ops/stock", get(ops::stock::pages::list)),
         ("/ops/stock/{sku}", get(ops::stock::pages::show)),
         ("/ops/stock/{sku}/receive", post(ops::stock::pages::receive)),

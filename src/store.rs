@@ -28,6 +28,7 @@ pub mod feed;
 pub mod figures;
 pub mod health;
 pub mod ledger;
+pub mod money_desk;
 pub mod new_orders;
 pub mod notices;
 pub mod operator_actions;

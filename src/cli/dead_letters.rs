@@ -168,7 +168,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// A page, or several where a text is rare: each looks at a part of the letters.
+/// A page, or several where what fits is rare: each looks at a part of the letters.
 async fn pages(
     pool: &PgPool,
     filter: &Filter,

@@ -195,11 +195,9 @@ pub async fn correct(
     }
     let is_received = matches!(correction, Correction::Receive(_));
     let units = counted - on_hand;
-    // A count that finds what was expected moves nothing, and is worth a line in the audit log all the same.
-    if units != 0 {
-        let (actor, note) = (actor.name.as_str(), reason.as_str());
-        stock_desk::put_down(tx, NewMovement { sku_id, is_received, units, actor, note, command }).await?;
-    }
+    let movement =
+        NewMovement { sku_id, is_received, units, actor: &actor.name, note: reason.as_str(), command };
+    stock_desk::put_down(tx, movement).await?;
     let action = NewAction {
         actor: &actor.name,
         act: if is_received { Act::StockReceive } else { Act::StockAdjust },

@@ -216,7 +216,7 @@ pub struct Group {
     pub last_died_at: DateTime<Utc>,
 }
 
-/// Groups of dead letters, the largest first. A text is looked for in the latest [`SCANNED_AT_ONCE`] only.
+/// Groups of dead letters, the largest first. With a text, only the latest [`SCANNED_AT_ONCE`] that an index leads to count.
 pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<Group>> {
     let mut sql = QueryBuilder::new(
         "SELECT queue, error_class, message_type, count(*) AS count, min(first_died_at) AS first_died_at,

@@ -9,6 +9,12 @@ use super::operator_actions::Action;
 use super::payments::PaymentStatus;
 use crate::domain::ids::OrderId;
 
+/// Of very many the latest are read; they are told in the order in which they happened.
+fn oldest_first<T>(mut latest: Vec<T>) -> Vec<T> {
+    latest.reverse();
+    latest
+}
+
 /// An attempt to pay, as its row has it.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -54,11 +60,12 @@ pub async fn payments_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Resul
                   UNION
                   SELECT id FROM payments WHERE order_id = $1 AND status IN ('requesting', 'unknown')
                   ) AS named ON named.id = p.id
-            ORDER BY p.created_at, p.id LIMIT 200"#,
+            ORDER BY p.created_at DESC, p.id DESC LIMIT 200"#,
         order.uuid(),
     )
     .fetch_all(conn)
     .await
+    .map(oldest_first)
 }
 
 /// A webhook about an order.
@@ -93,12 +100,13 @@ pub async fn webhooks_of(
                    UNION
                    SELECT id, provider, event_id, kind, signed, payment_id, received_at FROM webhooks
                     WHERE gateway_order_id = $2) AS heard
-            ORDER BY received_at, id LIMIT 200"#,
+            ORDER BY received_at DESC, id DESC LIMIT 200"#,
         payments,
         order.to_string(),
     )
     .fetch_all(conn)
     .await
+    .map(oldest_first)
 }
 
 /// Something told outside about an order.
@@ -128,11 +136,12 @@ pub async fn effects_of(conn: &mut PgConnection, events: &[i64]) -> sqlx::Result
         Told,
         r#"SELECT event_id, kind AS "kind: EffectKind", status AS "status: EffectStatus", attempts, last_error, due_at,
                   created_at, done_at
-             FROM effects WHERE event_id = ANY($1) ORDER BY event_id, kind LIMIT 200"#,
+             FROM effects WHERE event_id = ANY($1) ORDER BY event_id DESC, kind DESC LIMIT 200"#,
         events,
     )
     .fetch_all(conn)
     .await
+    .map(oldest_first)
 }
 
 /// A dead letter about an order.
@@ -162,11 +171,12 @@ pub async fn dead_letters_of(conn: &mut PgConnection, order: OrderId) -> sqlx::R
         Died,
         r#"SELECT id, queue, error_class, error_text, status::text AS "status!", death_count, first_died_at,
                   last_died_at
-             FROM dead_letters WHERE order_id = $1 ORDER BY first_died_at, id LIMIT 200"#,
+             FROM dead_letters WHERE order_id = $1 ORDER BY first_died_at DESC, id DESC LIMIT 200"#,
         order.uuid(),
     )
     .fetch_all(conn)
     .await
+    .map(oldest_first)
 }
 
 /// What operators did to an order and to its dead letters, oldest first.
@@ -183,10 +193,11 @@ pub async fn actions_on(
         "SELECT a.id, a.actor, a.action, a.subject_kind, a.subject_id, a.before, a.after, a.reason, a.created_at
            FROM unnest($1::text[], $2::text[]) AS wanted (kind, id)
            JOIN operator_actions a ON a.subject_kind = wanted.kind AND a.subject_id = wanted.id
-          ORDER BY a.id LIMIT 500",
+          ORDER BY a.id DESC LIMIT 500",
         &kinds as &[&str],
         &ids,
     )
     .fetch_all(conn)
     .await
+    .map(oldest_first)
 }

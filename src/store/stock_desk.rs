@@ -120,7 +120,7 @@ pub struct Movement {
     pub id: i64,
     /// received, sold, returned or adjusted.
     pub kind: String,
-    /// How many, negative for those that went.
+    /// How many, negative for those that went, 0 if a count found what was expected.
     pub units: i32,
     /// The order that bought them or brought them back.
     pub order_id: Option<Uuid>,
@@ -190,7 +190,7 @@ pub struct NewMovement<'a> {
     pub sku_id: SkuId,
     /// Whether they were received rather than counted.
     pub is_received: bool,
-    /// How many come, negative for those that go; never none.
+    /// How many come, negative for those that go; none if a count found what was expected.
     pub units: i32,
     /// Who did it.
     pub actor: &'a str,

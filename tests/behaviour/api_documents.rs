@@ -47,6 +47,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "GET /v1/ops/dead-letters/groups",
             "GET /v1/ops/dead-letters/{id}",
             "GET /v1/ops/health",
+            "GET /v1/ops/money",
             "GET /v1/ops/orders",
             "GET /v1/ops/orders/{id}",
             "GET /v1/ops/queues",

@@ -77,6 +77,7 @@ async fn a_viewer_sees_everything_and_is_offered_nothing_to_change() {
         "/ops/replays".to_owned(),
         "/ops/orders".to_owned(),
         format!("/ops/orders/{order}"),
+        "/ops/money".to_owned(),
         "/ops/stock".to_owned(),
         "/ops/stock/mug".to_owned(),
         "/ops/queues".to_owned(),

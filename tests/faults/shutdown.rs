@@ -14,7 +14,7 @@ use crate::support::world::World;
 const LIMIT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_programs_leave_within_ten_seconds_under_load_and_lose_nothing() {
+async fn both_programs_leave_in_time_under_load_and_lose_nothing() {
     let world = World::idle().await;
     let (mut api, shop) = Process::api(&world).await;
     let mut worker = Process::worker(&world, "");

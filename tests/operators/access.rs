@@ -83,3 +83,17 @@ async fn nobody_changes_the_audit_log() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn queries_that_fit_no_list_are_refused_by_every_list() {
+    let world = World::idle().await;
+    let admin = admin(&world).await;
+    for list in ["actions", "dead-letters", "dead-letters/groups", "orders", "replays", "stock"] {
+        for query in ["misspelt=1", "misspelt=1&misspelt=2"] {
+            let answer = admin.get(&format!("/v1/ops/{list}?{query}")).await;
+            assert_eq!((answer.status, answer.problem()), (422, "unprocessable"), "{list} {query}");
+        }
+    }
+    assert_eq!(admin.get("/v1/ops/actions?before_id=").await.status, 422);
+    world.finish().await;
+}

@@ -70,6 +70,7 @@ async fn a_page_of_a_hundred_thousand_letters_looks_at_few_of_them() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(letters_read(&world, "error_class=nothing", "").await >= SCANNED_AT_ONCE, "reading is counted");
 
     let operator = operator(&world).await;
     let groups = operator.get("/v1/ops/dead-letters/groups").await;

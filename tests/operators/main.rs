@@ -25,6 +25,7 @@ mod dead_letters;
 mod face;
 mod health;
 mod letters;
+mod money;
 mod observability;
 mod order_actions;
 mod order_pages;

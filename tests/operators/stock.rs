@@ -31,16 +31,24 @@ async fn units_are_received_and_adjusted_with_a_reason_and_a_key_moves_them_once
     assert_eq!((counted.status, &counted.body["sku"]["on_hand"]), (200, &json!(12)), "{counted:?}");
     let less = adjust(json!({"by": -2, "reason": "two broke"})).await;
     assert_eq!(less.body["sku"]["on_hand"], 10);
-    // A count that finds what was expected moves nothing, but it was done.
-    assert_eq!(adjust(json!({"on_hand": 10, "reason": "counted again"})).await.status, 200);
+    // A count that finds what was expected moves nothing, but it was done, and is not done again.
+    let again = json!({"on_hand": 10, "reason": "counted again"});
+    for on_hand in [10, 13] {
+        let counted = operator.post_as("inventory", "/v1/ops/stock/mug/adjust", &again).await;
+        assert_eq!((counted.status, &counted.body["sku"]["on_hand"]), (200, &json!(on_hand)), "{counted:?}");
+        assert_eq!(receive(&operator, "delivery 8", 3).await.status, 200);
+    }
 
-    let movements = less.body["movements"].as_array().unwrap();
+    let all = operator.get("/v1/ops/stock/mug").await;
+    let movements = all.body["movements"].as_array().unwrap();
     let told = |row: &Value| {
         (row["kind"].clone(), row["units"].clone(), row["on_hand"].clone(), row["reason"].clone())
     };
     assert_eq!(
         movements.iter().map(told).collect::<Vec<_>>(),
         [
+            (json!("received"), json!(3), json!(13), json!("a delivery")),
+            (json!("adjusted"), json!(0), json!(10), json!("counted again")),
             (json!("adjusted"), json!(-2), json!(10), json!("two broke")),
             (json!("adjusted"), json!(-3), json!(12), json!("counted")),
             (json!("received"), json!(5), json!(15), json!("a delivery")),
@@ -50,7 +58,7 @@ async fn units_are_received_and_adjusted_with_a_reason_and_a_key_moves_them_once
     let audited = "SELECT count(*) FROM operator_actions
                     WHERE subject_kind = 'sku' AND subject_id = 'mug' AND action IN ('stock.receive', 'stock.adjust')
                       AND (after ->> 'on_hand')::int - (before ->> 'on_hand')::int = (after ->> 'units')::int";
-    assert_eq!(world.count(audited).await, 4);
+    assert_eq!(world.count(audited).await, 5);
     let unchanged = sqlx::query("UPDATE stock_movements SET note = 'other'").execute(&world.pool).await;
     assert!(unchanged.unwrap_err().to_string().contains("append-only"));
     world.finish().await;

@@ -100,3 +100,21 @@ async fn a_dead_letter_about_an_order_is_part_of_its_story() {
     assert!(story["seconds_left"].as_i64().unwrap() > 500);
     stage.finish().await;
 }
+
+#[tokio::test]
+async fn of_very_many_webhooks_the_latest_are_told_in_their_order() {
+    let stage = Stage::new().await;
+    let viewer = stage.shop.with_token(&stage.world.token(Role::Viewer, None).await);
+    let (order, _) = stage.held(1, 600).await;
+    let sql = "INSERT INTO webhooks (provider, event_id, kind, gateway_order_id, signed, received_at)
+               SELECT 'toss', 'event-' || n, 'PAYMENT_STATUS_CHANGED', $1, false, now() + n * interval '1 ms'
+                 FROM generate_series(1, 201) AS n";
+    sqlx::query(sql).bind(&order).execute(&stage.world.pool).await.unwrap();
+    let story = viewer.get(&format!("/v1/ops/orders/{order}")).await.body;
+    let webhooks = story["timeline"].as_array().unwrap().iter().filter(|row| row["kind"] == "webhook");
+    let told: Vec<String> = webhooks.map(|row| row["details"].to_string()).collect();
+    let is_about = |row: &str, number: i32| row.contains(&format!("event-{number}\""));
+    assert_eq!(told.len(), 200);
+    assert!(told.iter().zip(2..).all(|(row, number)| is_about(row, number)), "{told:?}");
+    stage.finish().await;
+}

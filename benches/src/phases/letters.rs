@@ -18,12 +18,14 @@ const TIMES: usize = 20;
 const COUNT: &str = "SELECT count(*) FROM dead_letters";
 const GOAL_MS: f64 = 100.0;
 /// A list by each kind of filter; texts are looked for without an index, and one of them is nowhere.
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 16] = [
     "",
     "?status=any",
     "?queue=order.refund",
     "?queue=nothing",
     "?error_class=panic&message_type=order.hold",
+    "?error_class=nothing",
+    "?status=any&queue=nothing",
     "?sku=sku-7",
     "?customer=c-77",
     "?from=2020-01-01&to=2020-01-02",

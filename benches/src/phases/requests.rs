@@ -57,6 +57,7 @@ pub(crate) async fn accepted(plan: &Plan, servers: &Servers) -> anyhow::Result<[
     let feed = Feed::open(&stage).await;
     feed.closed_loop(ORDERS, CONNECTIONS, WARM_UP).await?;
     let published = feed.closed_loop(ORDERS, CONNECTIONS, plan.accept).await?;
+    drop(feed);
     stage.close().await?;
     progress.show(&format!("{published:.0}/s by the broker alone"));
 

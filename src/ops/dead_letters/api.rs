@@ -27,7 +27,7 @@ use crate::store::dead_letter_lists::{Group, Page, Summary};
 /// A page of dead letters.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeadLetterList {
-    /// At most 100, those that died last first; fewer where a text is looked for in very many.
+    /// At most 100, those that died last first; fewer where what fits is rare among very many.
     letters: Vec<Summary>,
     /// The next page begins with `after` = this; absent on the last one.
     next: Option<String>,

@@ -148,14 +148,14 @@ fn cards(view: &HealthView) -> Vec<Card> {
     };
     vec![
         backlog("card-overdue", "overdue_holds", "/ops/orders", "holds overdue", view.overdue_holds),
-        backlog("card-payments", "open_payments", "/ops/orders", "payments open", open("payment")),
-        backlog("card-refunds", "open_refunds", "/ops/orders", "refunds open", open("refund")),
-        backlog("card-charges", "open_charges", "/ops/orders", "charges open", open("charge")),
+        backlog("card-payments", "open_payments", "/ops/money", "payments open", open("payment")),
+        backlog("card-refunds", "open_refunds", "/ops/money", "refunds open", open("refund")),
+        backlog("card-charges", "open_charges", "/ops/money", "charges open", open("charge")),
         backlog("card-letters", "dead_letters", "/ops/dead-letters", "dead letters open", view.dead_letters),
         backlog(
             "card-webhooks",
             "unmatched_webhooks",
-            "/ops/orders",
+            "/ops/money",
             "webhooks unmatched",
             view.unmatched_webhooks,
         ),

@@ -247,7 +247,7 @@ fn money(view: &HealthView) -> Vec<Finding> {
             }
             .to_owned(),
             todo: "See whether the gateway is up and the pool that asks it runs; resolve single payments by hand.",
-            link: "/ops/orders",
+            link: "/ops/money",
         }
     })
     .collect()
@@ -308,7 +308,7 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
             ),
             meaning: "The gateway told of a payment that no order or charge here asked for.".to_owned(),
             todo: "Compare with the gateway: holdfast reconcile names every payment that we do not know.",
-            link: "/ops/orders",
+            link: "/ops/money",
         });
     }
     findings

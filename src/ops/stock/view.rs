@@ -76,7 +76,7 @@ pub struct MovementView {
     pub id: i64,
     /// received, adjusted, sold, or returned (refunded units that are sold again)
     pub kind: String,
-    /// How many units came, negative for those that went.
+    /// How many units came, negative for those that went, 0 if a count found what was expected.
     pub units: i32,
     /// Units owned afterwards.
     pub on_hand: i64,

@@ -1,0 +1,63 @@
+//! `holdfast money`: what a gateway has not settled.
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast::config::DatabaseConfig;
+use holdfast::ops::console::filters::age;
+use holdfast::ops::money::{self, MoneyView};
+use holdfast::terminal::printable;
+
+#[derive(Args)]
+pub(super) struct MoneyArguments {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    /// JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists it.
+pub(super) async fn run(arguments: MoneyArguments) -> anyhow::Result<()> {
+    let pool = super::pool(&arguments.database, "holdfast-money")?;
+    let mut conn = pool.acquire().await.context("cannot reach PostgreSQL")?;
+    let money = money::look(&mut conn).await.context("cannot ask PostgreSQL")?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&money)?);
+    } else {
+        print(&money);
+    }
+    Ok(())
+}
+
+fn print(money: &MoneyView) {
+    let or_more = |more: bool| if more { " or more" } else { "" };
+    println!("{}{} on its way at a gateway", money.on_its_way.len(), or_more(money.more_on_its_way));
+    for one in &money.on_its_way {
+        let whose = one.order_id.map_or_else(
+            || format!("wallet of {}", printable(one.customer_id.as_deref().unwrap_or("–"))),
+            |order| format!("order {order}"),
+        );
+        println!(
+            "  {:8}  {:10}  {:>12} won  for {:8}  {whose}  {}",
+            one.kind,
+            one.status,
+            one.amount_won,
+            age(one.age_seconds),
+            printable(one.payment_key.as_deref().unwrap_or("–"))
+        );
+    }
+    println!(
+        "{}{} webhooks about no payment of ours in the last day",
+        money.unmatched_webhooks.len(),
+        or_more(money.more_unmatched_webhooks)
+    );
+    for webhook in &money.unmatched_webhooks {
+        println!(
+            "  {}  {}  {}  {}",
+            webhook.received_at.format("%F %T"),
+            printable(&webhook.provider),
+            printable(&webhook.kind),
+            printable(webhook.payment_key.as_deref().unwrap_or("–"))
+        );
+    }
+}

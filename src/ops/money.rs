@@ -1,0 +1,42 @@
+//! Money that may need a person: what a gateway has not settled, and what it told of that is not ours.
+
+pub mod api;
+pub mod pages;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::store::money_desk::{self, OnItsWay, UnmatchedWebhook};
+
+/// Rows of a list. Nobody works through more at once, and what is settled makes room.
+const LISTED: usize = 100;
+
+/// What is not settled.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MoneyView {
+    /// Payments, refunds and charges at a gateway, the oldest 100 first.
+    pub on_its_way: Vec<OnItsWay>,
+    /// Whether there are more.
+    pub more_on_its_way: bool,
+    /// Webhooks of the last day about no payment of ours, the latest 100 first.
+    pub unmatched_webhooks: Vec<UnmatchedWebhook>,
+    /// Whether there are more.
+    pub more_unmatched_webhooks: bool,
+}
+
+/// Reads it.
+pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
+    let limit = i64::try_from(LISTED + 1).unwrap_or(i64::MAX);
+    let (on_its_way, more_on_its_way) = first(money_desk::on_its_way(conn, limit).await?);
+    let (unmatched_webhooks, more_unmatched_webhooks) =
+        first(money_desk::unmatched_webhooks(conn, limit).await?);
+    Ok(MoneyView { on_its_way, more_on_its_way, unmatched_webhooks, more_unmatched_webhooks })
+}
+
+/// What is listed, and whether there is more.
+fn first<T>(mut rows: Vec<T>) -> (Vec<T>, bool) {
+    let has_more = rows.len() > LISTED;
+    rows.truncate(LISTED);
+    (rows, has_more)
+}

@@ -23,8 +23,6 @@ finish() {
 }
 
 start_run() {
-  # Built here, an interrupt reaches the build; in the background it would not.
-  build_release
   trap 'exit 130' INT TERM HUP
   trap finish EXIT
   HOLDFAST_RUN_QUIET=1 "$ROOT/scripts/run.sh" &
@@ -37,14 +35,14 @@ start_run() {
 
 main() {
   cd "$ROOT"
-  # The first build takes a while and says so itself.
-  SQLX_OFFLINE=true cargo build --release --locked --example demo
+  # What "make run" has built is not built again. An interrupt reaches this build; one in the background it would not.
+  build_release
   is_up || start_run
   set -a
   # shellcheck source=/dev/null # The file exists only while an instance runs.
   . "$RUN_DIR/env"
   set +a
-  SQLX_OFFLINE=true cargo run --quiet --release --locked --example demo
+  target/release/holdfast-demo
 }
 
 main "$@"

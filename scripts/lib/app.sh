@@ -73,5 +73,5 @@ build_release() {
   say "Building Holdfast (the first time takes some minutes) ..."
   # The lock that run.sh holds must not live on in a daemon that a build starts.
   (cd "$ROOT" && SQLX_OFFLINE=true cargo build --release --locked \
-    -p holdfast -p holdfast-workers -p holdfast-simulator 9>&-)
+    -p holdfast -p holdfast-workers -p holdfast-simulator -p holdfast-demo 9>&-)
 }

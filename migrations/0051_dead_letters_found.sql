@@ -36,11 +36,10 @@ SELECT id, death_count, last_died_at, error_class, error_text, attempts FROM dea
 
 -- A changed copy of a dead letter: a message of its own, which may die in its turn.
 CREATE TABLE dead_letter_edits (
-    dead_letter_id uuid        NOT NULL REFERENCES dead_letters (id),
+    dead_letter_id uuid        PRIMARY KEY REFERENCES dead_letters (id),
     queue          text        NOT NULL,
     message_id     text        NOT NULL,
     body           bytea       NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (queue, message_id)
+    CONSTRAINT dead_letter_edits_one_per_message UNIQUE (queue, message_id)
 );
-CREATE INDEX dead_letter_edits_by_letter ON dead_letter_edits (dead_letter_id, created_at);

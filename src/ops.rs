@@ -9,6 +9,7 @@ pub mod dead_letters;
 pub mod health;
 pub mod money;
 pub mod orders;
+pub mod page;
 pub mod queues;
 pub mod reason;
 pub mod replays;

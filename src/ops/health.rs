@@ -17,7 +17,8 @@ use super::workers::{self, WorkersView};
 use crate::store::audit_results::{self, BrokenTruth, LastAudit};
 use crate::store::backlog;
 use crate::store::figures::{self, LATENESS_BOUNDS_MS};
-use crate::store::health::{self, Backlog, COUNTED_AT_MOST, OpenMoney};
+use crate::store::health::{Backlog, COUNTED_AT_MOST, OpenMoney};
+use crate::store::money_desk;
 use crate::store::orders;
 use crate::store::queue_looks::Age;
 
@@ -156,7 +157,7 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
         overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?.into(),
         lateness: lateness(conn).await?,
         open_money: money.into_iter().map(OpenMoney::from).collect(),
-        unmatched_webhooks: health::unmatched_webhooks(conn).await?,
+        unmatched_webhooks: money_desk::count_unmatched_webhooks(conn).await?,
         late_money: LateMoney { count: late.facts, amount_won: late.amount_won },
         dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?.into(),
         relay_lag: backlog::unread_by_relay(conn, COUNTED_AT_MOST).await?.into(),

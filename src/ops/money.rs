@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use super::page;
 use crate::store::money_desk::{self, OnItsWay, UnmatchedWebhook};
 
 /// Rows of a list. Nobody works through more at once, and what is settled makes room.
@@ -27,16 +28,13 @@ pub struct MoneyView {
 
 /// Reads it.
 pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
-    let limit = i64::try_from(LISTED + 1).unwrap_or(i64::MAX);
-    let (on_its_way, more_on_its_way) = first(money_desk::on_its_way(conn, limit).await?);
-    let (unmatched_webhooks, more_unmatched_webhooks) =
-        first(money_desk::unmatched_webhooks(conn, limit).await?);
-    Ok(MoneyView { on_its_way, more_on_its_way, unmatched_webhooks, more_unmatched_webhooks })
-}
-
-/// What is listed, and whether there is more.
-fn first<T>(mut rows: Vec<T>) -> (Vec<T>, bool) {
-    let has_more = rows.len() > LISTED;
-    rows.truncate(LISTED);
-    (rows, has_more)
+    let limit = page::rows_to_read(LISTED);
+    let mut on_its_way = money_desk::on_its_way(conn, limit).await?;
+    let mut unmatched_webhooks = money_desk::unmatched_webhooks(conn, limit).await?;
+    Ok(MoneyView {
+        more_on_its_way: page::cut(&mut on_its_way, LISTED),
+        on_its_way,
+        more_unmatched_webhooks: page::cut(&mut unmatched_webhooks, LISTED),
+        unmatched_webhooks,
+    })
 }

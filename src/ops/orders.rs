@@ -15,6 +15,7 @@ use crate::domain::Invalid;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::http::error::ApiError;
+use crate::ops::page;
 use crate::store::order_search::{self, Wanted};
 use crate::store::{events, order_history, orders, refunds};
 use filter::{OrderFilter, Search};
@@ -89,7 +90,7 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
         from: search.from,
         until: search.until,
         after: search.after,
-        limit: i64::try_from(PAGE + 1).unwrap_or(i64::MAX),
+        limit: page::rows_to_read(PAGE),
     };
     let candidates = candidates(conn, &search).await?;
     let is_wide = candidates.is_none() && wanted.customer.is_none();
@@ -103,8 +104,7 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
         (None, Some(customer)) => order_search::of_customer(conn, customer, &wanted).await?,
         (None, None) => order_search::of_everyone(conn, &wanted).await?,
     };
-    let has_more = ids.len() > PAGE;
-    ids.truncate(PAGE);
+    let has_more = page::cut(&mut ids, PAGE);
 
     let now = orders::transaction_time(conn).await?;
     let mut rows = orders::find_all(conn, &ids).await?;

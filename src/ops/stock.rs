@@ -14,6 +14,7 @@ use crate::domain::Invalid;
 use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode};
 use crate::http::error::ApiError;
 use crate::http::skus::MAX_ON_HAND;
+use crate::ops::page;
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::operator_actions::{self, Act, NewAction};
@@ -81,10 +82,9 @@ pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<Stock
     if text.into_iter().chain(after).any(|text| text.contains('\0')) {
         return Err(Invalid::new("text", "a text without NUL").into());
     }
-    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let limit = page::rows_to_read(PAGE);
     let mut rows = stock_desk::list(conn, text, after, limit).await?;
-    let has_more = rows.len() > PAGE;
-    rows.truncate(PAGE);
+    let has_more = page::cut(&mut rows, PAGE);
     let next = if has_more { rows.last().map(|row| row.code.clone()) } else { None };
     Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
 }
@@ -117,11 +117,10 @@ pub async fn show(
         _ => stock_desk::live_holds(conn, sku, HOLDS).await?,
     };
     let sales = stock_desk::sales(conn, sku, time_zone.name()).await?;
-    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let limit = page::rows_to_read(PAGE);
     let before = from.0.map(|(id, _)| id);
     let mut movements = stock_desk::movements(conn, sku, before, limit).await?;
-    let has_more = movements.len() > PAGE;
-    movements.truncate(PAGE);
+    let has_more = page::cut(&mut movements, PAGE);
     // How many units there were after each is counted back from how many there are.
     let mut on_hand = from.0.map_or(i64::from(row.on_hand), |(_, units)| units);
     let last = movements.last().map(|movement| movement.id);

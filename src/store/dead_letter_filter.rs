@@ -153,9 +153,17 @@ impl Filter {
 
     /// Whether some of it has to be looked for, letter by letter.
     pub(super) fn is_looked_for(&self) -> bool {
-        self.text.is_some()
-            || (!self.finds_queue() && self.queue.is_some())
-            || (!self.finds_group() && (self.error_class.is_some() || self.message_type.is_some()))
+        self.text.is_some() || self.words().iter().any(|(_, word, is_found)| word.is_some() && !is_found)
+    }
+
+    /// Columns, what is asked of them, and whether an index leads there.
+    fn words(&self) -> [(&'static str, &Option<String>, bool); 4] {
+        [
+            ("customer_id", &self.customer, true),
+            ("queue", &self.queue, self.finds_queue()),
+            ("error_class", &self.error_class, self.finds_group()),
+            ("message_type", &self.message_type, self.finds_group()),
+        ]
     }
 
     /// Adds all of it as a `WHERE`.
@@ -193,13 +201,7 @@ impl Filter {
 
     /// Adds `AND` with the columns that an index leads to, or with the others.
     fn push_words(&self, sql: &mut QueryBuilder<Postgres>, found: bool) {
-        let words = [
-            ("customer_id", &self.customer, true),
-            ("queue", &self.queue, self.finds_queue()),
-            ("error_class", &self.error_class, self.finds_group()),
-            ("message_type", &self.message_type, self.finds_group()),
-        ];
-        for (column, word, is_found) in words {
+        for (column, word, is_found) in self.words() {
             if let Some(word) = word.as_ref().filter(|_| is_found == found) {
                 sql.push(format_args!(" AND {column} = ")).push_bind(word.clone());
             }

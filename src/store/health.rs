@@ -1,7 +1,5 @@
 //! What may be wrong, as the page of health shows it: the numbers of `backlog`, counted up to a lower limit.
 
-use sqlx::PgConnection;
-
 use super::backlog::{self, Waiting};
 
 /// Further than this nobody counts: what is wrong so often is wrong enough.
@@ -45,21 +43,4 @@ impl From<backlog::OpenMoney> for OpenMoney {
         let backlog::OpenMoney { kind, status, count, oldest_seconds } = open;
         Self { kind, status, count, oldest_seconds: whole(oldest_seconds) }
     }
-}
-
-/// Webhooks of the last day about a payment key that still is none of ours.
-pub async fn unmatched_webhooks(conn: &mut PgConnection) -> sqlx::Result<Backlog> {
-    sqlx::query_as!(
-        Backlog,
-        r#"SELECT count(*) AS "count!",
-                  coalesce(extract(epoch FROM now() - min(received_at)), 0)::bigint AS "oldest_seconds!"
-             FROM (SELECT received_at, payment_key FROM webhooks
-                    WHERE payment_id IS NULL AND charge_id IS NULL AND received_at > now() - interval '1 day'
-                    ORDER BY received_at LIMIT $1) AS unmatched
-            WHERE NOT EXISTS (SELECT FROM payments p WHERE p.payment_key = unmatched.payment_key)
-              AND NOT EXISTS (SELECT FROM charges c WHERE c.payment_key = unmatched.payment_key)"#,
-        COUNTED_AT_MOST,
-    )
-    .fetch_one(conn)
-    .await
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::health::COUNTED_AT_MOST;
+use super::health::{Backlog, COUNTED_AT_MOST};
 
 /// Money on its way at a gateway.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
@@ -95,5 +95,22 @@ pub async fn unmatched_webhooks(conn: &mut PgConnection, limit: i64) -> sqlx::Re
         COUNTED_AT_MOST,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// How many there are, and how long ago the first of them came.
+pub async fn count_unmatched_webhooks(conn: &mut PgConnection) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"SELECT count(*) AS "count!",
+                  coalesce(extract(epoch FROM now() - min(received_at)), 0)::bigint AS "oldest_seconds!"
+             FROM (SELECT received_at, payment_key FROM webhooks
+                    WHERE payment_id IS NULL AND charge_id IS NULL AND received_at > now() - interval '1 day'
+                    ORDER BY received_at LIMIT $1) AS unmatched
+            WHERE NOT EXISTS (SELECT FROM payments p WHERE p.payment_key = unmatched.payment_key)
+              AND NOT EXISTS (SELECT FROM charges c WHERE c.payment_key = unmatched.payment_key)"#,
+        COUNTED_AT_MOST,
+    )
+    .fetch_one(conn)
     .await
 }

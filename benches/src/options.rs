@@ -88,7 +88,7 @@ pub(crate) struct Plan {
     pub(crate) open_holds: usize,
     pub(crate) probe: Duration,
     pub(crate) steady: Duration,
-    pub(crate) dead_letters: i64,
+    pub(crate) dead_letters: usize,
 }
 
 impl Plan {
@@ -113,7 +113,7 @@ impl Plan {
             open_holds: count(20_000, 1_000_000),
             probe: seconds(10, 20),
             steady: Duration::from_secs(arguments.steady_seconds.unwrap_or(pick(15, 600))),
-            dead_letters: if quick { 10_000 } else { 100_000 },
+            dead_letters: count(10_000, 100_000),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How long operators wait for their lists when a great many messages have died.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
 
@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::report::{Row, thousands};
 use crate::servers::Servers;
 use crate::stage::{OPERATOR_TOKEN, Stage};
+use crate::timing;
 
 const FILL: &str = include_str!("../../sql/dead_letters.sql");
 /// How often each list is asked for.
@@ -42,24 +43,26 @@ pub(crate) async fn lists(plan: &Plan, servers: &Servers) -> anyhow::Result<Row>
     let number = thousands(plan.dead_letters as f64);
     let mut progress = Progress::start(format!("Lists of {number} dead letters"));
     let stage = Stage::open(servers, 1).await?;
-    sqlx::query(FILL).bind(1).bind(plan.dead_letters).execute(&stage.pool).await?;
+    sqlx::query(FILL).bind(1).bind(i64::try_from(plan.dead_letters)?).execute(&stage.pool).await?;
     let api = stage.api().await?;
-    let by_hand = median(async || Ok(sqlx::query(COUNT).execute(&stage.pool).await.map(|_| ())?)).await?;
-    let mut slowest = (Duration::ZERO, "");
+    let by_hand = median_ms(async || Ok(sqlx::query(COUNT).execute(&stage.pool).await.map(|_| ())?)).await?;
+    let mut slowest = (0.0, "");
     for list in LISTS {
         let mut asking = Asking::new(&api, &format!("/v1/ops/dead-letters{list}")).await?;
-        let took = median(async || asking.ask().await).await?;
-        progress.show(&format!("{:.1} ms {list}", milliseconds(took)));
-        slowest = slowest.max((took, list));
+        let took = median_ms(async || asking.ask().await).await?;
+        progress.show(&format!("{took:.1} ms {list}"));
+        if took > slowest.0 {
+            slowest = (took, list);
+        }
     }
     api.kill().await?;
     stage.close().await?;
-    let (took, list) = (milliseconds(slowest.0), slowest.1);
+    let (took, list) = slowest;
     let result = format!("slowest {took:.0} ms ({list})");
     progress.done(&result);
     let row = Row {
-        baseline: format!("{:.0} ms (SELECT count(*))", milliseconds(by_hand)),
-        ratio: format!("{:.1} ×", took / milliseconds(by_hand)),
+        baseline: format!("{by_hand:.0} ms (SELECT count(*))"),
+        ratio: format!("{:.1} ×", took / by_hand),
         ..Row::new(format!("Lists and groups of {number} dead letters"), result)
     };
     Ok(row.goal(format!("≤ {GOAL_MS:.0} ms"), took <= GOAL_MS))
@@ -86,17 +89,12 @@ impl Asking {
 }
 
 /// How long it takes as a rule.
-async fn median(mut work: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+async fn median_ms(mut work: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut took = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
         let began = Instant::now();
         work().await?;
-        took.push(began.elapsed());
+        took.push(began.elapsed().as_secs_f64() * 1_000.0);
     }
-    took.sort_unstable();
-    Ok(took[TIMES / 2])
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
+    Ok(timing::median(&took))
 }

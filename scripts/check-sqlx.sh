@@ -22,9 +22,12 @@ finish() {
 
 # Fills the database by psql: the program that migrates cannot be built while .sqlx is out of date.
 migrate() {
-  local file
+  local file together
   while IFS= read -r file; do
-    psql -X -q -1 -v ON_ERROR_STOP=1 -f "$file" "$1" >/dev/null || die "$file does not apply"
+    # What builds an index beside running work cannot be in a transaction, and says so in its first line.
+    together=(-1)
+    [[ $(head -n 1 "$file") != '-- no-transaction' ]] || together=()
+    psql -X -q "${together[@]}" -v ON_ERROR_STOP=1 -f "$file" "$1" >/dev/null || die "$file does not apply"
   done < <(find migrations -name '*.sql' ! -name '*.down.sql' | sort -V)
 }
 

@@ -26,7 +26,7 @@ pub struct Finding {
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 28] = [
+pub const TRUTHS: [Truth; 29] = [
     Truth {
         name: "stock_is_never_oversold",
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
@@ -56,6 +56,21 @@ pub const TRUTHS: [Truth; 28] = [
                            WHERE reason = 'sold' GROUP BY order_id, sku_id) m
                     ON m.order_id = p.order_id AND m.sku_id = p.sku_id
               WHERE coalesce(p.quantity, 0) <> coalesce(m.quantity, 0)",
+    },
+    Truth {
+        name: "units_bought_are_those_of_paid_orders",
+        broken_by: "SELECT 'sku ' || coalesce(b.sku_id, p.sku_id) || ' of ' || coalesce(b.customer_id, p.customer_id) AS row
+               FROM units_bought b FULL JOIN (
+                    SELECT o.customer_id, moved.sku_id, sum(moved.units) AS units
+                      FROM (SELECT order_id, sku_id, quantity AS units FROM order_items
+                            UNION ALL
+                            SELECT r.order_id, i.sku_id, -i.quantity
+                              FROM refunds r JOIN refund_items i ON i.refund_id = r.id WHERE r.status = 'done') moved
+                      JOIN orders o ON o.id = moved.order_id
+                     WHERE o.status IN ('paid', 'partly_refunded', 'refunded')
+                     GROUP BY o.customer_id, moved.sku_id) p
+                    ON p.customer_id = b.customer_id AND p.sku_id = b.sku_id
+              WHERE coalesce(b.units, 0) <> coalesce(p.units, 0)",
     },
     Truth {
         name: "paid_means_captured_once_in_full",

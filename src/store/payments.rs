@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decoded;
+use super::named_locks::{self, Named};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
@@ -132,17 +133,8 @@ pub async fn keys_in_use(conn: &mut PgConnection, keys: &[&PaymentKey]) -> sqlx:
         return Ok(HashSet::new());
     }
     let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-    // In a statement of its own: the next one sees what was committed until all locks were there. The seed keeps keys
-    // apart from the locks of customers.
-    sqlx::query!(
-        "SELECT count(locked.done) FROM (
-             SELECT pg_advisory_xact_lock(hashes.hash)::text AS done
-               FROM (SELECT DISTINCT hashtextextended(key, 1) AS hash FROM unnest($1::text[]) AS key ORDER BY 1) AS hashes
-         ) AS locked",
-        &keys as &[&str],
-    )
-    .fetch_one(&mut *conn)
-    .await?;
+    // In a statement of its own: the next one sees what was committed until all locks were there.
+    named_locks::lock(&mut *conn, Named::PaymentKeys, &keys).await?;
     let rows = sqlx::query_scalar!(
         r#"SELECT payment_key AS "payment_key!" FROM payments WHERE payment_key = ANY($1) AND status <> 'declined'
            UNION

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::PgConnection;
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::decoded;
 use crate::domain::allocation::{Shelf, ShelfSku};
 use crate::domain::ids::{OrderId, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
+
+/// What PostgreSQL says of a statement that took too long.
+const QUERY_CANCELED: &str = "57014";
 
 /// What happens to the counters of one SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,22 +163,60 @@ pub async fn record_sales(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::
     Ok(())
 }
 
-/// The overdue holds that keep units of these SKUs from a buyer, oldest first, at most `limit`.
+/// Some overdue holds, and those of them that keep units of certain SKUs from a buyer.
+#[derive(Debug, Clone)]
+pub struct OverdueHolds {
+    /// Those in the way, oldest first.
+    pub in_the_way: Vec<OrderId>,
+    /// The deadline of the oldest one looked at.
+    pub first: Option<DateTime<Utc>>,
+    /// The deadline of the last one looked at, if there may be more behind it.
+    pub last: Option<DateTime<Utc>>,
+}
+
+/// Looks for overdue holds that keep units of these SKUs from a buyer, among the oldest `limit` from a deadline on. None if that
+/// took longer than a second: a snapshot that somebody keeps may keep any number of dead entries in the index.
 pub async fn overdue_holds(
     conn: &mut PgConnection,
-    codes: &[String],
+    skus: &[SkuId],
+    from: Option<DateTime<Utc>>,
     limit: i64,
-) -> sqlx::Result<Vec<OrderId>> {
-    let rows = sqlx::query_scalar!(
-        "SELECT o.id FROM orders o
-          WHERE o.status = 'held' AND o.expires_at <= now()
-            AND EXISTS (SELECT FROM order_items i JOIN skus s ON s.id = i.sku_id
-                         WHERE i.order_id = o.id AND s.code = ANY($1))
-          ORDER BY o.expires_at LIMIT $2",
-        codes,
+) -> sqlx::Result<Option<OverdueHolds>> {
+    let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
+    // The limit of time is for this look alone, and what has failed by it is undone.
+    let mut look = conn.begin().await?;
+    // Without statistics the planner takes overdue holds for few, and would rather fetch and sort all of them.
+    sqlx::query(
+        "SELECT set_config('statement_timeout', '1s', true), set_config('enable_sort', 'off', true),
+                set_config('enable_bitmapscan', 'off', true)",
+    )
+    .execute(&mut *look)
+    .await?;
+    let rows = sqlx::query!(
+        r#"SELECT overdue.id, overdue.expires_at AS "expires_at!",
+                  EXISTS (SELECT FROM (SELECT sku_id FROM order_items WHERE order_id = overdue.id OFFSET 0) AS item
+                           WHERE item.sku_id = ANY($1)) AS "is_in_the_way!"
+             FROM (SELECT id, expires_at FROM orders
+                    WHERE status = 'held' AND expires_at <= now() AND expires_at >= coalesce($2::timestamptz, '-infinity')
+                    ORDER BY expires_at LIMIT $3) AS overdue
+            ORDER BY overdue.expires_at"#,
+        &skus,
+        from,
         limit,
     )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(OrderId::from).collect())
+    .fetch_all(&mut *look)
+    .await;
+    look.rollback().await?;
+    let rows = match rows {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(QUERY_CANCELED) => {
+            return Ok(None);
+        }
+        rows => rows?,
+    };
+    let is_full = i64::try_from(rows.len()).is_ok_and(|found| found >= limit);
+    Ok(Some(OverdueHolds {
+        first: rows.first().map(|row| row.expires_at),
+        last: rows.last().filter(|_| is_full).map(|row| row.expires_at),
+        in_the_way: rows.iter().filter(|row| row.is_in_the_way).map(|row| row.id.into()).collect(),
+    }))
 }

@@ -13,6 +13,7 @@ mod support;
 mod buyers;
 mod commands;
 
+mod bounded_work;
 mod broker_faults;
 mod database_faults;
 mod dead_letters;
@@ -28,4 +29,5 @@ mod shutdown;
 mod silence;
 mod storm;
 mod strangers;
+mod units_bought;
 mod worker_kills;

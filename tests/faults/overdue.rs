@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::commands::charge;
 use crate::support::client::Client;
+use crate::support::eventually;
+use crate::support::history::{self, Past};
 use crate::support::world::World;
 
 #[tokio::test]
@@ -37,6 +39,28 @@ async fn many_overdue_holds_of_several_skus_make_way_for_one_order() {
     let next = shop.as_customer("bob").post("/v1/orders", &all).await;
     assert_eq!(next.status, 201, "{next:?}");
     assert_eq!(world.count("SELECT count(*) FROM orders WHERE status = 'expired'").await, 20);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn behind_a_long_backlog_of_overdue_holds_a_buyer_gets_the_unit_after_few_tries() {
+    let (world, shop) = without_timers(Limits::default()).await;
+    shop.stock("last", 1).await;
+    history::fill(&world, Past::Overdue, 5_000, "late", 5_000).await;
+    let overdue = hold_past_its_time(&world, &shop, "last", 1).await;
+    // A batch looks at three thousand of them, and the next one at those behind.
+    let refused = shop.as_customer("bob").place("last", 1, 600).await;
+    assert_eq!(refused.problem(), "out-of-stock", "{refused:?}");
+    let next = shop.as_customer("bob").place("last", 1, 600).await;
+    assert_eq!(next.status, 201, "{next:?}");
+    assert_eq!(shop.status(&overdue).await, "expired");
+    // What is in nobody's way is left to the sweeper.
+    assert_eq!(world.count("SELECT count(*) FROM order_events WHERE type = 'order.expired'").await, 1);
+    world.start_workers(Pool::Sweep);
+    eventually("all are released", async || {
+        (world.count("SELECT count(*) FROM orders WHERE status = 'held'").await == 1).then_some(())
+    })
+    .await;
     world.finish().await;
 }
 

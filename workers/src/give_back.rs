@@ -10,7 +10,7 @@ use holdfast::domain::refund::RefundItem;
 use holdfast::event::{OrderEvent, RefundedItem};
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::{refunds, stock};
+use holdfast::store::{refunds, stock, units_bought};
 use metrics::counter;
 use sqlx::PgConnection;
 
@@ -66,6 +66,7 @@ pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx:
     facts::append(tx, &told).await?;
     let changes = refunds::restock(tx, &ids).await?;
     stock::change(tx, &changes).await?;
+    units_bought::take_back(tx, &ids).await?;
     tally::count(counter!("holdfast_refunds_total", "outcome" => "done"), done.len());
     Ok(())
 }

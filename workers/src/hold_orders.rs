@@ -1,11 +1,13 @@
 //! `order.hold`: sets stock aside for new orders, or refuses them.
 
-use std::collections::HashMap;
+mod overdue;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, Usage, allocate};
+use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, allocate};
 use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::money::Won;
@@ -13,11 +15,12 @@ use holdfast::domain::refusal::Refusal;
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::NewEvent;
+use holdfast::store::named_locks::{self, Named};
 use holdfast::store::new_orders::{self, DecidedOrder, KnownOrder, Outcome};
 use holdfast::store::orders::{self, OrderStatus};
 use holdfast::store::payments::{self, NewPayment};
 use holdfast::store::stock::{self, StockChange};
-use holdfast::store::usage;
+use holdfast::store::{units_bought, usage};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -25,9 +28,7 @@ use crate::confirm_payment::sold;
 use crate::distinct::distinct;
 use crate::facts;
 use crate::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command};
-
-/// How many overdue holds are released at once for a buyer who is short.
-const OVERDUE_AT_ONCE: i64 = 1_000;
+use overdue::OverdueSearch;
 
 /// The worker.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct HoldOrders {
     batch_size: usize,
     /// Others were faster at the last try: the next one locks the stock before it looks, so that it is the last.
     overtaken: AtomicBool,
+    overdue: OverdueSearch,
 }
 
 impl Worker for HoldOrders {
@@ -64,7 +66,8 @@ impl Worker for HoldOrders {
         batch: &[Delivered<HoldOrder>],
     ) -> Result<Applied, ApplyError> {
         let customers = distinct(batch.iter().map(|delivered| delivered.message.customer_id.as_str()));
-        let now = usage::lock_customers(tx, &customers).await?;
+        let customers: Vec<&str> = customers.iter().map(String::as_str).collect();
+        let now = named_locks::lock(tx, Named::Customers { at_most: self.batch_size }, &customers).await?;
         let ids: Vec<OrderId> = batch.iter().map(|delivered| delivered.message.order_id).collect();
         let sorted = sort_out(batch, new_orders::known(tx, &ids).await?);
         let mut due = sorted.due_again;
@@ -77,6 +80,7 @@ impl Worker for HoldOrders {
             }
             self.overtaken.store(false, Ordering::Relaxed);
             hand_over_free(tx, &decided).await?;
+            self.overdue.batch_is_decided();
             due.extend(decided.iter().filter_map(|order| match order.outcome {
                 Outcome::Held { expires_at, amount, .. } if amount > Won(0) => Some((expires_at, order.id)),
                 _ => None,
@@ -89,7 +93,7 @@ impl Worker for HoldOrders {
 impl HoldOrders {
     /// A worker that lets a customer hold so much and takes so many messages at once; the rate hardly grows above 500.
     pub const fn new(limits: Limits, batch_size: usize) -> Self {
-        Self { limits, batch_size, overtaken: AtomicBool::new(false) }
+        Self { limits, batch_size, overtaken: AtomicBool::new(false), overdue: OverdueSearch::new() }
     }
 
     fn overtaken(&self) -> ApplyError {
@@ -102,7 +106,7 @@ impl HoldOrders {
     async fn decide(
         &self,
         tx: &mut PgConnection,
-        customers: &[String],
+        customers: &[&str],
         fresh: &[&HoldOrder],
         now: DateTime<Utc>,
     ) -> Result<Vec<DecidedOrder>, ApplyError> {
@@ -111,7 +115,8 @@ impl HoldOrders {
             stock::lock_codes(tx, &codes).await?;
         }
         let mut shelf = stock::shelf(tx, &codes).await?;
-        let mut usage = usage_of(tx, customers, &shelf).await?;
+        let counting_sales = counting_sales(fresh, &shelf);
+        let mut usage = usage::of(tx, customers, &counting_sales, self.limits.max_live_holds).await?;
         let demands: Vec<Demand<'_>> =
             fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
         let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits);
@@ -129,23 +134,26 @@ impl HoldOrders {
             },
         });
         let decided: Vec<DecidedOrder> = decided.collect();
-        self.look_again(tx, &decided, &shelf).await?;
+        self.look_again(tx, &decided, &shelf, now).await?;
         Ok(decided)
     }
 
-    /// Whether those who got nothing could have got something: a hold past its time blocks nobody. `left` is what was
-    /// available after the batch was decided.
+    /// Whether those who got nothing could have got something: a hold past its time blocks nobody, as far as a batch may
+    /// look. `left` is what was available after the batch was decided.
     async fn look_again(
         &self,
         tx: &mut PgConnection,
         decided: &[DecidedOrder],
         left: &Shelf,
+        now: DateTime<Utc>,
     ) -> Result<(), ApplyError> {
         let short = short_skus(decided);
         if short.is_empty() {
             return Ok(());
         }
-        let overdue = stock::overdue_holds(tx, &short, OVERDUE_AT_ONCE).await?;
+        let skus: Vec<SkuId> =
+            left.iter().filter(|(code, _)| short.contains(code.as_str())).map(|(_, sku)| sku.id).collect();
+        let overdue = self.overdue.in_the_way(tx, &skus, now).await?;
         if !overdue.is_empty() {
             return Err(ApplyError::Overdue(overdue));
         }
@@ -155,6 +163,7 @@ impl HoldOrders {
             let taken: i32 = taken.iter().filter(|(id, _)| *id == now.id).map(|(_, units)| units).sum();
             left.get(code).is_none_or(|before| now.available > before.available + taken)
         };
+        let short: Vec<String> = short.into_iter().map(str::to_owned).collect();
         if stock::shelf(tx, &short).await?.iter().any(has_more) { Err(self.overtaken()) } else { Ok(()) }
     }
 }
@@ -193,24 +202,24 @@ fn sort_out(batch: &[Delivered<HoldOrder>], known: Vec<KnownOrder>) -> Sorted<'_
     sorted
 }
 
-async fn usage_of(tx: &mut PgConnection, customers: &[String], shelf: &Shelf) -> sqlx::Result<Usage> {
-    let mut usage = usage::live(tx, customers).await?;
-    // What costs nothing is never on hold: without its sales nobody's share of it would be limited.
-    let counts_sales =
-        |sku: &&ShelfSku| sku.max_per_customer.is_some() || sku.discount.apply(sku.price) == Won(0);
-    let limited: Vec<_> = shelf.values().filter(counts_sales).map(|sku| sku.id).collect();
-    if !limited.is_empty() {
-        usage::add_bought(tx, &mut usage, customers, &limited).await?;
-    }
-    Ok(usage)
+/// Who orders which SKUs whose sales count against a limit: those with a limit of their own. What costs nothing is never on
+/// hold, so without its sales nobody's share of it would be limited.
+fn counting_sales<'a>(fresh: &[&'a HoldOrder], shelf: &Shelf) -> Vec<(&'a str, SkuId)> {
+    let counts = |sku: &&ShelfSku| sku.max_per_customer.is_some() || sku.discount.apply(sku.price) == Won(0);
+    let ordered = fresh.iter().flat_map(|order| {
+        let skus = order.items.iter().filter_map(|item| shelf.get(&item.sku)).filter(counts);
+        skus.map(|sku| (order.customer_id.as_str(), sku.id))
+    });
+    // Each once: what is counted twice would count double.
+    ordered.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn short_skus(decided: &[DecidedOrder]) -> Vec<String> {
+fn short_skus(decided: &[DecidedOrder]) -> BTreeSet<&str> {
     let shortages = decided.iter().filter_map(|order| match &order.outcome {
         Outcome::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
         _ => None,
     });
-    distinct(shortages.flatten().map(|shortage| shortage.sku.as_str()))
+    shortages.flatten().map(|shortage| shortage.sku.as_str()).collect()
 }
 
 async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
@@ -242,6 +251,7 @@ async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Resu
     stock::record_sales(tx, &free).await?;
     let units: Vec<StockChange> = sold(stock::units_of(tx, &free).await?).collect();
     stock::change(tx, &units).await?;
+    units_bought::add(tx, &free).await?;
     facts::append(tx, &told).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, OrderStatus};
 use holdfast::store::payments::{self, Begin, NewPayment};
-use holdfast::store::stock;
+use holdfast::store::{stock, units_bought};
 use metrics::counter;
 use sqlx::PgConnection;
 
@@ -119,6 +119,7 @@ impl Plan {
             changes.extend(release::expire(tx, &self.overdue).await?);
         }
         stock::change(tx, &changes).await?;
+        units_bought::add(tx, &self.paid).await?;
         facts::append(tx, &self.told).await?;
         self.count();
         let asked = self.payments.into_iter().filter(|payment| payment.begin == Begin::Requesting);

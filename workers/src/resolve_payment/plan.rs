@@ -16,6 +16,7 @@ use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, OrderStatus};
 use holdfast::store::payments::PaymentStatus;
 use holdfast::store::stock::{self, StockChange};
+use holdfast::store::units_bought;
 use metrics::counter;
 use sqlx::PgConnection;
 
@@ -171,6 +172,8 @@ impl Plan {
             }
         }
         stock::change(tx, &stock_changes).await?;
+        let paid: Vec<OrderId> = self.paid.iter().map(|(_, order)| *order).collect();
+        units_bought::add(tx, &paid).await?;
         card_payments::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;
         facts::append(tx, &self.told).await?;

@@ -185,6 +185,9 @@ fn facts_message() -> Value {
                 "type": {"enum": kinds},
                 "subject": {"type": "string", "format": "uuid", "description": "The order"},
                 "time": {"type": "string", "format": "date-time"},
+                "ordersequence": {"type": "integer", "minimum": 1, "description":
+                    "The fact's place among those of its order: 1, 2, 3. One that is greater than the last by more than 1 \
+                     came too early; one that is not greater came before. Missing in orders that an older version began."},
                 "data": {"type": "object"},
             },
         }},

@@ -1,5 +1,6 @@
 //! The command line: one function per subcommand.
 
+mod cursors;
 mod dead_letters;
 mod health;
 mod money;
@@ -62,6 +63,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLetterArguments),
     /// Search, show, cancel, resolve and refund orders
     Orders(orders::OrderArguments),
+    /// Show how far the readers of the event log have come; repair a log that was restored into another cluster
+    Cursors(cursors::CursorArguments),
     /// Tell how everything is; exit 1 if anything is not well
     Health(health::HealthArguments),
     /// Show what a gateway has not settled, and webhooks about no payment of ours
@@ -148,6 +151,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
+        Command::Cursors(arguments) => cursors::run(arguments).await?,
         Command::Health(arguments) => return health::run(arguments).await,
         Command::Money(arguments) => money::run(arguments).await?,
         Command::Queues(arguments) => return queues::run(arguments).await,

@@ -42,6 +42,7 @@ pub mod refundable;
 pub mod refunds;
 pub mod relay;
 pub mod replays;
+pub mod restored_log;
 pub mod sales;
 pub mod sessions;
 pub mod skus;
@@ -87,6 +88,8 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Before anybody writes into a database that was restored: whoever repairs it must know what was written since.
+        .after_connect(|conn, _| Box::pin(async move { restored_log::notice_on_connect(conn).await }))
         .connect_lazy_with(options))
 }
 

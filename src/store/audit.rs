@@ -278,8 +278,8 @@ pub const TRUTHS: [Truth; 28] = [
                            sum((e.data ->> 'amount_won')::bigint) FILTER (WHERE e.type = 'order.refunded')
                                AS refunded_won
                       FROM order_events e JOIN orders o ON o.id = e.order_id
-                     WHERE e.type IN ('order.paid', 'order.refunded') AND e.transaction_id
-                           < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
+                     WHERE e.type IN ('order.paid', 'order.refunded') AND (e.transaction_id, e.id)
+                           <= (SELECT from_transaction, last_id FROM relay_cursors WHERE name = 'effects')
                      GROUP BY o.customer_id) f ON f.customer_id = t.customer_id
               WHERE (t.order_count, t.paid_won, t.refunded_won)
                     IS DISTINCT FROM (f.order_count, coalesce(f.paid_won, 0), coalesce(f.refunded_won, 0))",
@@ -291,15 +291,16 @@ pub const TRUTHS: [Truth; 28] = [
                       GROUP BY sku_id) t
                FULL JOIN (
                     SELECT sku_id, sum(units) AS units, sum(amount_won) AS amount_won FROM (
-                        SELECT e.transaction_id, i.sku_id, i.quantity AS units, i.amount_won
+                        SELECT e.transaction_id, e.id, i.sku_id, i.quantity AS units, i.amount_won
                           FROM order_events e JOIN order_items i ON i.order_id = e.order_id
                          WHERE e.type = 'order.paid'
                         UNION ALL
-                        SELECT e.transaction_id, s.id, -(r ->> 'quantity')::integer, -(r ->> 'amount_won')::bigint
+                        SELECT e.transaction_id, e.id, s.id, -(r ->> 'quantity')::integer, -(r ->> 'amount_won')::bigint
                           FROM order_events e CROSS JOIN jsonb_array_elements(e.data -> 'items') AS r
                           JOIN skus s ON s.code = r ->> 'sku'
                          WHERE e.type = 'order.refunded') moved
-                     WHERE transaction_id < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
+                     WHERE (transaction_id, id)
+                           <= (SELECT from_transaction, last_id FROM relay_cursors WHERE name = 'effects')
                      GROUP BY sku_id) f ON f.sku_id = t.sku_id
               WHERE (t.units, t.amount_won) IS DISTINCT FROM (f.units, f.amount_won)",
     },

@@ -180,9 +180,14 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "holdfast_unread_events",
         &["reader"],
-        "Facts that the relay or the feed has not read yet, at most 10,000 counted",
+        "Facts that relay, feed or figures have not read yet, at most 10,000 counted",
     ),
     seconds("holdfast_unread_events_oldest_seconds", &["reader"], "How old the oldest of them is"),
+    gauge(
+        "holdfast_event_log_ahead",
+        &[],
+        "1 while nobody reads the event log because it is ahead of the server's transaction ids",
+    ),
     counter(
         "holdfast_effects_total",
         &["queue", "outcome"],

@@ -18,7 +18,7 @@ use crate::runner::Context;
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Of several processes whoever comes first counts; the others find that it was done lately.
 const DONE_LATELY_SECONDS: i32 = 3;
-/// Facts counted in one transaction, or a little more: so few that the relay, which waits for every older transaction, does
+/// Facts counted in one transaction: so few that the relay, which waits for every older transaction, does
 /// not notice.
 const FACTS_AT_ONCE: i64 = 2_000;
 /// A transaction or a look that takes longer is waiting for a server that is gone.
@@ -60,17 +60,23 @@ async fn count(pool: &PgPool) -> anyhow::Result<()> {
     while is_behind {
         is_behind = store::within(pool, LIMIT, async |conn| {
             let mut tx = conn.begin().await?;
-            let round = cursors::open_round(&mut tx, Cursor::Figures).await?;
-            let (part, facts) = figures::first_part(&mut tx, round, FACTS_AT_ONCE).await?;
-            if facts > 0 {
+            cursors::hold(&mut tx, Cursor::Figures).await?;
+            let look = cursors::look(&mut tx, Cursor::Figures).await?;
+            // The leaders of relay and feed say so in the log.
+            if look.is_ahead {
+                return Ok(false);
+            }
+            let part = figures::next_part(&mut tx, &look, FACTS_AT_ONCE).await?;
+            if part.facts > 0 {
                 figures::count(&mut tx, &part).await?;
             }
-            if facts < FACTS_AT_ONCE {
+            if !part.is_full {
                 figures::forget(&mut tx).await?;
             }
-            cursors::finish(&mut tx, Cursor::Figures, &part).await?;
+            // Moved in any case: when it last did tells the other processes that somebody counts.
+            cursors::advance(&mut tx, Cursor::Figures, &part).await?;
             tx.commit().await?;
-            Ok::<bool, sqlx::Error>(facts >= FACTS_AT_ONCE)
+            Ok::<bool, sqlx::Error>(part.is_full)
         })
         .await?;
     }

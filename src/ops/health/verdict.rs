@@ -58,6 +58,7 @@ pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<Finding>) {
     findings.extend(unattended(view));
     findings.extend(waiting(view));
     findings.extend(money(view));
+    findings.extend(log_ahead(view));
     findings.extend(lags(view));
     findings.extend(for_people(view));
     findings.extend(view.workers.pools.iter().filter_map(paused));
@@ -251,6 +252,19 @@ fn money(view: &HealthView) -> Vec<Finding> {
         }
     })
     .collect()
+}
+
+fn log_ahead(view: &HealthView) -> Option<Finding> {
+    view.event_log_is_ahead.then(|| Finding {
+        code: "event_log_ahead",
+        verdict: Verdict::Wrong,
+        what: "The event log is ahead of PostgreSQL's transaction ids".to_owned(),
+        meaning: "The database was restored into another cluster. Orders and payments go on; nothing is published, counted or \
+                  mailed, since what is new would be taken for read long ago."
+            .to_owned(),
+        todo: "Run holdfast cursors reset, which shows what it would do; then with --yes.",
+        link: "/ops",
+    })
 }
 
 fn lags(view: &HealthView) -> Vec<Finding> {

@@ -17,6 +17,7 @@ mod broker_faults;
 mod database_faults;
 mod dead_letters;
 mod endings;
+mod event_log;
 mod limits;
 mod overdue;
 mod poison;

@@ -26,9 +26,12 @@ use holdfast::config::{
 };
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
+use holdfast::http::pools::Pools;
 use holdfast::http::watch::{self, Watch};
 use holdfast::ops::queues::Inspector;
-use holdfast::{asyncapi, audit, router, serving, store, telemetry};
+use holdfast::store::audit::Audit;
+use holdfast::{asyncapi, router, serving, store, telemetry};
+use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -179,10 +182,10 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
-    let pool = pool(&arguments.database, "holdfast-api")?;
+    let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
     let publishing = publisher.clone();
-    telemetry::watch("holdfast", pool.clone(), move || publishing.is_connected());
-    let app = App::new(pool, publisher, watch, gateway, stop.clone())
+    telemetry::watch("holdfast", pools.all(), move || publishing.is_connected());
+    let app = App::new(pools, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
@@ -224,9 +227,20 @@ async fn declare(broker: BrokerConfig) -> anyhow::Result<()> {
 
 async fn report(database: DatabaseConfig) -> anyhow::Result<ExitCode> {
     let pool = pool(&database, "holdfast-audit")?;
-    let findings = store::audit::check(&mut *pool.acquire().await?).await?;
+    let mut conn = pool.acquire().await?;
+    let mut audit = Audit::default();
+    let mut findings = vec![];
+    // Shown on a terminal only; a log or a pipe gets the result alone.
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?;
+    let bar = ProgressBar::new_spinner().with_style(style);
+    while let Some(truth) = audit.next() {
+        bar.set_message(truth);
+        bar.tick();
+        findings.extend(audit.step(&mut conn).await?);
+    }
+    bar.finish_and_clear();
     let mut out = std::io::stdout().lock();
-    let all_hold = audit::report(&findings, &mut out)?;
+    let all_hold = holdfast::audit::report(&findings, &mut out)?;
     out.flush()?;
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

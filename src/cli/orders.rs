@@ -190,7 +190,7 @@ pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-orders")?;
     match arguments.command {
         OrderCommand::Search { filter, json } => {
-            let page = orders::search(&mut *pool.acquire().await?, &filter.into()).await?;
+            let page = orders::search(&mut *pool.begin().await?, &filter.into()).await?;
             if json { println!("{}", serde_json::to_string_pretty(&page)?) } else { print_page(&page) }
         }
         OrderCommand::Show { id, json } => {

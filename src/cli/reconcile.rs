@@ -49,9 +49,13 @@ pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCod
     let pool = super::pool(&arguments.database, "holdfast-reconcile")?;
     let window = Window { from: arguments.from, until: arguments.to };
     // Shown on a terminal only; a log or a pipe gets the result alone.
-    let style = "{spinner} {human_pos} transactions and payments compared ({elapsed})";
+    let style = "{spinner} {human_pos} transactions and payments compared, up to {msg} ({elapsed})";
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
-    let compared = reconcile::compare(&pool, gateway.as_ref(), window, |count| bar.set_position(count)).await;
+    let progress = |looked_at, until: DateTime<Utc>| {
+        bar.set_message(until.format("%Y-%m-%d %H:%M UTC").to_string());
+        bar.set_position(looked_at);
+    };
+    let compared = reconcile::compare(&pool, gateway.as_ref(), window, progress).await;
     bar.finish_and_clear();
     let report = compared?;
     if arguments.json {

@@ -34,7 +34,8 @@ pub async fn overdue_holds(conn: &mut PgConnection, at_most: i64) -> sqlx::Resul
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(expires_at))::float8, 0) AS "oldest_seconds!"
-             FROM (SELECT expires_at FROM orders WHERE status = 'held' AND expires_at <= now()
+             FROM (SELECT expires_at FROM orders
+                    WHERE status = 'held' AND expires_at >= holds_ended_before() AND expires_at <= now()
                     ORDER BY expires_at LIMIT $1) oldest"#,
         at_most,
     )

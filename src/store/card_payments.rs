@@ -242,22 +242,3 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     .await?;
     rows.into_iter().map(Booked::try_from).collect()
 }
-
-/// The keys of payments whose money came or went back in a time, by when it was written down.
-pub async fn keys_moved_between(
-    conn: &mut PgConnection,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> sqlx::Result<Vec<PaymentKey>> {
-    let keys = sqlx::query_scalar!(
-        r#"SELECT DISTINCT p.payment_key AS "payment_key!"
-             FROM ledger_entries e LEFT JOIN refunds r ON r.id = e.transaction_id
-             JOIN payments p ON p.id = coalesce(r.payment_id, e.transaction_id)
-            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
-        from,
-        until,
-    )
-    .fetch_all(conn)
-    .await?;
-    keys.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
-}

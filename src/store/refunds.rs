@@ -238,8 +238,9 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     let rows = sqlx::query!(
         "INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason)
          SELECT i.sku_id, r.order_id, i.quantity, 'returned'
-           FROM refunds r JOIN refund_items i ON i.refund_id = r.id
-          WHERE r.id = ANY($1) AND i.restock
+           FROM refunds r CROSS JOIN LATERAL (
+                SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id AND restock OFFSET 0) AS i
+          WHERE r.id = ANY($1)
          RETURNING sku_id, on_hand_change",
         &ids,
     )
@@ -264,7 +265,8 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
             CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
             CROSS JOIN LATERAL (
                   SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
-                    FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                    FROM refunds r CROSS JOIN LATERAL (
+                         SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
                    WHERE r.order_id = wanted.id AND r.status = 'done') AS back
             WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
            RETURNING o.id, o.status AS "status: OrderStatus""#,

@@ -14,6 +14,7 @@ mod buyers;
 mod commands;
 
 mod broker_faults;
+mod connections;
 mod database_faults;
 mod dead_letters;
 mod endings;

@@ -138,6 +138,11 @@ impl World {
 
     /// Starts one runner of a pool in this process.
     pub fn start_workers(&self, pool: Pool) {
+        self.start(pool, &self.stop, &self.tasks);
+    }
+
+    /// Starts one runner of a pool that stops earlier than this world.
+    pub fn start(&self, pool: Pool, stop: &CancellationToken, tasks: &TaskTracker) {
         let settings = Settings {
             gateway: self.gateway.clone(),
             outlets: self.outlets.clone(),
@@ -145,7 +150,8 @@ impl World {
             limits: self.limits,
             hold_batch_size: 250,
         };
-        pools::start(PoolSize { pool, runners: 1 }, &settings, &self.context(), &self.tasks);
+        let context = Context { stop: stop.clone(), ..self.context() };
+        pools::start(PoolSize { pool, runners: 1 }, &settings, &context, tasks);
     }
 
     /// Starts one runner of the pool of each of these queues in this process.

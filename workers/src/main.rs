@@ -96,7 +96,7 @@ async fn main() -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let publisher = context.publisher.clone();
-    telemetry::watch("holdfast-workers", context.pool.clone(), move || publisher.is_connected());
+    telemetry::watch("holdfast-workers", vec![context.pool.clone()], move || publisher.is_connected());
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway,

@@ -9,17 +9,16 @@ use holdfast::clock;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
 use holdfast::store::effects::EffectKind;
-use holdfast::store::{self, card_charges, card_payments, effects, orders, refunds};
+use holdfast::store::{self, card_charges, card_payments, effects, refunds};
 use holdfast::telemetry::trace_parent::TraceParent;
 use metrics::counter;
-use sqlx::{Connection as _, PgPool};
+use sqlx::PgPool;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::feed_effects;
-use crate::release;
 use crate::runner::Context;
-use crate::tally;
+use crate::sweep_holds::HoldSweep;
 use crate::worker::Unsettled;
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -27,7 +26,7 @@ const GRACE_SECONDS: i32 = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A transaction that takes longer is waiting for a server that is gone.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Orders released in one transaction.
+/// Payments, refunds or charges woken at once.
 const AT_ONCE: i64 = 1_000;
 /// How long nobody may have asked about an open card payment before its message counts as lost, in seconds. Retries
 /// come at least every 64 seconds.
@@ -48,12 +47,13 @@ pub async fn run(context: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0_u64;
+    let mut holds = HoldSweep::default();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
         }
         let started = Instant::now();
-        let swept = if may(Queue::OrderExpire) { sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
+        let swept = if may(Queue::OrderExpire) { holds.sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
         match swept {
             Ok(0) => {}
             Ok(released) => {
@@ -136,26 +136,4 @@ pub async fn wake_effects(
     let count = forgotten.len();
     publisher.publish_all(forgotten.into_iter().map(feed_effects::message).collect()).await?;
     Ok(count)
-}
-
-/// Releases every hold overdue by more than `grace_seconds`. Returns how many it looked at.
-pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-    let mut total = 0;
-    loop {
-        let looked_at = store::within(pool, LIMIT, async |conn| {
-            tally::at_commit(async {
-                let mut tx = conn.begin().await?;
-                let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
-                release::expire_and_give_back(&mut tx, &overdue).await?;
-                tx.commit().await?;
-                Ok::<_, sqlx::Error>(overdue.len())
-            })
-            .await
-        })
-        .await?;
-        total += looked_at;
-        if looked_at < AT_ONCE as usize {
-            return Ok(total);
-        }
-    }
 }

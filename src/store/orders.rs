@@ -293,12 +293,13 @@ pub async fn not_due_yet(
     Ok(rows.into_iter().map(|row| (row.id.into(), row.expires_at)).collect())
 }
 
-/// Holds overdue by more than `grace_seconds`, oldest first: in health there are none.
+/// Holds overdue by more than `grace_seconds`, oldest first, locked until the transaction ends: in health there are none.
+/// One that somebody else has locked is being ended, or is left for the next time: it is in the way of no other.
 pub async fn overdue(conn: &mut PgConnection, grace_seconds: i32, limit: i64) -> sqlx::Result<Vec<OrderId>> {
     let rows = sqlx::query_scalar!(
         "SELECT id FROM orders
           WHERE status = 'held' AND expires_at <= now() - make_interval(secs => $1::int)
-          ORDER BY expires_at LIMIT $2",
+          ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
         grace_seconds,
         limit,
     )

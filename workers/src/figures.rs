@@ -13,6 +13,7 @@ use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use crate::portion::Portion;
 use crate::runner::Context;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -31,13 +32,14 @@ pub async fn run(context: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
+    let mut portion = Portion::of(FACTS_AT_ONCE);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
         }
         let round = async {
             let looked = look(&pool, &connector).await;
-            count(&pool).await?;
+            count(&pool, &mut portion).await?;
             looked
         };
         match stop.run_until_cancelled(round).await {
@@ -53,26 +55,29 @@ pub async fn run(context: Context) {
 }
 
 /// Counts the facts that came since the last time, part by part.
-async fn count(pool: &PgPool) -> anyhow::Result<()> {
+async fn count(pool: &PgPool, portion: &mut Portion) -> anyhow::Result<()> {
     let is_due =
         store::within(pool, LIMIT, async |conn| figures::are_due(conn, DONE_LATELY_SECONDS).await).await?;
     let mut is_behind = is_due;
     while is_behind {
-        is_behind = store::within(pool, LIMIT, async |conn| {
+        let at_once = portion.size();
+        let counted = store::within(pool, LIMIT, async |conn| {
             let mut tx = conn.begin().await?;
             let round = cursors::open_round(&mut tx, Cursor::Figures).await?;
-            let (part, facts) = figures::first_part(&mut tx, round, FACTS_AT_ONCE).await?;
+            let (part, facts) = figures::first_part(&mut tx, round, at_once).await?;
             if facts > 0 {
                 figures::count(&mut tx, &part).await?;
             }
-            if facts < FACTS_AT_ONCE {
+            if facts < at_once {
                 figures::forget(&mut tx).await?;
             }
             cursors::finish(&mut tx, Cursor::Figures, &part).await?;
             tx.commit().await?;
-            Ok::<bool, sqlx::Error>(facts >= FACTS_AT_ONCE)
+            Ok::<bool, sqlx::Error>(facts >= at_once)
         })
-        .await?;
+        .await;
+        is_behind = counted.inspect_err(|error| portion.failed(error))?;
+        portion.went_well();
     }
     Ok(())
 }

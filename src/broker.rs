@@ -1,6 +1,7 @@
 //! RabbitMQ: what is declared there, how a message gets in and what comes out. Never queries the database.
 
 pub mod connection;
+pub mod death;
 pub mod delay;
 pub mod depth;
 pub mod envelope;

@@ -219,8 +219,8 @@ async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {
 
 async fn declare(broker: BrokerConfig) -> anyhow::Result<()> {
     let connector = Connector::new(&broker.amqp_url, "holdfast-topology");
-    let channel = connector.channel().await.context("cannot reach RabbitMQ")?;
-    let declared = Topology::new(broker.queue_max_length).declare(&channel).await;
+    connector.channel().await.context("cannot reach RabbitMQ")?;
+    let declared = Topology::new(broker.queue_max_length).declare(&connector).await;
     connector.close().await;
     declared.context("the broker refused the topology; a queue may exist with other arguments")
 }

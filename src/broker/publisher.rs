@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, PublisherConfirm};
@@ -25,8 +25,8 @@ const MAX_WAITING: usize = 4_096;
 const MAX_TAKEN_AT_ONCE: usize = 256;
 const RECONNECT_CEILING: Duration = Duration::from_secs(2);
 
-/// Why a message is not in the broker's keeping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a message is not in the broker's keeping. The last ones matter most where several messages failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum PublishError {
     /// The queue is at its limit.
     #[error("the queue is full")]
@@ -89,9 +89,15 @@ impl Publisher {
         confirmed.await.unwrap_or(Err(PublishError::Unavailable))
     }
 
-    /// Publishes all messages together; the first failure is returned.
+    /// Publishes all messages together, and says of each whether it is in the broker's keeping.
+    pub async fn publish_each(&self, messages: Vec<Outgoing>) -> Vec<Result<(), PublishError>> {
+        join_all(messages.into_iter().map(|message| self.publish(message))).await
+    }
+
+    /// [`publish_each`](Self::publish_each), for whoever gives all of them again if one fails; the first failure is
+    /// returned.
     pub async fn publish_all(&self, messages: Vec<Outgoing>) -> Result<(), PublishError> {
-        try_join_all(messages.into_iter().map(|message| self.publish(message))).await.map(drop)
+        self.publish_each(messages).await.into_iter().collect()
     }
 }
 

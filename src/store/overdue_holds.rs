@@ -54,8 +54,9 @@ pub async fn move_mark(conn: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(moved.rows_affected() > 0)
 }
 
-/// Holds of a span that are overdue by more than `grace_seconds`, oldest first: in health there are none.
-pub async fn find(
+/// Holds of a span that are overdue by more than `grace_seconds`, oldest first, locked until the transaction ends: in health
+/// there are none. One that somebody else has locked is being ended, or is left for the next time: it is in nobody's way.
+pub async fn lock(
     conn: &mut PgConnection,
     span: Span,
     grace_seconds: i32,
@@ -65,7 +66,7 @@ pub async fn find(
         r#"SELECT id, expires_at AS "expires_at!" FROM orders
             WHERE status = 'held' AND expires_at >= coalesce($1, holds_ended_before())
               AND expires_at < coalesce($2, 'infinity'::timestamptz) AND expires_at <= now() - make_interval(secs => $3::int)
-            ORDER BY expires_at LIMIT $4"#,
+            ORDER BY expires_at LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED"#,
         span.from,
         span.until,
         grace_seconds,

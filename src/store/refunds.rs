@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decoded;
 use super::orders::OrderStatus;
 use super::stock::StockChange;
+use super::{CLAIM_SECONDS, decoded};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
@@ -278,27 +278,44 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
     Ok(whole.map(|row| row.id.into()).collect())
 }
 
-/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
-/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
+/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
+/// none. One that stays open though it was woken is claimed ever more rarely, as its message may only be waiting in a long
+/// queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
     let rows = sqlx::query!(
-        "UPDATE refunds SET woken_at = now()
+        "UPDATE refunds SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM refunds
                         WHERE status = 'requesting'
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
+                          AND (claimed_until IS NULL OR claimed_until < now())
                         ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id, order_id",
         quiet_seconds,
         limit,
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
+}
+
+/// Notes which claimed refunds were woken. Those that were not may be claimed again at once.
+pub async fn note_woken(conn: &mut PgConnection, claimed: &[(CommandId, bool)]) -> sqlx::Result<()> {
+    let (ids, woken): (Vec<Uuid>, Vec<bool>) = claimed.iter().map(|(id, woken)| (id.0, *woken)).unzip();
+    sqlx::query!(
+        "UPDATE refunds SET claimed_until = NULL, woken_at = CASE WHEN claimed.woken THEN now() ELSE woken_at END
+           FROM unnest($1::uuid[], $2::bool[]) AS claimed (id, woken) WHERE refunds.id = claimed.id",
+        &ids,
+        &woken,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// A refund as it is shown.

@@ -101,7 +101,7 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_messages_total",
         &["queue", "outcome"],
-        "Verdicts on messages: done, retry, later or dead",
+        "Verdicts on messages: done, retry, later, slow or dead",
     ),
     sizes("holdfast_batch_size", &["queue"], "Messages applied in one transaction"),
     times("holdfast_apply_seconds", &["queue"], "How long a batch's transaction took, commit included"),

@@ -90,7 +90,7 @@ impl World {
         let amqp_url = format!("{}{name}", servers.amqp_base);
         let topology = Topology::new(max_length);
         let connector = Connector::new(&amqp_url, "test topology");
-        topology.declare(&connector.channel().await.unwrap()).await.unwrap();
+        topology.declare(&connector).await.unwrap();
         connector.close().await;
         let pool = store::pool(&database_url, "test", 12).unwrap();
         let publisher = Publisher::start(Connector::new(&amqp_url, "test publish"), CONFIRM_TIMEOUT);

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use holdfast::domain::limits::Limits;
 use holdfast::message::Queue;
 use holdfast::store::audit::Audit;
+use holdfast::store::cursors::Cursor;
 use holdfast::store::tokens::Role;
 use holdfast::store::{backlog, card_movements, overdue_holds, skus};
 use holdfast_workers::pools::Pool;
@@ -167,8 +168,8 @@ async fn operators_looks(meter: &mut Meter, operator: &Client) {
 async fn readers_of_the_log(meter: &mut Meter, world: &World) {
     let unread = async || {
         let mut conn = PgConnection::connect(&world.database_url).await.unwrap();
-        let unread = backlog::unread_by_relay(&mut conn, 10_000).await.unwrap().count
-            + backlog::unread_by_feed(&mut conn, 10_000).await.unwrap().count;
+        let unread = backlog::unread(&mut conn, Cursor::Events, 10_000).await.unwrap().count
+            + backlog::unread(&mut conn, Cursor::Effects, 10_000).await.unwrap().count;
         conn.close().await.unwrap();
         unread
     };

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use futures_util::future::join_all;
 use holdfast::broker::envelope::Outgoing;
-use holdfast::broker::publisher::Publisher;
+use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
 use holdfast::effects::settings::Outlets;
 use holdfast::message::{ReportOrder, SendMail, Version};
@@ -20,6 +21,7 @@ use tracing::warn;
 
 use crate::follow::{self, FollowError, Follower, LIMIT, Progress};
 use crate::pause;
+use crate::portion::Portion;
 use crate::runner::Context;
 
 /// Facts that take effect in one transaction.
@@ -35,7 +37,8 @@ pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
     let mail = outlets.mailer.as_ref().map(|_| EffectKind::Mail);
     let report = outlets.data_platform.as_ref().map(|_| EffectKind::Report);
     let kinds = mail.into_iter().chain(report).collect();
-    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, context).await;
+    let portion = Portion::of(FACTS_AT_ONCE);
+    follow::run(Feed { publisher, kinds, time_zone, portion, unpublished: vec![] }, context).await;
 }
 
 struct Feed {
@@ -43,6 +46,8 @@ struct Feed {
     /// What is told at all.
     kinds: Vec<EffectKind>,
     time_zone: Tz,
+    /// How many facts at once.
+    portion: Portion,
     /// What is to be told, and the broker has not confirmed yet.
     unpublished: Vec<Effect>,
 }
@@ -62,7 +67,9 @@ impl Follower for Feed {
         }
         let (mut facts, mut is_full, mut position) = (0, false, look.position);
         if timeout(LIMIT, feed::is_behind(session, position)).await?? {
-            let (part, open) = timeout(LIMIT, self.take_effect(session)).await??;
+            let taken = timeout(LIMIT, self.take_effect(session)).await?;
+            let (part, open) = taken.inspect_err(|error| self.portion.failed(error))?;
+            self.portion.went_well();
             counter!("holdfast_facts_fed_total").increment(part.facts.unsigned_abs());
             (facts, is_full, position) = (usize::try_from(part.facts).unwrap_or(0), part.is_full, part.to);
             self.unpublished.extend(open);
@@ -76,16 +83,29 @@ impl Follower for Feed {
 }
 
 impl Feed {
-    /// Publishes what is to be told. Counting does not wait for a broker that is away.
+    /// Publishes what is to be told. Counting does not wait for a broker that is away. What the broker refuses is left to the
+    /// sweeper: a queue that is full is none the emptier at the next look.
     async fn publish(&mut self) {
         if self.unpublished.is_empty() {
             return;
         }
-        let messages = self.unpublished.iter().copied().map(message).collect();
-        match timeout(PUBLISH_LIMIT, self.publisher.publish_all(messages)).await {
-            Ok(Ok(())) => self.unpublished.clear(),
-            Ok(Err(error)) => warn!(%error, "cannot publish effects, trying again"),
-            Err(_) => warn!("the broker does not take effects, trying again"),
+        let effects = std::mem::take(&mut self.unpublished);
+        let publishing =
+            effects.iter().map(|effect| timeout(PUBLISH_LIMIT, self.publisher.publish(message(*effect))));
+        let answers = join_all(publishing).await;
+        let mut refused = 0;
+        for (effect, answer) in effects.into_iter().zip(answers) {
+            match answer {
+                Ok(Ok(())) => {}
+                Ok(Err(PublishError::Full | PublishError::Unroutable)) => refused += 1,
+                Ok(Err(PublishError::Unavailable)) | Err(_) => self.unpublished.push(effect),
+            }
+        }
+        if refused > 0 {
+            warn!(refused, "the broker refuses effects, which the sweeper finds later");
+        }
+        if !self.unpublished.is_empty() {
+            warn!(left = self.unpublished.len(), "cannot publish effects, trying again");
         }
         self.unpublished.truncate(MAX_UNPUBLISHED);
     }
@@ -95,7 +115,7 @@ impl Feed {
         let mut tx = session.begin().await?;
         cursors::hold(&mut tx, Cursor::Effects).await?;
         let look = cursors::look(&mut tx, Cursor::Effects).await?;
-        let part = feed::next_part(&mut tx, &look, FACTS_AT_ONCE).await?;
+        let part = feed::next_part(&mut tx, &look, self.portion.size()).await?;
         pause::point("before_effects_are_counted").await;
         let mut open = vec![];
         if part.facts > 0 {

@@ -13,6 +13,7 @@ use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use crate::portion::Portion;
 use crate::runner::Context;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -31,13 +32,14 @@ pub async fn run(context: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
+    let mut portion = Portion::of(FACTS_AT_ONCE);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
         }
         let round = async {
             let looked = look(&pool, &connector).await;
-            count(&pool).await?;
+            count(&pool, &mut portion).await?;
             looked
         };
         match stop.run_until_cancelled(round).await {
@@ -53,12 +55,13 @@ pub async fn run(context: Context) {
 }
 
 /// Counts the facts that came since the last time, part by part.
-async fn count(pool: &PgPool) -> anyhow::Result<()> {
+async fn count(pool: &PgPool, portion: &mut Portion) -> anyhow::Result<()> {
     let is_due =
         store::within(pool, LIMIT, async |conn| figures::are_due(conn, DONE_LATELY_SECONDS).await).await?;
     let mut is_behind = is_due;
     while is_behind {
-        is_behind = store::within(pool, LIMIT, async |conn| {
+        let at_once = portion.size();
+        let counted = store::within(pool, LIMIT, async |conn| {
             let mut tx = conn.begin().await?;
             cursors::hold(&mut tx, Cursor::Figures).await?;
             let look = cursors::look(&mut tx, Cursor::Figures).await?;
@@ -66,7 +69,7 @@ async fn count(pool: &PgPool) -> anyhow::Result<()> {
             if look.is_ahead {
                 return Ok(false);
             }
-            let part = figures::next_part(&mut tx, &look, FACTS_AT_ONCE).await?;
+            let part = figures::next_part(&mut tx, &look, at_once).await?;
             if part.facts > 0 {
                 figures::count(&mut tx, &part).await?;
             }
@@ -78,7 +81,9 @@ async fn count(pool: &PgPool) -> anyhow::Result<()> {
             tx.commit().await?;
             Ok::<bool, sqlx::Error>(part.is_full)
         })
-        .await?;
+        .await;
+        is_behind = counted.inspect_err(|error| portion.failed(error))?;
+        portion.went_well();
     }
     Ok(())
 }

@@ -203,7 +203,7 @@ impl<W: Worker> Runner<W> {
             return Ok((channel, consumer));
         }
         // The failed subscription has closed the channel it was tried on.
-        self.context.topology.declare(&self.connector.channel().await?).await?;
+        self.context.topology.declare(&self.connector).await?;
         let channel = self.connector.channel().await?;
         let consumer = self.subscribe(&channel, mode).await?;
         Ok((channel, consumer))
@@ -261,17 +261,20 @@ impl<W: Worker> Runner<W> {
 
     async fn settle(&self, mut batch: Batch<W::Message>) -> Result<Settled, Stopped> {
         let Context { pool, stop, bell, tally, .. } = &self.context;
+        // What was too slow before is tried alone, after the others.
+        batch.readable.sort_by_key(|delivered| delivered.incoming.slow_tries > 0);
         let spans = Spans::open(&self.queue, &batch.readable);
         let started = Instant::now();
         let mut applied =
             settle(&self.worker, pool, &mut batch.readable, stop).instrument(spans.batch.clone()).await?;
+        let at = Instant::now();
         bell.ring();
         let messages = batch.readable.len() + batch.unreadable.len();
         tally.note(messages, started.elapsed(), batch.queued_at_seconds);
         let follows = spans.hand_on(&self.worker, &batch.readable, &mut applied);
         let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled { judged, follows, last_tag: batch.last_tag })
+        Ok(Settled { judged, follows, last_tag: batch.last_tag, at })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,
@@ -321,7 +324,7 @@ impl<W: Worker> Runner<W> {
     fn add(&self, batch: &mut Batch<W::Message>, delivery: Delivery) {
         batch.last_tag = delivery.delivery_tag;
         batch.redelivered |= delivery.redelivered;
-        let incoming = Incoming::new(delivery);
+        let incoming = Incoming::new(delivery, &self.queue);
         let queued_at = incoming.queued_at_seconds();
         batch.queued_at_seconds = batch.queued_at_seconds.into_iter().chain(queued_at).min();
         match self.worker.read(&incoming) {

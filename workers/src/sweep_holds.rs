@@ -1,7 +1,7 @@
 //! The sweeper's part about holds: releases those that are overdue by more than a grace, with or without a broker. In health
 //! it finds none: their timers were there first.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::ids::OrderId;
@@ -10,13 +10,16 @@ use holdfast::store::overdue_holds::{self, Span};
 use sqlx::{Connection as _, PgPool};
 use tracing::warn;
 
+use crate::portion::Portion;
 use crate::release;
 use crate::tally;
 
 /// A transaction that takes longer is waiting for a server that is gone.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Orders released in one transaction.
-const AT_ONCE: usize = 1_000;
+const AT_ONCE: i64 = 1_000;
+/// After this time the others have their turn, however many holds are still overdue: the next sweep goes on.
+const TURN: Duration = Duration::from_secs(10);
 /// How much of the time before the mark is looked through again at once, and how far back. What lies before that is looked
 /// through in one piece.
 const REVIEWED_AT_ONCE: TimeDelta = TimeDelta::minutes(1);
@@ -24,10 +27,18 @@ const REVIEWED: TimeDelta = TimeDelta::days(1);
 
 /// Sweeps from the mark on, and looks again, piece by piece, at the time before it: should a hold be there after all, such as
 /// one that somebody moved by hand, it is found within half an hour.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HoldSweep {
+    /// How many orders at once.
+    portion: Portion,
     /// How far back the review has come since the mark where it began.
     review: Option<Review>,
+}
+
+impl Default for HoldSweep {
+    fn default() -> Self {
+        Self { portion: Portion::of(AT_ONCE), review: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +48,9 @@ struct Review {
 }
 
 impl HoldSweep {
-    /// Releases every hold overdue by more than `grace_seconds`. Returns how many it looked at.
+    /// Releases holds overdue by more than `grace_seconds`, as long as it is its turn. Returns how many it looked at.
     pub(crate) async fn sweep(&mut self, pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-        let swept = sweep(pool, grace_seconds).await?;
+        let swept = release_some(pool, Span::default(), grace_seconds, &mut self.portion).await?;
         let mark = store::within(pool, LIMIT, async |conn| {
             overdue_holds::move_mark(conn).await?;
             overdue_holds::mark(conn).await
@@ -49,7 +60,7 @@ impl HoldSweep {
         // A review that fails is no reason to stop the sweep: the next round looks at the next piece.
         let (span, review) = Review::next(self.review, mark);
         self.review = review;
-        match release_all(pool, span, grace_seconds).await {
+        match release_some(pool, span, grace_seconds, &mut self.portion).await {
             Ok(found) => Ok(swept + found),
             Err(error) => {
                 warn!(%error, ?span, "cannot look again for holds before the mark");
@@ -71,19 +82,27 @@ impl Review {
     }
 }
 
-/// Releases every hold overdue by more than `grace_seconds`, from the mark on. Returns how many it looked at.
+/// Releases holds overdue by more than `grace_seconds`, from the mark on, but those that somebody else has locked. Returns how
+/// many it looked at.
 pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-    release_all(pool, Span::default(), grace_seconds).await
+    release_some(pool, Span::default(), grace_seconds, &mut Portion::of(AT_ONCE)).await
 }
 
-/// Releases the overdue holds of a span until none is left, a transaction for each [`AT_ONCE`]. Returns how many it looked at.
-async fn release_all(pool: &PgPool, mut span: Span, grace_seconds: i32) -> sqlx::Result<usize> {
+/// Releases the overdue holds of a span, portion by portion, until none is left or its turn is over. Returns how many it looked at.
+async fn release_some(
+    pool: &PgPool,
+    mut span: Span,
+    grace_seconds: i32,
+    portion: &mut Portion,
+) -> sqlx::Result<usize> {
+    let started = Instant::now();
     let mut total = 0;
     loop {
+        let at_once = portion.size();
         let found = store::within(pool, LIMIT, async |conn| {
             tally::at_commit(async {
                 let mut tx = conn.begin().await?;
-                let found = overdue_holds::find(&mut tx, span, grace_seconds, AT_ONCE as i64).await?;
+                let found = overdue_holds::lock(&mut tx, span, grace_seconds, at_once).await?;
                 let orders: Vec<OrderId> = found.iter().map(|hold| hold.id).collect();
                 release::expire_and_give_back(&mut tx, &orders).await?;
                 tx.commit().await?;
@@ -91,11 +110,13 @@ async fn release_all(pool: &PgPool, mut span: Span, grace_seconds: i32) -> sqlx:
             })
             .await
         })
-        .await?;
+        .await;
+        let found = found.inspect_err(|error| portion.failed(error))?;
+        portion.went_well();
         total += found.len();
         // Each look begins at the last deadline of the one before: what that one released need not be walked again.
         span.from = found.last().map(|hold| hold.expires_at);
-        if found.len() < AT_ONCE {
+        if found.len() < usize::try_from(at_once).unwrap_or(0) || started.elapsed() > TURN {
             return Ok(total);
         }
     }

@@ -7,6 +7,7 @@ pub mod depth;
 pub mod envelope;
 pub mod management;
 pub mod publisher;
+pub mod refusals;
 pub mod topology;
 mod wire;
 

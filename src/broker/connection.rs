@@ -35,6 +35,11 @@ impl Connector {
         Self { inner: Arc::new(inner) }
     }
 
+    /// A connector to the same broker, which opens a connection of its own.
+    pub fn another(&self) -> Self {
+        Self::new(&self.inner.address, &self.inner.name)
+    }
+
     /// A new channel, on a new connection if there is none that works.
     pub async fn channel(&self) -> Result<Channel, BrokerError> {
         let mut connection = self.inner.connection.lock().await;

@@ -29,7 +29,7 @@ pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> 
     let facts = async { health::facts(&mut *pool.acquire().await?).await };
     let (facts, queues) = tokio::join!(facts, inspector.look());
     inspector.close().await;
-    let view = facts.context("cannot ask PostgreSQL")?.with_queues(queues);
+    let view = facts.context("cannot ask PostgreSQL")?.with_broker(queues, vec![]);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

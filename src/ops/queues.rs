@@ -47,7 +47,7 @@ pub enum Source {
 pub enum QueueKind {
     /// Commands for a pool of the same name.
     Command,
-    /// A rung of the delay ladder: whatever is in it is meant to wait.
+    /// A rung of a delay ladder: whatever is in it is meant to wait.
     Delay,
     /// Dead letters on their way to their table.
     Dead,

@@ -4,7 +4,6 @@
 //! for the other. Batches are finished in order, because one acknowledgement covers everything before it.
 
 use holdfast::broker::connection::{Connector, within};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::broker::publisher::PublishError;
 use holdfast::clock;
@@ -79,19 +78,18 @@ impl Finisher<'_> {
             }
             Verdict::Retry { .. } => {
                 self.count("retry", 1);
-                let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
-                Some(Outgoing::retry(incoming, rung))
+                Some(Outgoing::retry(incoming, message_delay(incoming.attempt + 1)))
             }
             Verdict::Later { why, after } => {
                 debug!(queue = self.queue, message_id = incoming.message_id(), why, "tried again later");
                 self.count("retry", 1);
                 // It is no attempt that failed: a later verdict with a limit starts to count there.
-                Some(Outgoing::again(incoming, incoming.attempt, Rung::for_delay(*after)))
+                Some(Outgoing::again(incoming, incoming.attempt, *after))
             }
             Verdict::NotBefore { due_at, attempts } => {
                 self.count("later", 1);
-                let rung = Rung::for_delay((*due_at - clock::now()).to_std().unwrap_or_default());
-                Some(Outgoing::again(incoming, *attempts, rung))
+                let delay = (*due_at - clock::now()).to_std().unwrap_or_default();
+                Some(Outgoing::again(incoming, *attempts, delay))
             }
             Verdict::Dead { class, reason } => Some(self.dead(incoming, class, reason)),
         }

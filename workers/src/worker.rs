@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::message::{
@@ -100,9 +99,9 @@ impl WakeUp {
 
     /// The timer message: one hop on the delay ladder towards the due instant.
     pub fn message(self, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
-        let rung = Rung::for_delay((self.due_at - now).to_std().unwrap_or_default());
+        let delay = (self.due_at - now).to_std().unwrap_or_default();
         let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
-        Outgoing::command(&command, now, Some(&trace.to_string())).after(rung)
+        Outgoing::command(&command, now, Some(&trace.to_string())).after(delay)
     }
 }
 

@@ -29,8 +29,9 @@ use holdfast::http::app::App;
 use holdfast::http::pools::Pools;
 use holdfast::http::watch::{self, Watch};
 use holdfast::ops::queues::Inspector;
+use holdfast::peers::secret::Secret;
 use holdfast::store::audit::Audit;
-use holdfast::{asyncapi, router, serving, store, telemetry};
+use holdfast::{asyncapi, router, serving, store, telemetry, wires};
 use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,12 +175,12 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listener = serving::bind(arguments.listen).await?;
     let stop = CancellationToken::new();
-    let amqp_url = &arguments.broker.amqp_url;
-    let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-api publish"), CONFIRM_TIMEOUT);
+    let broker = arguments.broker.amqp.address()?;
+    let publisher = Publisher::start(Connector::new(&broker, "holdfast-api publish"), CONFIRM_TIMEOUT);
     let watch = Watch::default();
     let topology = Topology::new(arguments.broker.queue_max_length);
     let listening =
-        watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
+        watch::listen(watch.clone(), Connector::new(&broker, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
     let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
@@ -189,7 +190,15 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .with_time_zone(arguments.time_zone.time_zone)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
-        .with_inspector(Inspector::new(amqp_url, &arguments.management)?);
+        .with_inspector(Inspector::new(&broker, &arguments.management)?);
+    let others = [
+        ("RabbitMQ's management API", arguments.management.rabbitmq_api.as_ref().map(Secret::expose)),
+        (
+            "payment gateway",
+            arguments.gateway.toss_secret_key.as_ref().map(|_| arguments.gateway.toss_url.as_str()),
+        ),
+    ];
+    wires::tell(&arguments.database.database_url, &broker, &others);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
@@ -218,7 +227,7 @@ async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {
 }
 
 async fn declare(broker: BrokerConfig) -> anyhow::Result<()> {
-    let connector = Connector::new(&broker.amqp_url, "holdfast-topology");
+    let connector = Connector::new(&broker.amqp.address()?, "holdfast-topology");
     connector.channel().await.context("cannot reach RabbitMQ")?;
     let declared = Topology::new(broker.queue_max_length).declare(&connector).await;
     connector.close().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{counter, histogram};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
 
@@ -24,6 +24,7 @@ pub mod dead_letter_filter;
 pub mod dead_letter_lists;
 pub mod dead_letters;
 pub mod effects;
+pub mod encryption;
 pub mod events;
 pub mod feed;
 pub mod figures;
@@ -69,8 +70,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// A pool that does not connect yet, so that a process can start before its database does. No statement may run or
 /// wait for a lock for long, and a transaction that its client forgot is ended by the server.
 pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
-    let options: PgConnectOptions = url.parse()?;
-    let options = options.application_name(name).options([
+    let options = encryption::options(url)?.application_name(name).options([
         ("statement_timeout", "5000"),
         ("lock_timeout", "4000"),
         ("idle_in_transaction_session_timeout", "10000"),

@@ -1,6 +1,7 @@
 //! What surrounds a body on its way: properties and headers.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lapin::BasicProperties;
@@ -69,27 +70,28 @@ impl Outgoing {
         }
     }
 
-    /// The same message, but waiting on `rung` first.
-    pub fn after(self, rung: Rung) -> Self {
+    /// The same command, but on its queue's ladder first, one hop towards this delay.
+    pub fn after(self, delay: Duration) -> Self {
+        let rung = Rung::towards_name(&self.routing_key, delay);
         Self { exchange: rung.name().into(), ..self }
     }
 
-    /// A received message back to its queue after waiting on `rung`, counted as one more attempt.
-    pub fn retry(incoming: &Incoming, rung: Rung) -> Self {
-        Self::again(incoming, incoming.attempt + 1, rung)
+    /// A received message back to its queue after a while, counted as one more attempt.
+    pub fn retry(incoming: &Incoming, delay: Duration) -> Self {
+        Self::again(incoming, incoming.attempt + 1, delay)
     }
 
-    /// A received message back to its queue after waiting on `rung`, as one that was tried so often.
-    pub fn again(incoming: &Incoming, attempts: u32, rung: Rung) -> Self {
-        Self::back(incoming, (X_ATTEMPT, attempts), rung)
+    /// A received message back to its queue by its ladder, as one that was tried so often: one hop towards this delay.
+    pub fn again(incoming: &Incoming, attempts: u32, delay: Duration) -> Self {
+        Self::back(incoming, (X_ATTEMPT, attempts), delay)
     }
 
-    /// A received message back to its queue after waiting on `rung`, as one that alone was too slow once more.
-    pub fn slow(incoming: &Incoming, rung: Rung) -> Self {
-        Self::back(incoming, (X_SLOW, incoming.slow_tries + 1), rung)
+    /// A received message back to its queue after a while, as one that alone was too slow once more.
+    pub fn slow(incoming: &Incoming, delay: Duration) -> Self {
+        Self::back(incoming, (X_SLOW, incoming.slow_tries + 1), delay)
     }
 
-    fn back(incoming: &Incoming, (counter, count): (&str, u32), rung: Rung) -> Self {
+    fn back(incoming: &Incoming, (counter, count): (&str, u32), delay: Duration) -> Self {
         let count = (counter, AMQPValue::LongInt(i32::try_from(count).unwrap_or(i32::MAX)));
         if incoming.is_dead_letter() {
             // No rung leads back to where dead letters are collected, and a dead letter must not come back to life: it goes
@@ -101,6 +103,7 @@ impl Outgoing {
             };
         }
         let properties = incoming.kept_properties().with_headers(incoming.headers_with([count]));
+        let rung = Rung::towards_name(&incoming.queue, delay);
         let (routing_key, body) = (incoming.queue.clone(), incoming.body.clone());
         Self { exchange: rung.name().into(), routing_key, mandatory: true, properties, body }
     }
@@ -152,6 +155,11 @@ impl Outgoing {
             properties,
             body: letter.body.to_vec(),
         }
+    }
+
+    /// Where it goes: the queue, or the exchange before it.
+    pub(crate) fn target(&self) -> &str {
+        if self.exchange == STRAIGHT_TO_QUEUE { &self.routing_key } else { &self.exchange }
     }
 
     /// A batch of facts for whoever listens; nobody listening is no fault.

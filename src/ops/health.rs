@@ -14,6 +14,7 @@ pub use verdict::{Finding, Verdict};
 
 use super::queues::{self, QueuesView};
 use super::workers::{self, WorkersView};
+use crate::broker::refusals::Refused;
 use crate::store::audit_results::{self, BrokenTruth, LastAudit};
 use crate::store::backlog;
 use crate::store::cursors::Cursor;
@@ -70,6 +71,8 @@ pub struct HealthView {
     pub workers: WorkersView,
     /// What waits.
     pub queues: QueuesView,
+    /// What the broker does not take from the process that answers.
+    pub refused: Vec<Refused>,
 }
 
 /// How late holds were released, as a histogram.
@@ -176,8 +179,8 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
 }
 
 impl Facts {
-    /// The whole picture, with what the broker tells.
-    pub fn with_queues(self, queues: QueuesView) -> HealthView {
+    /// The whole picture, with what the broker tells and what it does not take from this process.
+    pub fn with_broker(self, queues: QueuesView, refused: Vec<Refused>) -> HealthView {
         let mut view = HealthView {
             at: self.at,
             verdict: Verdict::Well,
@@ -195,6 +198,7 @@ impl Facts {
             orders: self.orders,
             workers: self.workers,
             queues: queues.with_ages(&self.ages),
+            refused,
         };
         (view.verdict, view.findings) = verdict::judge(&view);
         view

@@ -167,6 +167,11 @@ pub const CATALOGUE: &[Metric] = &[
         &["gateway"],
         "1 while calls are kept back because the gateway fails",
     ),
+    counter(
+        "holdfast_broker_refusals_total",
+        &["queue", "reason"],
+        "Messages the broker did not take, by queue or exchange: full, unroutable or unavailable",
+    ),
     // Facts and effects.
     counter("holdfast_events_relayed_total", &[], "Facts published by the relay"),
     times(

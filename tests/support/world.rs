@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use holdfast::broker::address::Address;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
@@ -129,7 +130,7 @@ impl World {
             tally: Tally::default(),
             bell: Bell::start(self.pool.clone()),
             pool: self.pool.clone(),
-            amqp_url: self.amqp_url.clone(),
+            broker: Address::from(&self.amqp_url),
             publisher: self.publisher.clone(),
             topology: self.topology.clone(),
             stop: self.stop.clone(),

@@ -27,8 +27,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts until told to stop.
 pub async fn run(context: Context) {
-    let Context { pool, amqp_url, stop, gate, .. } = context;
-    let connector = Connector::new(&amqp_url, "holdfast-workers figures");
+    let Context { pool, broker, stop, gate, .. } = context;
+    let connector = Connector::new(broker, "holdfast-workers figures");
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;

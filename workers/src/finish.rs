@@ -9,7 +9,6 @@
 use std::time::{Duration, Instant};
 
 use holdfast::broker::connection::{Connector, within};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::broker::publisher::PublishError;
 use holdfast::clock;
@@ -117,18 +116,17 @@ impl Finisher<'_> {
             }
             Verdict::Retry { .. } => {
                 self.count("retry", 1);
-                let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
-                Some(Outgoing::retry(incoming, rung))
+                Some(Outgoing::retry(incoming, message_delay(incoming.attempt + 1)))
             }
             Verdict::Later { why, after } => {
                 debug!(queue = self.queue, message_id = incoming.message_id(), why, "tried again later");
                 self.count("retry", 1);
                 // It is no attempt that failed: a later verdict with a limit starts to count there.
-                Some(Outgoing::again(incoming, incoming.attempt, Rung::for_delay(*after)))
+                Some(Outgoing::again(incoming, incoming.attempt, *after))
             }
             Verdict::NotBefore { left, attempts } => {
                 self.count("later", 1);
-                Some(Outgoing::again(incoming, *attempts, Rung::for_delay(left.saturating_sub(passed))))
+                Some(Outgoing::again(incoming, *attempts, left.saturating_sub(passed)))
             }
             Verdict::TooSlow { reason } => match slow_delay(incoming.slow_tries) {
                 // Where dead letters are collected, none may die once more: they wait until they can be stored.
@@ -138,7 +136,7 @@ impl Finisher<'_> {
                 }
                 delay => {
                     self.count("slow", 1);
-                    Some(Outgoing::slow(incoming, Rung::for_delay(delay.unwrap_or_default())))
+                    Some(Outgoing::slow(incoming, delay.unwrap_or_default()))
                 }
             },
             Verdict::Dead { class, reason } => Some(self.dead(incoming, class, reason)),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast::broker::BrokerError;
+use holdfast::broker::address::Address;
 use holdfast::broker::connection::{Connector, within};
 use holdfast::broker::envelope::Incoming;
 use holdfast::broker::publisher::Publisher;
@@ -44,7 +45,7 @@ pub struct Context {
     pub pool: PgPool,
     /// RabbitMQ. Each runner has a connection of its own: a message that the client library cannot even parse costs
     /// that connection, and no other queue shall pay for it.
-    pub amqp_url: String,
+    pub broker: Address,
     /// Takes what follows from a batch.
     pub publisher: Publisher,
     /// Wakes the relay.
@@ -144,7 +145,7 @@ impl From<lapin::Error> for Ended {
 /// consumer.
 pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let queue = worker.queue();
-    let connector = Connector::new(&context.amqp_url, &format!("holdfast-workers {queue}"));
+    let connector = Connector::new(&context.broker, &format!("holdfast-workers {queue}"));
     let runner = Runner { queue, worker, context, turns, connector };
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::message::{
@@ -109,9 +108,9 @@ impl WakeUp {
 
     /// The timer message: one hop on the delay ladder towards the due instant, so long after the call was ordered.
     pub fn message(self, passed: Duration, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
-        let rung = Rung::for_delay(self.left.saturating_sub(passed));
+        let delay = self.left.saturating_sub(passed);
         let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
-        Outgoing::command(&command, now, Some(&trace.to_string())).after(rung)
+        Outgoing::command(&command, now, Some(&trace.to_string())).after(delay)
     }
 }
 

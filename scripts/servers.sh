@@ -13,6 +13,8 @@ usage: scripts/servers.sh install [browser]            install the packages that
        scripts/servers.sh status DIR
 
 start writes DIR/postgres.env (DATABASE_URL) and DIR/rabbitmq.env (AMQP_URL, RABBITMQ_API).
+With DIR/tls (ca.pem, server.pem, server.key) it also serves TLS to clients with a certificate of that authority:
+PostgreSQL on its port, RabbitMQ on another (AMQPS_URL).
 HOLDFAST_TEST_SERVERS=1 makes PostgreSQL fast and forgetful: for tests only.
 TEXT
   exit 2

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::broker::envelope::MAX_TRACE_BYTES;
 use crate::broker::topology::{COMMANDS, EVENTS};
 use crate::domain::items::{MAX_ITEMS, MAX_QUANTITY};
 use crate::event::OrderEvent;
@@ -57,7 +58,10 @@ fn command_channel(queue: Queue) -> Value {
         "bindings": {"amqp": {
             "is": "queue", "queue": {"name": name, "durable": true}, "bindingVersion": "0.3.0",
         }},
-        "description": format!("Published to the exchange `{COMMANDS}` with this routing key."),
+        "description": format!(
+            "Published to the exchange `{COMMANDS}` with this routing key, as `mandatory` and with publisher confirms: a \
+             nack says that the queue is full. What no queue takes becomes a dead letter of class `unroutable`."
+        ),
     })
 }
 
@@ -75,11 +79,28 @@ fn events_channel() -> Value {
 
 fn command_message(queue: Queue) -> Value {
     let headers = json!({"type": "object", "properties": {
-        "x-attempt": {"type": "integer", "description": "Retries before this delivery"},
-        "traceparent": {"type": "string", "description": "W3C trace context"},
+        "traceparent": {
+            "type": "string", "maxLength": MAX_TRACE_BYTES, "description": "May be set: W3C trace context, kept to the end",
+        },
+        "x-attempt": {"type": "integer", "description": "Ours: retries before this delivery"},
+        "x-slow": {"type": "integer", "description": "Ours: how often it alone could not be done in time"},
+        "x-replay": {"type": "integer", "description": "Ours: how often an operator sent it again"},
     }});
-    json!({"name": queue.name(), "contentType": "application/json", "headers": headers, "payload": payload(queue)})
+    json!({
+        "name": queue.name(), "contentType": "application/json", "headers": headers, "payload": payload(queue),
+        "description": PROPERTIES,
+        "bindings": {"amqp": {"messageType": queue.name(), "bindingVersion": "0.3.0"}},
+    })
 }
+
+/// What publishers must and may set.
+const PROPERTIES: &str = "\
+    Must be set: `delivery_mode` 2 and a `message_id` of its own, such as a UUID, under which its dead letter is found. \
+    May be set: `correlation_id` (the order, a UUID), `type` (the queue's name), `timestamp`, `content_type`. \
+    Everything else is dropped when the message is tried again. `expiration` and `CC` are obeyed by the broker, and better \
+    left out: an expired command is a dead letter, and each copy is a command of the queue it came into. \
+    A message is known by its queue, its id and its body: the same three again are the same message, and another body \
+    under the same id is another one. What makes a command safe to repeat are the ids in its body.";
 
 /// The schema of a command's body. A test holds it against what the code writes.
 pub fn payload(queue: Queue) -> Value {
@@ -185,6 +206,9 @@ fn facts_message() -> Value {
                 "type": {"enum": kinds},
                 "subject": {"type": "string", "format": "uuid", "description": "The order"},
                 "time": {"type": "string", "format": "date-time"},
+                "ordersequence": {"type": "integer", "minimum": 1, "description":
+                    "The fact's place among those of its order: 1, 2, 3. One that is greater than the last by more than 1 \
+                     came too early; one that is not greater came before. Missing in orders that an older version began."},
                 "data": {"type": "object"},
             },
         }},

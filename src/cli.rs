@@ -1,5 +1,6 @@
 //! The command line: one function per subcommand.
 
+mod cursors;
 mod dead_letters;
 mod health;
 mod money;
@@ -25,9 +26,13 @@ use holdfast::config::{
 };
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
+use holdfast::http::pools::Pools;
 use holdfast::http::watch::{self, Watch};
 use holdfast::ops::queues::Inspector;
-use holdfast::{asyncapi, audit, router, serving, store, telemetry};
+use holdfast::peers::secret::Secret;
+use holdfast::store::audit::Audit;
+use holdfast::{asyncapi, router, serving, store, telemetry, wires};
+use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -62,6 +67,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLetterArguments),
     /// Search, show, cancel, resolve and refund orders
     Orders(orders::OrderArguments),
+    /// Show how far the readers of the event log have come; repair a log that was restored into another cluster
+    Cursors(cursors::CursorArguments),
     /// Tell how everything is; exit 1 if anything is not well
     Health(health::HealthArguments),
     /// Show what a gateway has not settled, and webhooks about no payment of ours
@@ -148,6 +155,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
+        Command::Cursors(arguments) => cursors::run(arguments).await?,
         Command::Health(arguments) => return health::run(arguments).await,
         Command::Money(arguments) => money::run(arguments).await?,
         Command::Queues(arguments) => return queues::run(arguments).await,
@@ -167,22 +175,30 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listener = serving::bind(arguments.listen).await?;
     let stop = CancellationToken::new();
-    let amqp_url = &arguments.broker.amqp_url;
-    let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-api publish"), CONFIRM_TIMEOUT);
+    let broker = arguments.broker.amqp.address()?;
+    let publisher = Publisher::start(Connector::new(&broker, "holdfast-api publish"), CONFIRM_TIMEOUT);
     let watch = Watch::default();
     let topology = Topology::new(arguments.broker.queue_max_length);
     let listening =
-        watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
+        watch::listen(watch.clone(), Connector::new(&broker, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
-    let pool = pool(&arguments.database, "holdfast-api")?;
+    let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
     let publishing = publisher.clone();
-    telemetry::watch("holdfast", pool.clone(), move || publishing.is_connected());
-    let app = App::new(pool, publisher, watch, gateway, stop.clone())
+    telemetry::watch("holdfast", pools.all(), move || publishing.is_connected());
+    let app = App::new(pools, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
-        .with_inspector(Inspector::new(amqp_url, &arguments.management)?);
+        .with_inspector(Inspector::new(&broker, &arguments.management)?);
+    let others = [
+        ("RabbitMQ's management API", arguments.management.rabbitmq_api.as_ref().map(Secret::expose)),
+        (
+            "payment gateway",
+            arguments.gateway.toss_secret_key.as_ref().map(|_| arguments.gateway.toss_url.as_str()),
+        ),
+    ];
+    wires::tell(&arguments.database.database_url, &broker, &others);
     let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
@@ -211,18 +227,29 @@ async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {
 }
 
 async fn declare(broker: BrokerConfig) -> anyhow::Result<()> {
-    let connector = Connector::new(&broker.amqp_url, "holdfast-topology");
-    let channel = connector.channel().await.context("cannot reach RabbitMQ")?;
-    let declared = Topology::new(broker.queue_max_length).declare(&channel).await;
+    let connector = Connector::new(&broker.amqp.address()?, "holdfast-topology");
+    connector.channel().await.context("cannot reach RabbitMQ")?;
+    let declared = Topology::new(broker.queue_max_length).declare(&connector).await;
     connector.close().await;
     declared.context("the broker refused the topology; a queue may exist with other arguments")
 }
 
 async fn report(database: DatabaseConfig) -> anyhow::Result<ExitCode> {
     let pool = pool(&database, "holdfast-audit")?;
-    let findings = store::audit::check(&mut *pool.acquire().await?).await?;
+    let mut conn = pool.acquire().await?;
+    let mut audit = Audit::default();
+    let mut findings = vec![];
+    // Shown on a terminal only; a log or a pipe gets the result alone.
+    let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})")?;
+    let bar = ProgressBar::new_spinner().with_style(style);
+    while let Some(truth) = audit.next() {
+        bar.set_message(truth);
+        bar.tick();
+        findings.extend(audit.step(&mut conn).await?);
+    }
+    bar.finish_and_clear();
     let mut out = std::io::stdout().lock();
-    let all_hold = audit::report(&findings, &mut out)?;
+    let all_hold = holdfast::audit::report(&findings, &mut out)?;
     out.flush()?;
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

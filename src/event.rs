@@ -153,6 +153,11 @@ impl OrderEvent {
         }
     }
 
+    /// Whether it decides about a new order, so that no fact of that order comes before it.
+    pub fn is_first(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Refused { .. })
+    }
+
     /// What belongs to it, as JSON.
     pub fn data(&self) -> String {
         serde_json::to_string(self).expect("an event has string keys and no failing serializer")

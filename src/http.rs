@@ -14,6 +14,7 @@ pub mod observe;
 pub mod orders;
 pub mod outcome;
 pub mod payments;
+pub mod pools;
 pub mod popular;
 pub mod problem;
 pub mod query;

@@ -24,3 +24,4 @@ pub mod serving;
 pub mod store;
 pub mod telemetry;
 pub mod terminal;
+pub mod wires;

@@ -20,6 +20,23 @@ use crate::domain::ids::OrderId;
 /// The largest body a worker reads, in bytes; the API takes no larger one either.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// What messages that have to wait are for. Each purpose has a ladder of delay rungs of its own, because a rung waits for
+/// every queue it feeds: a full one holds up what goes to others of its purpose, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Timers of holds. Nothing is ever ahead of them but other timers.
+    Timers,
+    /// Payments, refunds and charges.
+    Money,
+    /// All else.
+    Others,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Purpose; 3] = [Purpose::Timers, Purpose::Money, Purpose::Others];
+}
+
 /// The command queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Queue {
@@ -77,6 +94,23 @@ impl Queue {
             Queue::WalletCharge => "wallet.charge",
             Queue::MailSend => "mail.send",
             Queue::OrderReport => "order.report",
+        }
+    }
+
+    /// What its messages are for while they wait.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Queue::OrderExpire => Purpose::Timers,
+            Queue::PaymentConfirm
+            | Queue::PaymentResolve
+            | Queue::OrderRefund
+            | Queue::RefundResolve
+            | Queue::WalletCharge => Purpose::Money,
+            Queue::OrderHold
+            | Queue::OrderCancel
+            | Queue::OrderExtend
+            | Queue::MailSend
+            | Queue::OrderReport => Purpose::Others,
         }
     }
 

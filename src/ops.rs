@@ -6,6 +6,7 @@ pub mod actions;
 pub mod chart;
 pub mod console;
 pub mod dead_letters;
+pub mod event_log;
 pub mod health;
 pub mod money;
 pub mod orders;

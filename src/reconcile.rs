@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::domain::gateway::{GatewayPayment, GatewayStatus, PaymentKey, TransactionKind};
 use crate::domain::ids::{CommandId, OrderId};
 use crate::gateway::port::{FindAnswer, Gateway, List, ListAnswer, MAX_PAGE};
-use crate::store::booked_charges;
 use crate::store::card_payments::{self, Booked};
 use crate::store::payments::PaymentStatus;
+use crate::store::{booked_charges, card_movements};
 
 /// Keys that are looked up in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
+/// Entries of the ledger that are read in one statement.
+const MOVEMENTS_AT_ONCE: i64 = 5_000;
+/// What is compared at once: its transactions must fit into memory.
+const SLICE: TimeDelta = TimeDelta::hours(1);
 
 /// What is to be compared: transactions from one second to another, both included.
 #[derive(Debug, Clone, Copy)]
@@ -72,85 +76,183 @@ pub struct Report {
     pub differences: Vec<Difference>,
 }
 
-/// Compares a window. `progress` is told how many transactions and payments have been looked at. Fails when the gateway
-/// or the database does not answer: half a comparison is none.
+/// Compares a window. `progress` is told how many transactions and payments have been looked at, and up to when. Fails when
+/// the gateway or the database does not answer: half a comparison is none.
 pub async fn compare(
     pool: &PgPool,
     gateway: &dyn Gateway,
     window: Window,
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64, DateTime<Utc>),
 ) -> anyhow::Result<Report> {
-    let mut report = Report::default();
-    let theirs = list(gateway, window, &mut report, &mut progress).await?;
-    let ours = booked(pool, &theirs, window).await?;
-    let keys: BTreeSet<&PaymentKey> = theirs.keys().chain(ours.keys()).collect();
-    for key in keys {
-        report.payments += 1;
-        progress(report.transactions + report.payments);
-        let listed = theirs.get(key).map(|moved| moved.sum_won);
-        let difference = match ours.get(key) {
-            None if listed == Some(0) => None,
-            None => Some(difference(Kind::UnknownToUs, key, None, listed.unwrap_or(0))),
-            Some(booked) => judge(gateway, key, booked, listed).await?,
-        };
-        report.differences.extend(difference);
+    let mut comparison = Comparison::default();
+    for slice in window.slices() {
+        let theirs = comparison.list(gateway, slice, &mut progress).await?;
+        comparison.settle(pool, theirs, slice).await?;
+        progress(comparison.looked_at(), slice.until);
     }
-    Ok(report)
+    comparison.ask_about_the_rest(pool, gateway, |looked_at| progress(looked_at, window.until)).await?;
+    Ok(comparison.report)
 }
 
-/// What moved of a payment in the window.
+impl Window {
+    /// The window in pieces that fit into memory, one after the other, in whole seconds.
+    fn slices(self) -> impl Iterator<Item = Self> {
+        let whole = |instant: DateTime<Utc>| instant.trunc_subsecs(0);
+        let (first, last) = (whole(self.from), whole(self.until));
+        let begin = std::iter::successors(Some(first), |begin| begin.checked_add_signed(SLICE));
+        begin.take_while(move |begin| *begin <= last).map(move |from| {
+            let until = from + (SLICE - TimeDelta::seconds(1));
+            Self { from, until: until.min(last) }
+        })
+    }
+}
+
+/// What moved of a payment.
 #[derive(Debug, Clone, Default)]
 struct Moved {
-    /// Captures less cancels, in won.
-    sum_won: i64,
+    /// Captures less cancels, in won, if the gateway listed any.
+    listed: Option<i64>,
     /// What the gateway was told it was for.
     order: String,
 }
 
-/// What moved per payment in the window.
-async fn list(
-    gateway: &dyn Gateway,
-    window: Window,
-    report: &mut Report,
-    progress: &mut impl FnMut(u64),
-) -> anyhow::Result<BTreeMap<PaymentKey, Moved>> {
-    let mut moved: BTreeMap<PaymentKey, Moved> = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let ask = List { from: window.from, until: window.until, after, limit: MAX_PAGE };
-        let (transactions, next) = match gateway.list(&ask).await {
-            ListAnswer::Page { transactions, next } => (transactions, next),
-            ListAnswer::Unknown { why } => bail!("the gateway's transactions cannot be listed: {why}"),
+impl Moved {
+    fn and(self, later: Self) -> Self {
+        let listed = match (self.listed, later.listed) {
+            (Some(earlier), Some(later)) => Some(earlier + later),
+            (earlier, later) => earlier.or(later),
         };
-        for transaction in transactions {
-            let of_payment = moved.entry(transaction.payment).or_default();
-            of_payment.order = transaction.order;
-            match transaction.kind {
-                TransactionKind::Capture => of_payment.sum_won += transaction.amount.0,
-                TransactionKind::Cancel => of_payment.sum_won -= transaction.amount.0,
-                TransactionKind::Other => {}
+        Self { listed, order: if later.order.is_empty() { self.order } else { later.order } }
+    }
+}
+
+type ByKey = BTreeMap<PaymentKey, Moved>;
+
+/// A comparison on its way, slice by slice. What adds up is forgotten; only what does not is kept until the end.
+#[derive(Debug, Default)]
+struct Comparison {
+    report: Report,
+    /// What does not add up so far: the rest may be in a later slice, or outside of the window.
+    open: ByKey,
+    /// What added up in the last slice. What we wrote down a little later than the gateway may lie in the next one.
+    settled: ByKey,
+}
+
+impl Comparison {
+    fn looked_at(&self) -> u64 {
+        self.report.transactions + self.report.payments
+    }
+
+    /// What moved per payment in a slice, as the gateway has it.
+    async fn list(
+        &mut self,
+        gateway: &dyn Gateway,
+        slice: Window,
+        progress: &mut impl FnMut(u64, DateTime<Utc>),
+    ) -> anyhow::Result<ByKey> {
+        let mut moved = ByKey::new();
+        let mut after = None;
+        loop {
+            let ask = List { from: slice.from, until: slice.until, after, limit: MAX_PAGE };
+            let (transactions, next) = match gateway.list(&ask).await {
+                ListAnswer::Page { transactions, next } => (transactions, next),
+                ListAnswer::Unknown { why } => bail!("the gateway's transactions cannot be listed: {why}"),
+            };
+            for transaction in transactions {
+                let of_payment = moved.entry(transaction.payment).or_default();
+                of_payment.order = transaction.order;
+                let sum = of_payment.listed.get_or_insert(0);
+                match transaction.kind {
+                    TransactionKind::Capture => *sum += transaction.amount.0,
+                    TransactionKind::Cancel => *sum -= transaction.amount.0,
+                    TransactionKind::Other => {}
+                }
+                self.report.transactions += 1;
             }
-            report.transactions += 1;
+            progress(self.looked_at(), slice.from);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(moved),
+            }
         }
-        progress(report.transactions);
-        match next {
+    }
+
+    /// Adds a slice to what is open, and forgets what adds up now.
+    async fn settle(&mut self, pool: &PgPool, mut theirs: ByKey, slice: Window) -> sqlx::Result<()> {
+        let before = std::mem::take(&mut self.settled);
+        for key in keys_moved(pool, slice).await? {
+            // What added up already needs no second look because we wrote it down in this slice.
+            if !before.contains_key(&key) {
+                theirs.entry(key).or_default();
+            }
+        }
+        let mut moved = ByKey::new();
+        for (key, now) in theirs {
+            let earlier = self.open.remove(&key).or_else(|| before.get(&key).cloned()).unwrap_or_default();
+            moved.insert(key, earlier.and(now));
+        }
+        let ours = booked(pool, &moved).await?;
+        for (key, moved) in moved {
+            let sum = ours.get(&key).and_then(counted);
+            if sum.is_some() && sum == moved.listed {
+                self.report.payments += u64::from(!before.contains_key(&key));
+                self.settled.insert(key, moved);
+            } else {
+                self.open.insert(key, moved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what did not add up within the window.
+    async fn ask_about_the_rest(
+        &mut self,
+        pool: &PgPool,
+        gateway: &dyn Gateway,
+        mut progress: impl FnMut(u64),
+    ) -> anyhow::Result<()> {
+        while !self.open.is_empty() {
+            let rest = match self.open.keys().nth(KEYS_AT_ONCE).cloned() {
+                Some(key) => self.open.split_off(&key),
+                None => ByKey::new(),
+            };
+            let some = std::mem::replace(&mut self.open, rest);
+            let ours = booked(pool, &some).await?;
+            for (key, moved) in &some {
+                self.report.payments += 1;
+                progress(self.looked_at());
+                let difference = match (ours.get(key), moved.listed) {
+                    (None, None | Some(0)) => None,
+                    (None, Some(listed)) => Some(difference(Kind::UnknownToUs, key, None, listed)),
+                    (Some(booked), listed) => judge(gateway, key, booked, listed).await?,
+                };
+                self.report.differences.extend(difference);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys of our payments and charges whose money moved in a slice.
+async fn keys_moved(pool: &PgPool, slice: Window) -> sqlx::Result<BTreeSet<PaymentKey>> {
+    let mut conn = pool.acquire().await?;
+    let (mut keys, mut after) = (BTreeSet::new(), None);
+    loop {
+        // The last second is included.
+        let span = (slice.from, slice.until + TimeDelta::seconds(1));
+        let page = card_movements::page(&mut conn, span, after, MOVEMENTS_AT_ONCE).await?;
+        keys.extend(page.keys);
+        match page.next {
             Some(next) => after = Some(next),
-            None => return Ok(moved),
+            None => return Ok(keys),
         }
     }
 }
 
-/// Our payments and charges under these keys, and those whose money moved in the window.
-async fn booked(
-    pool: &PgPool,
-    theirs: &BTreeMap<PaymentKey, Moved>,
-    window: Window,
-) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
+/// Our payments and charges under these keys.
+async fn booked(pool: &PgPool, theirs: &ByKey) -> sqlx::Result<BTreeMap<PaymentKey, Booked>> {
     let mut conn = pool.acquire().await?;
-    let mut keys: BTreeSet<PaymentKey> = theirs.keys().cloned().collect();
-    keys.extend(card_payments::keys_moved_between(&mut conn, window.from, window.until).await?);
-    keys.extend(booked_charges::keys_posted_between(&mut conn, window.from, window.until).await?);
-    let keys: Vec<PaymentKey> = keys.into_iter().collect();
+    let keys: Vec<PaymentKey> = theirs.keys().cloned().collect();
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
         found.extend(card_payments::by_keys(&mut conn, keys).await?);
@@ -164,6 +266,15 @@ async fn booked(
     Ok(found.into_iter().map(|booked| (booked.key.clone(), booked)).collect())
 }
 
+/// What we count of a payment, in won; nothing while it is not at its end.
+fn counted(booked: &Booked) -> Option<i64> {
+    match booked.status {
+        PaymentStatus::Captured if booked.open_refund.is_none() => Some(booked.amount.0 - booked.refunded.0),
+        PaymentStatus::Declined | PaymentStatus::Returned => Some(0),
+        _ => None,
+    }
+}
+
 /// A payment whose transactions do not add up within the window is asked for: the rest may lie outside of it.
 async fn judge(
     gateway: &dyn Gateway,
@@ -171,12 +282,8 @@ async fn judge(
     booked: &Booked,
     listed: Option<i64>,
 ) -> anyhow::Result<Option<Difference>> {
-    let ours = match booked.status {
-        PaymentStatus::Captured if booked.open_refund.is_none() => booked.amount.0 - booked.refunded.0,
-        PaymentStatus::Declined | PaymentStatus::Returned => 0,
-        _ => {
-            return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
-        }
+    let Some(ours) = counted(booked) else {
+        return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
     };
     if listed == Some(ours) {
         return Ok(None);

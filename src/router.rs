@@ -35,9 +35,8 @@ struct Api;
 /// What back ends and customers call.
 fn shops() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(orders::place, orders::list))
+        .routes(routes!(orders::place))
         .routes(routes!(orders::read))
-        .routes(routes!(events::follow))
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::extend))
         .routes(routes!(payments::pay))
@@ -49,10 +48,17 @@ fn shops() -> OpenApiRouter<App> {
         .routes(routes!(charges::pay))
         .routes(routes!(wallets::read_points))
         .routes(routes!(wallets::charge_points))
-        .routes(routes!(skus::put, skus::read))
         .routes(routes!(customers::read, customers::put))
-        .routes(routes!(popular::list))
         .routes(routes!(health::ready))
+}
+
+/// What they may wait for while orders go on: lists, the catalogue and streams.
+fn reads() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(orders::list))
+        .routes(routes!(events::follow))
+        .routes(routes!(skus::put, skus::read))
+        .routes(routes!(popular::list))
 }
 
 /// What operators call, behind the guard.
@@ -137,7 +143,7 @@ fn door() -> Router<App> {
 
 /// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    let (_, mut document) = shops().merge(operators()).split_for_parts();
+    let (_, mut document) = shops().merge(reads()).merge(operators()).split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document.components.get_or_insert_default().add_security_scheme("token", bearer);
     for path in document.paths.paths.values_mut() {
@@ -170,14 +176,17 @@ const COMMON_PROBLEMS: [(&str, &str); 9] = [
 
 /// Everything that the API's process serves.
 pub fn router(app: App) -> Router {
-    let guard = from_fn_with_state(app.clone(), rights::guard);
+    let (for_reads, for_operators) = (app.for_reads(), app.for_operators());
+    let guard = from_fn_with_state(for_operators.clone(), rights::guard);
     let (shops, _) = shops().split_for_parts();
+    let (reads, _) = reads().split_for_parts();
     let (operators, _) = operators().route_layer(guard.clone()).split_for_parts();
     let guarded = pages().into_iter().fold(Router::new(), |router, (path, page)| router.route(path, page));
     let console = guarded.route_layer(guard).merge(door()).route_layer(from_fn(console::finish));
     shops
-        .merge(operators)
-        .merge(console)
+        .with_state(app)
+        .merge(reads.with_state(for_reads))
+        .merge(operators.merge(console).with_state(for_operators))
         .merge(telemetry::routes())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
         .fallback(async || ApiError::NotFound)
@@ -186,5 +195,4 @@ pub fn router(app: App) -> Router {
         .layer(map_response(problem::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
         .layer(from_fn(observe::observe))
-        .with_state(app)
 }

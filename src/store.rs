@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use metrics::{counter, histogram};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::Invalid;
@@ -14,6 +14,7 @@ pub mod audit_results;
 pub mod backlog;
 pub mod booked_charges;
 pub mod card_charges;
+pub mod card_movements;
 pub mod card_payments;
 pub mod charges;
 pub mod cursors;
@@ -23,6 +24,7 @@ pub mod dead_letter_filter;
 pub mod dead_letter_lists;
 pub mod dead_letters;
 pub mod effects;
+pub mod encryption;
 pub mod events;
 pub mod feed;
 pub mod figures;
@@ -36,6 +38,7 @@ pub mod operator_actions;
 pub mod order_history;
 pub mod order_search;
 pub mod orders;
+pub mod overdue_holds;
 pub mod paused_pools;
 pub mod payments;
 pub mod queue_looks;
@@ -43,6 +46,7 @@ pub mod refundable;
 pub mod refunds;
 pub mod relay;
 pub mod replays;
+pub mod restored_log;
 pub mod sales;
 pub mod sessions;
 pub mod skus;
@@ -56,6 +60,11 @@ pub mod workers;
 
 /// Waiting for a connection longer than this is an outage for whoever asks.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A database that does not even answer to nothing within this time is away.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Whoever claims what was forgotten has this long to publish its message; then others may, should it have died meanwhile.
+const CLAIM_SECONDS: f64 = 30.0;
 
 /// The schema, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -63,8 +72,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 /// A pool that does not connect yet, so that a process can start before its database does. No statement may run or
 /// wait for a lock for long, and a transaction that its client forgot is ended by the server.
 pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
-    let options: PgConnectOptions = url.parse()?;
-    let options = options.application_name(name).options([
+    let options = encryption::options(url)?.application_name(name).options([
         ("statement_timeout", "5000"),
         ("lock_timeout", "4000"),
         ("idle_in_transaction_session_timeout", "10000"),
@@ -89,6 +97,8 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Before anybody writes into a database that was restored: whoever repairs it must know what was written since.
+        .after_connect(|conn, _| Box::pin(async move { restored_log::notice_on_connect(conn).await }))
         .connect_lazy_with(options))
 }
 
@@ -114,23 +124,58 @@ pub async fn within<T, E: From<sqlx::Error>>(
     }
 }
 
-/// Whether an error is about the data of the statement, rather than about the database being away, read-only, out
-/// of connections, deadlocked or not migrated yet. Only the former can be a message's fault.
-pub fn is_about_the_data(error: &sqlx::Error) -> bool {
+/// What an error of the database says about the work that met it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The database is away, read-only, full, out of connections or not migrated yet: nobody's fault.
+    Outage,
+    /// The database is there, and could not do this much in time, or with the memory and locks it has.
+    TooMuch,
+    /// Others wanted the same rows in another order, and this one had to give way.
+    Collision,
+    /// It is about the data of the statement.
+    Data,
+}
+
+/// Why a statement or a transaction failed.
+pub fn cause(error: &sqlx::Error) -> Cause {
     match error {
-        sqlx::Error::Database(database) => {
-            // SQLSTATE classes: 21 cardinality violation, 22 data exception, 23 integrity constraint violation, 54 program
-            // limit exceeded, such as a value too long for an index.
-            database
-                .code()
-                .is_some_and(|code| ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)))
-        }
+        sqlx::Error::Database(database) => database.code().map_or(Cause::Outage, |code| cause_of_code(&code)),
         sqlx::Error::Encode(_)
         | sqlx::Error::Decode(_)
         | sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::RowNotFound => true,
-        _ => false,
+        | sqlx::Error::RowNotFound => Cause::Data,
+        _ => Cause::Outage,
     }
+}
+
+fn cause_of_code(sqlstate: &str) -> Cause {
+    match sqlstate {
+        // query_canceled by statement_timeout, lock_not_available, out_of_memory (of shared memory for locks, too),
+        // configuration_limit_exceeded (temporary files), and the limits of idle and whole transactions.
+        "57014" | "55P03" | "53200" | "53400" | "25P03" | "25P04" => Cause::TooMuch,
+        // serialization_failure, deadlock_detected.
+        "40001" | "40P01" => Cause::Collision,
+        // Classes: 21 cardinality violation, 22 data exception, 23 integrity constraint violation, 54 program limit
+        // exceeded, such as a value too long for an index.
+        _ if ["21", "22", "23", "54"].iter().any(|class| sqlstate.starts_with(class)) => Cause::Data,
+        _ => Cause::Outage,
+    }
+}
+
+/// Whether an error is about the data of the statement. Only that can be a caller's fault.
+pub fn is_about_the_data(error: &sqlx::Error) -> bool {
+    cause(error) == Cause::Data
+}
+
+/// Whether [`within`] gave up waiting for an answer, which a slow transaction and a silent server have in common.
+pub fn ran_out_of_time(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
+}
+
+/// Whether the database answers at all.
+pub async fn answers(pool: &PgPool) -> bool {
+    within(pool, ANSWER_LIMIT, async |conn| conn.ping().await).await.is_ok()
 }
 
 /// How many migrations have been applied.
@@ -144,4 +189,23 @@ pub async fn applied_migrations(conn: &mut PgConnection) -> sqlx::Result<usize> 
 /// A value that was parsed when it was written; one that does not parse any more is an error of the database.
 fn decoded<T>(parsed: Result<T, Invalid>) -> sqlx::Result<T> {
     parsed.map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_slow_is_no_outage_and_an_outage_is_nobodys_fault() {
+        for sqlstate in ["57014", "55P03", "53200"] {
+            assert_eq!(cause_of_code(sqlstate), Cause::TooMuch, "{sqlstate}");
+        }
+        // Shutting down, read-only, disk full, too many connections, a table that is not there yet.
+        for sqlstate in ["57P01", "25006", "53100", "53300", "42P01"] {
+            assert_eq!(cause_of_code(sqlstate), Cause::Outage, "{sqlstate}");
+        }
+        assert_eq!(cause_of_code("40P01"), Cause::Collision);
+        assert_eq!(cause_of_code("23514"), Cause::Data);
+        assert_eq!(cause(&sqlx::Error::PoolTimedOut), Cause::Outage);
+    }
 }

@@ -90,11 +90,11 @@ pub fn metrics() -> &'static PrometheusHandle {
 /// Shows what this process is and how its connections are, at every look at its metrics.
 pub fn watch(
     program: &'static str,
-    pool: PgPool,
+    pools: Vec<PgPool>,
     broker_is_connected: impl Fn() -> bool + Send + Sync + 'static,
 ) {
     metrics();
-    vitals::watch(program, pool, Box::new(broker_is_connected));
+    vitals::watch(program, pools, Box::new(broker_is_connected));
 }
 
 /// `/livez` and `/metrics`, which every process serves.

@@ -87,6 +87,14 @@ own_folder() {
     die "$1 was made by another user; remove it or run this as that user"
 }
 
+# tls_files FOLDER copies the certificates in DIR/tls, if there are any, to where the server's user may read them.
+tls_files() {
+  [[ -d $DIR/tls ]] || return 1
+  own_folder "$1/tls"
+  install -m 600 "$DIR"/tls/{ca.pem,server.pem,server.key} "$1/tls/"
+  [[ $EUID -ne 0 ]] || chown -R "$NOBODY:$NOBODY" "$1/tls"
+}
+
 # write_file PATH replaces a file with stdin in one move, so that a reader never sees half of it.
 write_file() {
   cat >"$1.new"

@@ -56,6 +56,19 @@ postgres_options() {
   fi
 }
 
+# Whoever comes with TLS has to show a certificate of the same authority, but for the superuser who sets things up.
+postgres_tls() {
+  local folder=$DATA/postgres
+  tls_files "$folder" || return 0
+  OPTIONS+=(-c ssl=on -c "ssl_ca_file=$folder/tls/ca.pem" -c "ssl_cert_file=$folder/tls/server.pem"
+    -c "ssl_key_file=$folder/tls/server.key" -c "hba_file=$folder/tls/hba.conf")
+  write_file "$folder/tls/hba.conf" <<TEXT
+hostssl all postgres 127.0.0.1/32 trust
+hostssl all all 127.0.0.1/32 trust clientcert=verify-ca
+hostnossl all all 127.0.0.1/32 trust
+TEXT
+}
+
 postgres_launch() {
   local data
   data=$(postgres_data)
@@ -63,6 +76,7 @@ postgres_launch() {
   rm -f "$data/postmaster.pid"
   keep_port postgres.port
   postgres_options
+  postgres_tls
   spawn "$DIR/postgres.log" "$data" "${RUN_AS[@]}" env -i "PATH=$PATH" LC_ALL=C.UTF-8 \
     "$(postgres_bin)/postgres" -D "$data" -p "$PORT" "${OPTIONS[@]}"
 }

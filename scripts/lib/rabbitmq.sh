@@ -48,6 +48,17 @@ log.console.level = info
 log.console.use_colors = off
 log.file = false
 TEXT
+  if tls_files "$folder"; then
+    keep_port rabbitmq.port.tls
+    cat >>"$folder/rabbitmq.conf" <<TEXT
+listeners.ssl.1 = 127.0.0.1:$PORT
+ssl_options.cacertfile = $folder/tls/ca.pem
+ssl_options.certfile = $folder/tls/server.pem
+ssl_options.keyfile = $folder/tls/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+TEXT
+  fi
   # A storm of expiring holds passes the dead-letter worker in windows of this size; 32 is too few.
   write_file "$folder/advanced.config" <<<'[{rabbit,[{dead_letter_worker_consumer_prefetch,1000}]}].'
   write_file "$folder/enabled_plugins" <<<'[rabbitmq_management].'
@@ -134,6 +145,7 @@ rabbitmq_start() {
 rabbitmq_finish() {
   write_file "$DIR/rabbitmq.env" <<TEXT
 AMQP_URL=amqp://guest:guest@127.0.0.1:$(kept_port rabbitmq.port)/%2f
+AMQPS_URL=amqps://guest:guest@localhost:$(kept_port rabbitmq.port.tls)/%2f
 RABBITMQ_API=http://guest:guest@127.0.0.1:$(kept_port rabbitmq.port.api)/api
 TEXT
 }

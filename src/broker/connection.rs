@@ -10,7 +10,8 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::BrokerError;
+use super::address::Address;
+use super::{BrokerError, wire};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -22,16 +23,21 @@ pub struct Connector {
 }
 
 struct Inner {
-    url: String,
+    address: Address,
     name: String,
     connection: Mutex<Option<Connection>>,
 }
 
 impl Connector {
     /// A connector that shows as `name` in the broker's list of connections. Does not connect yet.
-    pub fn new(url: &str, name: &str) -> Self {
-        let inner = Inner { url: url.to_owned(), name: name.to_owned(), connection: Mutex::new(None) };
+    pub fn new(address: impl Into<Address>, name: &str) -> Self {
+        let inner = Inner { address: address.into(), name: name.to_owned(), connection: Mutex::new(None) };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// A connector to the same broker, which opens a connection of its own.
+    pub fn another(&self) -> Self {
+        Self::new(&self.inner.address, &self.inner.name)
     }
 
     /// A new channel, on a new connection if there is none that works.
@@ -45,7 +51,8 @@ impl Connector {
         *connection = None;
         let properties =
             ConnectionProperties::default().with_connection_name(self.inner.name.as_str().into());
-        let open = within(CONNECT_TIMEOUT, Connection::connect(&self.inner.url, properties)).await?;
+        let connecting = timeout(CONNECT_TIMEOUT, wire::connect(&self.inner.address, properties));
+        let open = connecting.await.map_err(|_| BrokerError::Timeout(CONNECT_TIMEOUT))??;
         let channel = within(CONNECT_TIMEOUT, open.create_channel()).await?;
         *connection = Some(open);
         Ok(channel)

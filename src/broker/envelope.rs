@@ -1,6 +1,7 @@
 //! What surrounds a body on its way: properties and headers.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lapin::BasicProperties;
@@ -8,14 +9,17 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use uuid::Uuid;
 
+use super::death::{DEAD_SUFFIX, Death};
 use super::delay::Rung;
-use super::topology::{DEAD, EVENTS, STRAIGHT_TO_QUEUE};
+use super::topology::{DEAD, EVENTS, STRAIGHT_TO_QUEUE, UNREADABLE};
 use crate::domain::ids::OrderId;
 use crate::message::{Command, Queue, encode};
 use crate::telemetry::trace_parent::TraceParent;
 
 /// How often a message was tried before. RabbitMQ 4 ignores a republished `x-death`, so the count is our own.
 pub const X_ATTEMPT: &str = "x-attempt";
+/// How often a message alone could not be done in time.
+pub const X_SLOW: &str = "x-slow";
 /// What kind of error made a message a dead letter.
 pub const X_ERROR_CLASS: &str = "x-error-class";
 /// That error in words.
@@ -28,7 +32,7 @@ pub const TRACEPARENT: &str = "traceparent";
 /// An error text longer than this is cut.
 const MAX_ERROR_CHARS: usize = 2_000;
 /// A trace context is 55 bytes; some vendors write more, nobody this much.
-const MAX_TRACE_BYTES: usize = 255;
+pub const MAX_TRACE_BYTES: usize = 255;
 
 /// A message to publish.
 #[derive(Debug, Clone)]
@@ -66,37 +70,60 @@ impl Outgoing {
         }
     }
 
-    /// The same message, but waiting on `rung` first.
-    pub fn after(self, rung: Rung) -> Self {
+    /// The same command, but on its queue's ladder first, one hop towards this delay.
+    pub fn after(self, delay: Duration) -> Self {
+        let rung = Rung::towards_name(&self.routing_key, delay);
         Self { exchange: rung.name().into(), ..self }
     }
 
-    /// A received message back to its queue after waiting on `rung`, counted as one more attempt.
-    pub fn retry(incoming: &Incoming, rung: Rung) -> Self {
-        Self::again(incoming, incoming.attempt + 1, rung)
+    /// A received message back to its queue after a while, counted as one more attempt.
+    pub fn retry(incoming: &Incoming, delay: Duration) -> Self {
+        Self::again(incoming, incoming.attempt + 1, delay)
     }
 
-    /// A received message back to its queue after waiting on `rung`, as one that was tried so often.
-    pub fn again(incoming: &Incoming, attempts: u32, rung: Rung) -> Self {
-        let attempt = i32::try_from(attempts).unwrap_or(i32::MAX);
-        let headers = incoming.headers_with([(X_ATTEMPT, AMQPValue::LongInt(attempt))]);
-        Self {
-            exchange: rung.name().into(),
-            routing_key: incoming.queue.clone(),
-            mandatory: true,
-            properties: incoming.kept_properties().with_headers(headers),
-            body: incoming.body.clone(),
+    /// A received message back to its queue by its ladder, as one that was tried so often: one hop towards this delay.
+    pub fn again(incoming: &Incoming, attempts: u32, delay: Duration) -> Self {
+        Self::back(incoming, (X_ATTEMPT, attempts), delay)
+    }
+
+    /// A received message back to its queue after a while, as one that alone was too slow once more.
+    pub fn slow(incoming: &Incoming, delay: Duration) -> Self {
+        Self::back(incoming, (X_SLOW, incoming.slow_tries + 1), delay)
+    }
+
+    fn back(incoming: &Incoming, (counter, count): (&str, u32), delay: Duration) -> Self {
+        let count = (counter, AMQPValue::LongInt(i32::try_from(count).unwrap_or(i32::MAX)));
+        if incoming.is_dead_letter() {
+            // No rung leads back to where dead letters are collected, and a dead letter must not come back to life: it goes
+            // to the end of the queue, so that others have their turn.
+            let Death { class, text, .. } = Death::of(incoming);
+            return Self {
+                exchange: STRAIGHT_TO_QUEUE.into(),
+                ..Self::kept(incoming, &class, &text, Some(count))
+            };
         }
+        let properties = incoming.kept_properties().with_headers(incoming.headers_with([count]));
+        let rung = Rung::towards_name(&incoming.queue, delay);
+        let (routing_key, body) = (incoming.queue.clone(), incoming.body.clone());
+        Self { exchange: rung.name().into(), routing_key, mandatory: true, properties, body }
     }
 
-    /// A received message set aside for a person, with the reason.
+    /// A received message set aside for a person, with the reason. What nobody can set aside is parked.
     pub fn dead(incoming: &Incoming, error_class: &str, error_text: &str) -> Self {
+        let exchange = if incoming.is_dead_letter() { UNREADABLE } else { DEAD };
+        Self { exchange: exchange.into(), ..Self::kept(incoming, error_class, error_text, None) }
+    }
+
+    fn kept(incoming: &Incoming, class: &str, text: &str, count: Option<(&str, AMQPValue)>) -> Self {
         // An error may quote the body; headers above the size of a frame would cost us the channel, again and again.
-        let error_text: String = error_text.chars().take(MAX_ERROR_CHARS).collect();
-        let headers = incoming.headers_with([
-            (X_ERROR_CLASS, long_string(error_class)),
-            (X_ERROR_TEXT, long_string(&error_text)),
+        let cut = |text: &str| -> String { text.chars().take(MAX_ERROR_CHARS).collect() };
+        let mut headers = incoming.headers_with([
+            (X_ERROR_CLASS, long_string(&cut(class))),
+            (X_ERROR_TEXT, long_string(&cut(text))),
         ]);
+        if let Some((name, count)) = count {
+            headers.insert(name.into(), count);
+        }
         Self {
             exchange: DEAD.into(),
             routing_key: incoming.queue.clone(),
@@ -130,6 +157,11 @@ impl Outgoing {
         }
     }
 
+    /// Where it goes: the queue, or the exchange before it.
+    pub(crate) fn target(&self) -> &str {
+        if self.exchange == STRAIGHT_TO_QUEUE { &self.routing_key } else { &self.exchange }
+    }
+
     /// A batch of facts for whoever listens; nobody listening is no fault.
     pub fn events(routing_key: &str, body: Vec<u8>, now: DateTime<Utc>) -> Self {
         Self {
@@ -139,6 +171,13 @@ impl Outgoing {
             properties: persistent(now).with_content_type("application/cloudevents-batch+json".into()),
             body,
         }
+    }
+}
+
+impl Outgoing {
+    /// Where it goes, for logs: its exchange and its key.
+    pub fn destination(&self) -> String {
+        format!("{}/{}", self.exchange, self.routing_key)
     }
 }
 
@@ -164,10 +203,16 @@ pub struct Replay<'a> {
 /// A message as it came from a queue.
 #[derive(Debug, Clone)]
 pub struct Incoming {
-    /// The queue it was read from, or for a dead letter the queue it died in.
+    /// The queue it was read from. Its routing key may be another: strangers bind and copy as they like.
     pub queue: String,
+    /// The key it was published with.
+    pub routing_key: String,
+    /// What acknowledges it.
+    pub delivery_tag: u64,
     /// Retries before this delivery.
     pub attempt: u32,
+    /// How often it could not be done in time alone before.
+    pub slow_tries: u32,
     /// Everything beside the body.
     pub properties: BasicProperties,
     /// The exact bytes.
@@ -175,15 +220,32 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Takes a delivery apart. A forged attempt count is no number of ours and counts as none.
-    pub fn new(delivery: Delivery) -> Self {
-        let queue = delivery.routing_key.to_string();
-        let mut incoming = Self { queue, attempt: 0, properties: delivery.properties, body: delivery.data };
-        incoming.attempt = match incoming.header(X_ATTEMPT) {
-            Some(AMQPValue::LongInt(attempt)) => u32::try_from(*attempt).unwrap_or(0),
-            _ => 0,
+    /// Takes a delivery of a queue apart. A forged count is no number of ours and counts as none.
+    pub fn new(delivery: Delivery, queue: &str) -> Self {
+        let mut incoming = Self {
+            queue: queue.to_owned(),
+            routing_key: delivery.routing_key.to_string(),
+            delivery_tag: delivery.delivery_tag,
+            attempt: 0,
+            slow_tries: 0,
+            properties: delivery.properties,
+            body: delivery.data,
         };
+        incoming.attempt = incoming.count(X_ATTEMPT);
+        incoming.slow_tries = incoming.count(X_SLOW);
         incoming
+    }
+
+    fn count(&self, header: &str) -> u32 {
+        match self.header(header) {
+            Some(AMQPValue::LongInt(count)) => u32::try_from(*count).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Whether it has died, and waits to be collected.
+    pub fn is_dead_letter(&self) -> bool {
+        self.queue.ends_with(DEAD_SUFFIX)
     }
 
     /// A header's value.
@@ -261,7 +323,7 @@ impl Incoming {
         let mut headers = FieldTable::default();
         for (name, value) in self.properties.headers().iter().flat_map(|headers| headers.inner()) {
             let keep = match (name.as_str(), value) {
-                (X_ATTEMPT | X_REPLAY, AMQPValue::LongInt(_)) => true,
+                (X_ATTEMPT | X_SLOW | X_REPLAY, AMQPValue::LongInt(_)) => true,
                 (TRACEPARENT, AMQPValue::LongString(trace)) => trace.as_bytes().len() <= MAX_TRACE_BYTES,
                 _ => false,
             };

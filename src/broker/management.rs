@@ -11,8 +11,10 @@ use hyper::{Method, Request, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::peers::client::{CallError, ClientError, HttpClient};
+use super::address::{Address, AddressError};
+use crate::peers::client::{CallError, HttpClient};
 use crate::peers::secret::Secret;
+use crate::peers::tls::TlsError;
 
 /// An answer about fifty queues has some 20 kB.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -28,11 +30,11 @@ pub enum ManagementSetupError {
     #[error("HOLDFAST_RABBITMQ_API is no address such as http://user:password@host:15672/api")]
     Url,
     /// The AMQP address makes no sense, which names the virtual host.
-    #[error("AMQP_URL is no address such as amqp://user:password@host/%2f")]
-    AmqpUrl,
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// TLS.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Tls(#[from] TlsError),
 }
 
 /// Why there is no answer.
@@ -106,9 +108,9 @@ pub struct Management {
 }
 
 impl Management {
-    /// The API at `url`, for the virtual host that `amqp_url` names.
-    pub fn new(url: &Secret, amqp_url: &str, timeout: Duration) -> Result<Self, ManagementSetupError> {
-        let amqp: lapin::uri::AMQPUri = amqp_url.parse().map_err(|_| ManagementSetupError::AmqpUrl)?;
+    /// The API at `url`, for the virtual host that `broker` names and with its authorities: it is the same server.
+    pub fn new(url: &Secret, broker: &Address, timeout: Duration) -> Result<Self, ManagementSetupError> {
+        let amqp = broker.uri()?;
         let (base, user, password) = take_apart(url.expose()).ok_or(ManagementSetupError::Url)?;
         let vhost = utf8_percent_encode(&amqp.vhost, NON_ALPHANUMERIC);
         let queues: Uri = format!("{base}/queues/{vhost}?columns={COLUMNS}")
@@ -118,7 +120,8 @@ impl Management {
         let mut authorization =
             HeaderValue::from_str(&format!("Basic {credentials}")).expect("base64 has only plain characters");
         authorization.set_sensitive(true);
-        Ok(Self { client: HttpClient::new(&queues, timeout, MAX_ANSWER_BYTES)?, queues, authorization })
+        let client = HttpClient::trusting(broker.tls(), &queues, timeout, MAX_ANSWER_BYTES)?;
+        Ok(Self { client, queues, authorization })
     }
 
     /// Every queue of the virtual host.
@@ -170,7 +173,8 @@ mod tests {
     #[test]
     fn no_error_tells_the_password() {
         let secret = Secret::from("http://guest:hush@ho st/api".to_owned());
-        let error = Management::new(&secret, "amqp://localhost/%2f", Duration::from_secs(1)).err().unwrap();
+        let error =
+            Management::new(&secret, &"amqp://localhost/%2f".into(), Duration::from_secs(1)).err().unwrap();
         assert!(!format!("{error} {error:?}").contains("hush"));
     }
 

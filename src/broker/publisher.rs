@@ -2,14 +2,19 @@
 //!
 //! Many publishes are in flight at once: awaiting each confirm before the next write would be a third slower and
 //! cost the client several times the work.
+//!
+//! A message that is refused after a second of nothing but refusals is tried once more on a connection of its own. If it
+//! is taken there, that connection takes over: the channel was bound to a node that is gone.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, PublisherConfirm};
+use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -17,6 +22,7 @@ use tracing::{info, warn};
 use super::BrokerError;
 use super::connection::{Connector, within};
 use super::envelope::Outgoing;
+use super::refusals::{Cause, Refusals, Refused};
 use crate::retry::Backoff;
 
 /// Publishes waiting for their confirm; further ones wait in line.
@@ -25,8 +31,8 @@ const MAX_WAITING: usize = 4_096;
 const MAX_TAKEN_AT_ONCE: usize = 256;
 const RECONNECT_CEILING: Duration = Duration::from_secs(2);
 
-/// Why a message is not in the broker's keeping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why a message is not in the broker's keeping. The last ones matter most where several messages failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum PublishError {
     /// The queue is at its limit.
     #[error("the queue is full")]
@@ -60,6 +66,7 @@ struct Job {
 pub struct Publisher {
     jobs: mpsc::Sender<Job>,
     connected: watch::Receiver<bool>,
+    refusals: Arc<Mutex<Refusals>>,
 }
 
 impl Publisher {
@@ -67,13 +74,25 @@ impl Publisher {
     pub fn start(connector: Connector, confirm_timeout: Duration) -> Self {
         let (jobs, queue) = mpsc::channel(MAX_WAITING);
         let (status, connected) = watch::channel(false);
-        tokio::spawn(run(connector, queue, status, confirm_timeout));
-        Self { jobs, connected }
+        let refusals = Arc::<Mutex<Refusals>>::default();
+        tokio::spawn(run(connector, queue, status, refusals.clone(), confirm_timeout));
+        Self { jobs, connected, refusals }
     }
 
     /// Whether there is a channel to publish on right now.
     pub fn is_connected(&self) -> bool {
         *self.connected.borrow()
+    }
+
+    /// What the broker does not take right now.
+    pub fn refused(&self) -> Vec<Refused> {
+        locked(&self.refusals).now(Instant::now())
+    }
+
+    /// Whether messages are taken, as far as can be known. A full queue is no reason to say no: it says so itself, and
+    /// the others take theirs.
+    pub fn is_accepting(&self) -> bool {
+        self.is_connected() && self.refused().iter().all(|refused| refused.cause == Cause::Full)
     }
 
     /// Waits until there is a channel.
@@ -89,28 +108,46 @@ impl Publisher {
         confirmed.await.unwrap_or(Err(PublishError::Unavailable))
     }
 
-    /// Publishes all messages together; the first failure is returned.
+    /// Publishes all messages together, and says of each whether it is in the broker's keeping.
+    pub async fn publish_each(&self, messages: Vec<Outgoing>) -> Vec<Result<(), PublishError>> {
+        join_all(messages.into_iter().map(|message| self.publish(message))).await
+    }
+
+    /// [`publish_each`](Self::publish_each), for whoever gives all of them again if one fails; the first failure is
+    /// returned.
     pub async fn publish_all(&self, messages: Vec<Outgoing>) -> Result<(), PublishError> {
-        try_join_all(messages.into_iter().map(|message| self.publish(message))).await.map(drop)
+        self.publish_each(messages).await.into_iter().collect()
     }
 }
 
+/// No code that holds the lock can panic, and what is inside is whole after every line.
+fn locked(refusals: &Mutex<Refusals>) -> std::sync::MutexGuard<'_, Refusals> {
+    refusals.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn run(
-    connector: Connector,
+    mut connector: Connector,
     mut jobs: mpsc::Receiver<Job>,
     status: watch::Sender<bool>,
+    refusals: Arc<Mutex<Refusals>>,
     confirm_timeout: Duration,
 ) {
     while let Some(channel) = connect(&connector, &mut jobs).await {
         info!("publishing channel open");
         status.send_replace(true);
-        let ended = publish_until_broken(&channel, &mut jobs, confirm_timeout).await;
+        let mut line =
+            Line { connector, channel, generation: 0, refusals: refusals.clone(), confirm_timeout };
+        let ended = line.publish_until_broken(&mut jobs).await;
+        connector = line.connector;
         status.send_replace(false);
         if let Ended::NoMoreJobs = ended {
             break;
         }
         // What was in flight is answered "not confirmed" by being dropped; its sender decides.
         warn!("publishing channel lost, opening a new one");
+        // On a connection of its own, which a balancer may lead to another node.
+        let fresh = connector.another();
+        close(std::mem::replace(&mut connector, fresh), Duration::ZERO);
     }
     connector.close().await;
 }
@@ -150,37 +187,168 @@ enum Ended {
     Broken,
 }
 
-async fn publish_until_broken(
-    channel: &Channel,
-    jobs: &mut mpsc::Receiver<Job>,
+/// What the broker said to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Taken,
+    /// It came back: no queue is bound for it.
+    Returned,
+    Refused,
+    /// Nothing in time.
+    Silence,
+    /// The channel is gone.
+    Lost,
+}
+
+/// A message and the answer to it, on which of the line's channels.
+struct Answered {
+    job: Job,
+    answer: Answer,
+    generation: u32,
+}
+
+/// A message that was tried on a connection of its own.
+struct Trial {
+    job: Job,
+    answer: Answer,
+    connector: Connector,
+    channel: Option<Channel>,
+}
+
+/// The channel that is published on, and its successors.
+struct Line {
+    connector: Connector,
+    channel: Channel,
+    generation: u32,
+    refusals: Arc<Mutex<Refusals>>,
     confirm_timeout: Duration,
-) -> Ended {
-    let mut in_flight = FuturesUnordered::new();
-    let mut taken = Vec::with_capacity(MAX_TAKEN_AT_ONCE);
-    loop {
-        tokio::select! {
-            count = jobs.recv_many(&mut taken, MAX_TAKEN_AT_ONCE), if in_flight.len() < MAX_IN_FLIGHT => {
-                if count == 0 {
-                    while in_flight.next().await.is_some() {}
-                    return Ended::NoMoreJobs;
+}
+
+impl Line {
+    async fn publish_until_broken(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Ended {
+        let mut in_flight = FuturesUnordered::new();
+        // One at a time.
+        let mut trials = FuturesUnordered::new();
+        let mut taken = Vec::with_capacity(MAX_TAKEN_AT_ONCE);
+        loop {
+            tokio::select! {
+                count = jobs.recv_many(&mut taken, MAX_TAKEN_AT_ONCE), if in_flight.len() < MAX_IN_FLIGHT => {
+                    if count == 0 {
+                        while let Some(answered) = in_flight.next().await {
+                            self.conclude(answered, false);
+                        }
+                        return Ended::NoMoreJobs;
+                    }
+                    // Each write is handed to another thread, so they are handed over in order first and awaited
+                    // together then. A blocked connection makes the writes themselves hang.
+                    let writes = try_join_all(taken.iter().map(|job| write(&self.channel, &job.message)));
+                    let confirms = match timeout(self.confirm_timeout, writes).await {
+                        Ok(Ok(confirms)) => confirms,
+                        not_written => {
+                            let answer = if not_written.is_err() { Answer::Silence } else { Answer::Lost };
+                            taken.drain(..).for_each(|job| self.answer(job, answer));
+                            return Ended::Broken;
+                        }
+                    };
+                    for (job, confirm) in taken.drain(..).zip(confirms) {
+                        in_flight.push(settle(job, confirm, self.generation, self.confirm_timeout));
+                    }
                 }
-                // Each write is handed to another thread, so they are handed over in order first and awaited
-                // together then. A blocked connection makes the writes themselves hang.
-                let writes = try_join_all(taken.iter().map(|job| write(channel, &job.message)));
-                let Ok(Ok(confirms)) = timeout(confirm_timeout, writes).await else {
-                    return Ended::Broken;
-                };
-                for (job, confirm) in taken.drain(..).zip(confirms) {
-                    in_flight.push(settle(confirm, job.done, confirm_timeout));
+                Some(answered) = in_flight.next() => {
+                    let is_broken = matches!(answered.answer, Answer::Silence | Answer::Lost)
+                        && answered.generation == self.generation;
+                    if let Some(job) = self.conclude(answered, trials.is_empty()) {
+                        trials.push(attempt(self.connector.another(), job, self.confirm_timeout));
+                    }
+                    if is_broken {
+                        return Ended::Broken;
+                    }
                 }
-            }
-            Some(usable) = in_flight.next() => {
-                if !usable {
-                    return Ended::Broken;
-                }
+                Some(trial) = trials.next() => self.judge(trial),
             }
         }
     }
+
+    /// Tells the sender, or gives the message back to be tried elsewhere.
+    fn conclude(&self, Answered { job, answer, .. }: Answered, may_try: bool) -> Option<Job> {
+        if answer == Answer::Refused
+            && may_try
+            && locked(&self.refusals).wants_trial(job.message.target(), Instant::now())
+        {
+            return Some(job);
+        }
+        self.answer(job, answer);
+        None
+    }
+
+    /// What a message on a connection of its own came to. Where it was taken, the others follow.
+    fn judge(&mut self, Trial { job, answer, connector, channel }: Trial) {
+        let target = job.message.target().to_owned();
+        match (answer, channel) {
+            (Answer::Taken | Answer::Returned, Some(channel)) => {
+                warn!(target, "refused here and taken on a new connection, which takes over");
+                self.channel = channel;
+                self.generation += 1;
+                close(std::mem::replace(&mut self.connector, connector), self.confirm_timeout);
+            }
+            (answer, _) => {
+                warn!(target, ?answer, "refused here, and not taken on a new connection either");
+                let cause = if answer == Answer::Refused { Cause::Full } else { Cause::Trouble };
+                locked(&self.refusals).found(&target, Instant::now(), cause);
+                close(connector, Duration::ZERO);
+            }
+        }
+        self.answer(job, answer);
+    }
+
+    fn answer(&self, job: Job, answer: Answer) {
+        let target = job.message.target();
+        let mut refusals = locked(&self.refusals);
+        let result = match answer {
+            Answer::Taken | Answer::Returned => {
+                refusals.taken(target);
+                if answer == Answer::Taken { Ok(()) } else { Err(PublishError::Unroutable) }
+            }
+            Answer::Refused => match refusals.refused(target, Instant::now()) {
+                Cause::Full => Err(PublishError::Full),
+                Cause::Trouble => Err(PublishError::Unavailable),
+            },
+            Answer::Silence => {
+                refusals.found(target, Instant::now(), Cause::Trouble);
+                Err(PublishError::Unavailable)
+            }
+            Answer::Lost => Err(PublishError::Unavailable),
+        };
+        drop(refusals);
+        if let Err(error) = result {
+            let queue = target.to_owned();
+            counter!("holdfast_broker_refusals_total", "queue" => queue, "reason" => error.label())
+                .increment(1);
+        }
+        // A sender that no longer waits has given up on the answer, not on the message.
+        let _ = job.done.send(result);
+    }
+}
+
+/// Closes a connection that is not published on any more, once what is in flight there is answered or given up.
+fn close(connector: Connector, after: Duration) {
+    tokio::spawn(async move {
+        tokio::time::sleep(after).await;
+        connector.close().await;
+    });
+}
+
+/// Publishes one message on a connection of its own.
+async fn attempt(connector: Connector, job: Job, limit: Duration) -> Trial {
+    let channel = open(&connector).await.ok();
+    let answer = match &channel {
+        None => Answer::Silence,
+        Some(channel) => match timeout(limit, write(channel, &job.message)).await {
+            Ok(Ok(confirm)) => answer_to(confirm, limit).await,
+            _ => Answer::Silence,
+        },
+    };
+    Trial { job, answer, connector, channel }
 }
 
 async fn write(channel: &Channel, message: &Outgoing) -> lapin::Result<PublisherConfirm> {
@@ -196,22 +364,17 @@ async fn write(channel: &Channel, message: &Outgoing) -> lapin::Result<Publisher
         .await
 }
 
-/// Waits for a confirm and tells the sender. Returns whether the channel can be used further.
-async fn settle(
-    confirm: PublisherConfirm,
-    done: oneshot::Sender<Result<(), PublishError>>,
-    limit: Duration,
-) -> bool {
-    let (result, usable) = match timeout(limit, confirm).await {
-        Ok(Ok(Confirmation::Ack(None))) => (Ok(()), true),
+async fn settle(job: Job, confirm: PublisherConfirm, generation: u32, limit: Duration) -> Answered {
+    Answered { job, answer: answer_to(confirm, limit).await, generation }
+}
+
+async fn answer_to(confirm: PublisherConfirm, limit: Duration) -> Answer {
+    match timeout(limit, confirm).await {
+        Ok(Ok(Confirmation::Ack(None))) => Answer::Taken,
         // A mandatory message that no queue takes comes back together with an ack.
-        Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested)) => {
-            (Err(PublishError::Unroutable), true)
-        }
-        Ok(Ok(Confirmation::Nack(_))) => (Err(PublishError::Full), true),
-        Ok(Err(_)) | Err(_) => (Err(PublishError::Unavailable), false),
-    };
-    // A sender that no longer waits has given up on the answer, not on the message.
-    let _ = done.send(result);
-    usable
+        Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested)) => Answer::Returned,
+        Ok(Ok(Confirmation::Nack(_))) => Answer::Refused,
+        Ok(Err(_)) => Answer::Lost,
+        Err(_) => Answer::Silence,
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 use serde_json::{Value, json};
 
 use super::BrokerError;
-use super::connection::within;
+use super::connection::{Connector, within};
+use super::death::DEAD_SUFFIX;
 use super::delay::Rung;
 use crate::message::Queue;
 
@@ -21,7 +22,8 @@ pub const STRAIGHT_TO_QUEUE: &str = "";
 pub const EVENTS: &str = "events";
 /// Where dead letters pass on their way to the table.
 pub const DEAD: &str = "dead";
-/// Takes what `commands` cannot route: one unroutable message would wedge a delay rung for everyone.
+/// Takes what `commands` and `dead` cannot route: one unroutable message would wedge a delay rung for everyone, or keep
+/// the broker from setting others of its queue aside.
 const UNROUTABLE: &str = "unroutable";
 /// The queue behind it.
 pub const UNROUTABLE_DEAD: &str = "unroutable.dead";
@@ -73,7 +75,7 @@ enum Argument {
 
 /// The queue in which the dead letters of `queue` wait to be collected.
 pub fn dead_queue(queue: Queue) -> String {
-    format!("{queue}.dead")
+    format!("{queue}{DEAD_SUFFIX}")
 }
 
 /// Every queue of dead letters.
@@ -87,7 +89,7 @@ impl Topology {
         let mut topology = Self { exchanges: vec![], queues: vec![], bindings: vec![] };
         topology.exchange(COMMANDS, ExchangeKind::Topic, Some(UNROUTABLE));
         topology.exchange(EVENTS, ExchangeKind::Topic, None);
-        topology.exchange(DEAD, ExchangeKind::Direct, None);
+        topology.exchange(DEAD, ExchangeKind::Direct, Some(UNROUTABLE));
         topology.exchange(UNROUTABLE, ExchangeKind::Fanout, None);
         topology.exchange(UNREADABLE, ExchangeKind::Fanout, None);
 
@@ -110,8 +112,23 @@ impl Topology {
         topology
     }
 
-    /// Declares everything; what is there already and the same is left as it is.
-    pub async fn declare(&self, channel: &Channel) -> Result<(), BrokerError> {
+    /// Declares everything; what is there already and the same is left as it is. The exchange of dead letters that the
+    /// version before declared routes only names of queues, and is replaced: what the broker cannot set aside meanwhile
+    /// it keeps, and tries again.
+    pub async fn declare(&self, connector: &Connector) -> Result<(), BrokerError> {
+        match self.declare_on(&connector.channel().await?).await {
+            Err(error) if is_declared_otherwise(&error, DEAD) => {
+                // The broker has closed the channel to say so.
+                let channel = connector.channel().await?;
+                let options = ExchangeDeleteOptions::default();
+                within(DECLARE_TIMEOUT, channel.exchange_delete(DEAD.into(), options)).await?;
+                self.declare_on(&channel).await
+            }
+            declared => declared,
+        }
+    }
+
+    async fn declare_on(&self, channel: &Channel) -> Result<(), BrokerError> {
         for exchange in &self.exchanges {
             let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
             let mut arguments = FieldTable::default();
@@ -225,6 +242,15 @@ impl Argument {
             Self::Number(number) => json!(number),
         }
     }
+}
+
+/// Whether an exchange is there with other arguments.
+fn is_declared_otherwise(error: &BrokerError, exchange: &str) -> bool {
+    const PRECONDITION_FAILED: u16 = 406;
+    let BrokerError::Protocol(error) = error else { return false };
+    let lapin::ErrorKind::ProtocolError(said) = error.kind() else { return false };
+    said.get_id() == PRECONDITION_FAILED
+        && said.get_message().as_str().contains(&format!("exchange '{exchange}'"))
 }
 
 fn kind_name(kind: &ExchangeKind) -> &str {

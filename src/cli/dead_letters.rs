@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
-use holdfast::config::{DatabaseConfig, DeadLetterConfig};
+use holdfast::config::{AmqpConfig, DatabaseConfig, DeadLetterConfig};
 use holdfast::ops::dead_letters::edit::{self, Edited};
 use holdfast::ops::dead_letters::export::{Export, Format};
 use holdfast::ops::dead_letters::{DeadLetterError, detail};
@@ -107,9 +107,8 @@ struct EditArguments {
     json: bool,
     #[command(flatten)]
     config: DeadLetterConfig,
-    /// RabbitMQ
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: String,
+    #[command(flatten)]
+    amqp: AmqpConfig,
     #[command(flatten)]
     actor: ActorArguments,
 }
@@ -201,7 +200,7 @@ async fn edit(pool: &PgPool, arguments: EditArguments) -> anyhow::Result<()> {
     let edited = if arguments.dry_run {
         edit::preview(&mut *pool.acquire().await?, arguments.id, &body).await?
     } else {
-        let connector = Connector::new(&arguments.amqp_url, "holdfast-dead-letters");
+        let connector = Connector::new(&arguments.amqp.address()?, "holdfast-dead-letters");
         let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
         tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
             .await

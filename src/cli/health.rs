@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast::config::{DatabaseConfig, ManagementConfig};
+use holdfast::config::{AmqpConfig, DatabaseConfig, ManagementConfig};
 use holdfast::ops::health::{self, HealthView, Verdict};
 use holdfast::ops::queues::Inspector;
 use holdfast::terminal::printable;
@@ -13,9 +13,8 @@ use holdfast::terminal::printable;
 pub(super) struct HealthArguments {
     #[command(flatten)]
     database: DatabaseConfig,
-    /// RabbitMQ
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: String,
+    #[command(flatten)]
+    amqp: AmqpConfig,
     #[command(flatten)]
     management: ManagementConfig,
     /// JSON instead of text
@@ -26,11 +25,11 @@ pub(super) struct HealthArguments {
 /// Exit 1 if anything is not well.
 pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-health")?;
-    let inspector = Inspector::new(&arguments.amqp_url, &arguments.management)?;
+    let inspector = Inspector::new(&arguments.amqp.address()?, &arguments.management)?;
     let facts = async { health::facts(&mut *pool.acquire().await?).await };
     let (facts, queues) = tokio::join!(facts, inspector.look());
     inspector.close().await;
-    let view = facts.context("cannot ask PostgreSQL")?.with_queues(queues);
+    let view = facts.context("cannot ask PostgreSQL")?.with_broker(queues, vec![]);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
-use holdfast::config::DatabaseConfig;
+use holdfast::config::{AmqpConfig, DatabaseConfig};
 use holdfast::domain::card::Stated;
 use holdfast::domain::ids::{CommandId, IdempotencyKey, OrderId, SkuCode};
 use holdfast::domain::items::Quantity;
@@ -149,9 +149,8 @@ struct DoingArguments {
     /// JSON instead of text
     #[arg(long)]
     json: bool,
-    /// RabbitMQ
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: String,
+    #[command(flatten)]
+    amqp: AmqpConfig,
 }
 
 impl DoingArguments {
@@ -164,7 +163,7 @@ impl DoingArguments {
     }
 
     async fn publisher(&self) -> anyhow::Result<Publisher> {
-        let connector = Connector::new(&self.amqp_url, "holdfast-orders");
+        let connector = Connector::new(&self.amqp.address()?, "holdfast-orders");
         let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
         tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
             .await
@@ -190,7 +189,7 @@ pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-orders")?;
     match arguments.command {
         OrderCommand::Search { filter, json } => {
-            let page = orders::search(&mut *pool.acquire().await?, &filter.into()).await?;
+            let page = orders::search(&mut *pool.begin().await?, &filter.into()).await?;
             if json { println!("{}", serde_json::to_string_pretty(&page)?) } else { print_page(&page) }
         }
         OrderCommand::Show { id, json } => {

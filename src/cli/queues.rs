@@ -4,16 +4,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast::config::{DatabaseConfig, ManagementConfig};
+use holdfast::config::{AmqpConfig, DatabaseConfig, ManagementConfig};
 use holdfast::ops::queues::{self, Inspector, QueuesView, Source};
 
 #[derive(Args)]
 pub(super) struct QueueArguments {
     #[command(flatten)]
     database: DatabaseConfig,
-    /// RabbitMQ
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: String,
+    #[command(flatten)]
+    amqp: AmqpConfig,
     #[command(flatten)]
     management: ManagementConfig,
     /// Also delay rungs and queues in which nothing is
@@ -27,7 +26,7 @@ pub(super) struct QueueArguments {
 /// Exit 1 if the broker does not answer.
 pub(super) async fn run(arguments: QueueArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-queues")?;
-    let inspector = Inspector::new(&arguments.amqp_url, &arguments.management)?;
+    let inspector = Inspector::new(&arguments.amqp.address()?, &arguments.management)?;
     let ages = async { queues::ages(&mut *pool.acquire().await?).await };
     let (view, ages) = tokio::join!(inspector.look(), ages);
     inspector.close().await;

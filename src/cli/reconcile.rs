@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::Args;
+use holdfast::broker::address::Address;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
-use holdfast::config::DatabaseConfig;
+use holdfast::config::{AmqpConfig, DatabaseConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::message::{ChargeWallet, ResolvePayment, ResolveRefund, Version};
 use holdfast::reconcile::{self, Difference, Report, Window};
@@ -37,9 +38,9 @@ pub(super) struct ReconcileArguments {
     /// Have the payments that differ, or are still open, asked for again
     #[arg(long, requires = "amqp_url")]
     fix: bool,
-    /// RabbitMQ, for `--fix`
-    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
-    amqp_url: Option<String>,
+    /// For `--fix`
+    #[command(flatten)]
+    amqp: Option<AmqpConfig>,
 }
 
 /// Compares; exit 1 if anything differs.
@@ -49,9 +50,13 @@ pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCod
     let pool = super::pool(&arguments.database, "holdfast-reconcile")?;
     let window = Window { from: arguments.from, until: arguments.to };
     // Shown on a terminal only; a log or a pipe gets the result alone.
-    let style = "{spinner} {human_pos} transactions and payments compared ({elapsed})";
+    let style = "{spinner} {human_pos} transactions and payments compared, up to {msg} ({elapsed})";
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
-    let compared = reconcile::compare(&pool, gateway.as_ref(), window, |count| bar.set_position(count)).await;
+    let progress = |looked_at, until: DateTime<Utc>| {
+        bar.set_message(until.format("%Y-%m-%d %H:%M UTC").to_string());
+        bar.set_position(looked_at);
+    };
+    let compared = reconcile::compare(&pool, gateway.as_ref(), window, progress).await;
     bar.finish_and_clear();
     let report = compared?;
     if arguments.json {
@@ -59,8 +64,8 @@ pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCod
     } else {
         print(&report);
     }
-    if let (true, Some(amqp_url)) = (arguments.fix, &arguments.amqp_url) {
-        let asked = fix(amqp_url, &report.differences).await?;
+    if let (true, Some(amqp)) = (arguments.fix, &arguments.amqp) {
+        let asked = fix(&amqp.address()?, &report.differences).await?;
         eprintln!(
             "{asked} payments and charges are asked for again; reconcile later to see what came of it."
         );
@@ -94,11 +99,11 @@ fn print(report: &Report) {
 }
 
 /// Has the gateway asked about each payment and charge we know. Returns for how many.
-async fn fix(amqp_url: &str, differences: &[Difference]) -> anyhow::Result<usize> {
+async fn fix(broker: &Address, differences: &[Difference]) -> anyhow::Result<usize> {
     let now = clock::now();
     let messages: Vec<Outgoing> =
         differences.iter().filter_map(|difference| hurry(difference, now)).collect();
-    let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-reconcile"), CONFIRM_TIMEOUT);
+    let publisher = Publisher::start(Connector::new(broker, "holdfast-reconcile"), CONFIRM_TIMEOUT);
     tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
         .await
         .context("cannot reach RabbitMQ")?;

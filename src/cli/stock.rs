@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args, Subcommand};
 use holdfast::config::{DatabaseConfig, TimeZoneConfig};
 use holdfast::domain::ids::{IdempotencyKey, SkuCode};
+use holdfast::http::views::SkuView;
 use holdfast::ops::reason::Reason;
 use holdfast::ops::rights::Actor;
 use holdfast::ops::stock::view::{SkuDetail, StockPage};
@@ -140,7 +141,12 @@ fn print_page(page: &StockPage) {
     println!("{:24}  {:>10}  {:>10}  {:>10}  name", "sku", "on hand", "reserved", "available");
     for sku in &page.skus {
         let (code, name) = (&sku.sku, printable(&sku.name));
-        println!("{code:24}  {:>10}  {:>10}  {:>10}  {name}", sku.on_hand, sku.reserved, sku.available);
+        println!(
+            "{code:24}  {:>10}  {:>10}  {:>10}  {name}",
+            sku.on_hand,
+            sku.reserved,
+            available(sku, ">=")
+        );
     }
     println!("{} SKUs", page.skus.len());
     if let Some(next) = &page.next {
@@ -148,17 +154,25 @@ fn print_page(page: &StockPage) {
     }
 }
 
+/// How many units the next buyer can have, after a word where there may be more.
+fn available(sku: &SkuView, at_least: &str) -> String {
+    format!("{}{}", if sku.available_is_at_least { at_least } else { "" }, sku.available)
+}
+
 fn print_sku(detail: &SkuDetail) {
     let (sku, sales) = (&detail.sku, detail.sales);
     println!("sku         {} ({})", sku.sku, printable(&sku.name));
     println!("on hand     {}", sku.on_hand);
     println!("reserved    {}", sku.reserved);
-    println!("available   {}", sku.available);
+    println!("available   {}", available(sku, "at least "));
     println!(
         "sold        {} today, {} in 7 days, {} in 30 days",
         sales.today, sales.last_7_days, sales.last_30_days
     );
     println!("\nlive holds");
+    if detail.holds_may_be_more {
+        println!("(the shop has very many; only those that fall due first were looked through)");
+    }
     for hold in &detail.holds {
         let customer = printable(&hold.customer);
         println!(

@@ -12,8 +12,9 @@ use serde::Serialize;
 use crate::domain::ids::{CommandId, CustomerId, OrderId, SkuCode};
 use crate::domain::money::Won;
 use crate::domain::notice::{Matter, Notice};
-use crate::peers::client::{ClientError, HttpClient};
+use crate::peers::client::HttpClient;
 use crate::peers::secret::Secret;
+use crate::peers::tls::TlsError;
 use crate::peers::webhook::{InvalidSecret, WebhookSecrets};
 
 /// Nobody reads the answer beyond its status.
@@ -35,7 +36,7 @@ pub enum ReportSetupError {
     Secret(#[from] InvalidSecret),
     /// There can be no client.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Tls(#[from] TlsError),
 }
 
 /// Why a report was not taken.

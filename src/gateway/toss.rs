@@ -21,8 +21,9 @@ use super::port::{
     WebhookEvent, Why,
 };
 use crate::domain::gateway::{CallKey, GatewayOrderId, PaymentKey, is_plain};
-use crate::peers::client::{Answer, ClientError, HttpClient};
+use crate::peers::client::{Answer, HttpClient};
 use crate::peers::secret::Secret;
+use crate::peers::tls::TlsError;
 use crate::peers::webhook::{WebhookError, WebhookSecrets, id_header};
 
 /// The largest answer read: a full page of transactions is a few megabytes.
@@ -56,7 +57,7 @@ pub enum TossError {
     SecretKey,
     /// There can be no client.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Tls(#[from] TlsError),
 }
 
 /// Toss Payments.

@@ -1,4 +1,4 @@
-//! What every handler shares, and its two ways to the database.
+//! What every handler shares, and its two ways to the database, on the connections of those it works for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::auth::Tokens;
 use super::error::ApiError;
+use super::pools::Pools;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::config::DEFAULT_TIME_ZONE;
@@ -28,6 +29,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
 /// The state of the API process.
 #[derive(Clone)]
 pub struct App {
+    pools: Pools,
+    /// The one of the pools that this handler uses.
     pool: PgPool,
     /// Where commands go.
     pub publisher: Publisher,
@@ -53,7 +56,7 @@ pub struct App {
 impl App {
     /// An API over these servers.
     pub fn new(
-        pool: PgPool,
+        pools: impl Into<Pools>,
         publisher: Publisher,
         watch: Watch,
         gateway: Option<Arc<dyn Gateway>>,
@@ -63,8 +66,10 @@ impl App {
         let time_zone = DEFAULT_TIME_ZONE;
         let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
         let may_edit_dead_letters = false;
+        let pools = pools.into();
         Self {
-            pool,
+            pool: pools.buyers.clone(),
+            pools,
             publisher,
             tokens,
             watch,
@@ -76,6 +81,16 @@ impl App {
             stop,
             requested,
         }
+    }
+
+    /// The same API for handlers that read lists: on connections which buyers' orders do not need.
+    pub fn for_reads(&self) -> Self {
+        Self { pool: self.pools.reads.clone(), ..self.clone() }
+    }
+
+    /// The same API for operators, on connections of their own.
+    pub fn for_operators(&self) -> Self {
+        Self { pool: self.pools.operators.clone(), ..self.clone() }
     }
 
     /// The same API, where operators may change the bodies of dead letters.

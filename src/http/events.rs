@@ -82,6 +82,9 @@ impl Following {
 }
 
 fn sse(event: &StoredEvent) -> Event {
-    let data = json!({"order_id": event.order_id, "occurred_at": event.occurred_at, "data": event.data});
+    let mut data = json!({"order_id": event.order_id, "occurred_at": event.occurred_at, "data": event.data});
+    if let Some(sequence) = event.sequence {
+        data["sequence"] = json!(sequence);
+    }
     Event::default().id(event.id.to_string()).event(&event.kind).data(data.to_string())
 }

@@ -16,7 +16,7 @@ use crate::store;
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     let schema = app.read(async |conn| store::applied_migrations(conn).await).await;
     let database = schema.is_ok_and(|applied| applied >= store::MIGRATIONS.iter().count());
-    let broker = app.publisher.is_connected();
+    let broker = app.publisher.is_accepting();
     let status = if database && broker { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({"database": database, "broker": broker})))
+    (status, Json(json!({"database": database, "broker": broker, "refused": app.publisher.refused()})))
 }

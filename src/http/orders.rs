@@ -21,11 +21,14 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
+use crate::store::order_search::{self, Wanted};
 use crate::store::orders::{self, OrderStatus};
 
 /// Orders on one page.
 const DEFAULT_PAGE: i64 = 20;
 const MAX_PAGE: i64 = 100;
+/// Orders of a customer that one page looks through for those of a status.
+const LOOKED_THROUGH: i64 = 5_000;
 /// How much time an extension gives when the caller does not say, in seconds.
 const DEFAULT_EXTENSION_SECONDS: i64 = 600;
 
@@ -160,16 +163,26 @@ pub async fn list(
         return Err(ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")));
     }
     let after = query.after.map(OrderId::from);
-    let (rows, items) = app
+    let (rows, items, end) = app
         .read(async |conn| {
-            let rows = orders::list(conn, &customer, status, after, limit + 1).await?;
+            let (mut end, mut look) = (None, limit + 1);
+            if status.is_some() {
+                let wanted = Wanted { after, ..Wanted::default() };
+                let depth = order_search::customer_at_depth(conn, &customer, &wanted, LOOKED_THROUGH - 1);
+                (end, look) = (depth.await?, LOOKED_THROUGH);
+            }
+            let rows = orders::list(conn, &customer, status, after, (look, limit + 1)).await?;
             let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
             let items = orders::items_of(conn, &ids).await?;
-            Ok::<_, sqlx::Error>((rows, items))
+            Ok::<_, sqlx::Error>((rows, items, end))
         })
         .await?;
     let page = &rows[..rows.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
-    let next = (rows.len() > page.len()).then(|| page.last().map(|row| row.id.uuid())).flatten();
+    let next = match rows.len() > page.len() {
+        true => page.last().map(|row| row.id.uuid()),
+        // The next page looks through what comes after the end of this one.
+        false => end.map(|(_, order)| order.uuid()),
+    };
     let views = page.iter().map(|row| {
         let own: Vec<HeldItem> =
             items.iter().filter(|(order, _)| *order == row.id).map(|(_, item)| item.clone()).collect();

@@ -171,7 +171,8 @@ impl From<&RefundRow> for RefundView {
 pub struct OrderList {
     /// The orders.
     pub orders: Vec<OrderView>,
-    /// Pass it as `after` to read on; absent at the end.
+    /// Pass it as `after` to read on; absent at the end. A page of one status may have fewer orders than asked for, or none,
+    /// and go on all the same: it looks through 5,000 orders at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Uuid>,
 }
@@ -196,6 +197,16 @@ pub struct SkuView {
     pub reserved: i32,
     /// Units the next buyer can have; overdue holds no longer keep theirs.
     pub available: i32,
+    /// True if so many holds of the shop are overdue that only the oldest 1,000 were looked through for this SKU: then at
+    /// least so many units are available.
+    #[serde(skip_serializing_if = "is_false")]
+    pub available_is_at_least: bool,
+}
+
+/// Whether a remark is left out because there is nothing to remark.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(crate) fn is_false(remark: &bool) -> bool {
+    !*remark
 }
 
 impl From<SkuRow> for SkuView {
@@ -209,6 +220,7 @@ impl From<SkuRow> for SkuView {
             on_hand: row.on_hand,
             reserved: row.reserved,
             available: row.on_hand - row.reserved + row.overdue,
+            available_is_at_least: row.overdue_has_more,
         }
     }
 }

@@ -85,7 +85,7 @@ pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop
             let lost = listen_on(&connector.channel().await?, &watch, &mut backoff).await;
             if lost.is_err() {
                 // A broker that lost its data has no exchange to bind to.
-                topology.declare(&connector.channel().await?).await?;
+                topology.declare(&connector).await?;
             }
             lost
         };

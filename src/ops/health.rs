@@ -14,13 +14,16 @@ pub use verdict::{Finding, Verdict};
 
 use super::queues::{self, QueuesView};
 use super::workers::{self, WorkersView};
+use crate::broker::refusals::Refused;
 use crate::store::audit_results::{self, BrokenTruth, LastAudit};
 use crate::store::backlog;
+use crate::store::cursors::Cursor;
 use crate::store::figures::{self, LATENESS_BOUNDS_MS};
 use crate::store::health::{Backlog, COUNTED_AT_MOST, OpenMoney};
 use crate::store::money_desk;
 use crate::store::orders;
 use crate::store::queue_looks::Age;
+use crate::store::restored_log;
 
 /// Orders are shown per minute for so long.
 const MINUTES: i32 = 60;
@@ -54,6 +57,8 @@ pub struct HealthView {
     pub late_money: LateMoney,
     /// Dead letters that wait for a person.
     pub dead_letters: Backlog,
+    /// Whether nobody reads the event log because it is ahead of the server's transaction ids.
+    pub event_log_is_ahead: bool,
     /// Facts that are not published yet.
     pub relay_lag: Backlog,
     /// Payments and refunds that have not taken effect yet.
@@ -66,6 +71,8 @@ pub struct HealthView {
     pub workers: WorkersView,
     /// What waits.
     pub queues: QueuesView,
+    /// What the broker does not take from the process that answers.
+    pub refused: Vec<Refused>,
 }
 
 /// How late holds were released, as a histogram.
@@ -140,6 +147,7 @@ pub struct Facts {
     unmatched_webhooks: Backlog,
     late_money: LateMoney,
     dead_letters: Backlog,
+    event_log_is_ahead: bool,
     relay_lag: Backlog,
     feed_lag: Backlog,
     audit: Option<AuditView>,
@@ -160,8 +168,9 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
         unmatched_webhooks: money_desk::count_unmatched_webhooks(conn).await?,
         late_money: LateMoney { count: late.facts, amount_won: late.amount_won },
         dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?.into(),
-        relay_lag: backlog::unread_by_relay(conn, COUNTED_AT_MOST).await?.into(),
-        feed_lag: backlog::unread_by_feed(conn, COUNTED_AT_MOST).await?.into(),
+        event_log_is_ahead: restored_log::is_ahead(conn).await?,
+        relay_lag: backlog::unread(conn, Cursor::Events, COUNTED_AT_MOST).await?.into(),
+        feed_lag: backlog::unread(conn, Cursor::Effects, COUNTED_AT_MOST).await?.into(),
         audit: audit_results::last(conn).await?.map(AuditView::from),
         orders: outcomes(conn).await?,
         workers: workers::list(conn).await?,
@@ -170,8 +179,8 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
 }
 
 impl Facts {
-    /// The whole picture, with what the broker tells.
-    pub fn with_queues(self, queues: QueuesView) -> HealthView {
+    /// The whole picture, with what the broker tells and what it does not take from this process.
+    pub fn with_broker(self, queues: QueuesView, refused: Vec<Refused>) -> HealthView {
         let mut view = HealthView {
             at: self.at,
             verdict: Verdict::Well,
@@ -182,12 +191,14 @@ impl Facts {
             unmatched_webhooks: self.unmatched_webhooks,
             late_money: self.late_money,
             dead_letters: self.dead_letters,
+            event_log_is_ahead: self.event_log_is_ahead,
             relay_lag: self.relay_lag,
             feed_lag: self.feed_lag,
             audit: self.audit,
             orders: self.orders,
             workers: self.workers,
             queues: queues.with_ages(&self.ages),
+            refused,
         };
         (view.verdict, view.findings) = verdict::judge(&view);
         view

@@ -17,6 +17,7 @@ use crate::domain::ids::{CommandId, OrderId};
 use crate::http::error::ApiError;
 use crate::ops::page;
 use crate::store::order_search::{self, Wanted};
+use crate::store::orders::OrderStatus;
 use crate::store::{events, order_history, orders, refunds};
 use filter::{OrderFilter, Search};
 use view::{OrderDetail, OrderPage, OrderSummary};
@@ -73,7 +74,7 @@ impl From<OrderError> for ApiError {
     }
 }
 
-/// A page of the orders that a filter lets through, newest first.
+/// A page of the orders that a filter lets through, newest first. Run it in a transaction.
 pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<OrderPage, OrderError> {
     let search = filter.parse()?;
     let sku = match &search.sku {
@@ -93,15 +94,20 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
         limit: page::rows_to_read(PAGE),
     };
     let candidates = candidates(conn, &search).await?;
-    let is_wide = candidates.is_none() && wanted.customer.is_none();
-    let end = match is_wide && sku.is_some() {
-        true => order_search::at_depth(conn, &wanted, LOOKED_THROUGH).await?,
-        false => None,
+    let is_about_some_states = wanted.statuses.len() < OrderStatus::ALL.len();
+    let is_looked_for = sku.is_some() || (wanted.customer.is_some() && is_about_some_states);
+    let end = match (&candidates, &wanted.customer) {
+        (None, None) if is_looked_for => order_search::at_depth(conn, &wanted, LOOKED_THROUGH).await?,
+        (None, Some(customer)) if is_looked_for => {
+            order_search::customer_at_depth(conn, customer, &wanted, LOOKED_THROUGH - 1).await?
+        }
+        _ => None,
     };
     wanted.from = wanted.from.max(end.map(|(created_at, _)| created_at));
+    let looked_through = if is_looked_for { LOOKED_THROUGH } else { wanted.limit };
     let mut ids = match (candidates, &wanted.customer) {
         (Some(candidates), _) => order_search::among(conn, &candidates, &wanted).await?,
-        (None, Some(customer)) => order_search::of_customer(conn, customer, &wanted).await?,
+        (None, Some(customer)) => order_search::of_customer(conn, customer, &wanted, looked_through).await?,
         (None, None) => order_search::of_everyone(conn, &wanted).await?,
     };
     let has_more = page::cut(&mut ids, PAGE);

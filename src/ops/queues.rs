@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use utoipa::ToSchema;
 
+use crate::broker::address::Address;
 use crate::broker::connection::Connector;
 use crate::broker::delay::Rung;
 use crate::broker::depth::{Depth, depths};
@@ -46,7 +47,7 @@ pub enum Source {
 pub enum QueueKind {
     /// Commands for a pool of the same name.
     Command,
-    /// A rung of the delay ladder: whatever is in it is meant to wait.
+    /// A rung of a delay ladder: whatever is in it is meant to wait.
     Delay,
     /// Dead letters on their way to their table.
     Dead,
@@ -113,14 +114,15 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// An inspector of the broker at `amqp_url`.
-    pub fn new(amqp_url: &str, config: &ManagementConfig) -> Result<Self, ManagementSetupError> {
+    /// An inspector of the broker at `address`.
+    pub fn new(address: impl Into<Address>, config: &ManagementConfig) -> Result<Self, ManagementSetupError> {
         // An empty variable is how a compose file says "not set".
         let url = config.rabbitmq_api.as_ref().filter(|url| !url.expose().is_empty());
-        let management = url.map(|url| Management::new(url, amqp_url, MANAGEMENT_LIMIT)).transpose()?;
+        let address = address.into();
+        let management = url.map(|url| Management::new(url, &address, MANAGEMENT_LIMIT)).transpose()?;
         Ok(Self {
             management: management.map(Arc::new),
-            connector: Connector::new(amqp_url, "holdfast queues"),
+            connector: Connector::new(address, "holdfast queues"),
         })
     }
 

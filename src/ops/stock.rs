@@ -18,8 +18,9 @@ use crate::ops::page;
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::stock_desk::{self, Counters, NewMovement};
-use crate::store::{order_search, skus};
+use crate::store::order_search;
+use crate::store::skus::{self, Wanted};
+use crate::store::stock_desk::{self, Counters, LiveHolds, NewMovement};
 use view::{MovementView, SkuDetail, StockPage};
 
 /// SKUs, and movements, on one page.
@@ -83,7 +84,7 @@ pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<Stock
         return Err(Invalid::new("text", "a text without NUL").into());
     }
     let limit = page::rows_to_read(PAGE);
-    let mut rows = stock_desk::list(conn, text, after, limit).await?;
+    let mut rows = skus::read(conn, Wanted { code: None, text, after }, limit).await?;
     let has_more = page::cut(&mut rows, PAGE);
     let next = if has_more { rows.last().map(|row| row.code.clone()) } else { None };
     Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
@@ -112,8 +113,8 @@ pub async fn show(
 ) -> Result<SkuDetail, StockError> {
     let row = skus::find(conn, code).await?.ok_or(StockError::NotFound)?;
     let sku = order_search::sku_id(conn, code).await?.ok_or(StockError::NotFound)?;
-    let holds = match row.reserved {
-        0 => vec![],
+    let live = match row.reserved {
+        0 => LiveHolds::default(),
         _ => stock_desk::live_holds(conn, sku, HOLDS).await?,
     };
     let sales = stock_desk::sales(conn, sku, time_zone.name()).await?;
@@ -133,7 +134,8 @@ pub async fn show(
     let next = if has_more { last.map(|id| format!("{id}_{on_hand}")) } else { None };
     Ok(SkuDetail {
         sku: row.into(),
-        holds: holds.into_iter().map(Into::into).collect(),
+        holds: live.holds.into_iter().map(Into::into).collect(),
+        holds_may_be_more: live.has_more,
         sales,
         movements,
         next,

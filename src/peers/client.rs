@@ -1,31 +1,20 @@
 //! An HTTP client for one other system: one answer within one time, and every other end told apart.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, Uri};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+
+use super::tls::{TlsError, TlsFiles, trusting_nobody};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Idle connections are closed before the other side closes them, so that no call is lost on a dying one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The operating system has no certificate authorities.
-    #[error("no certificate authorities to check the other side's identity with: {0}")]
-    Authorities(#[source] std::io::Error),
-    /// The cryptography does not do what TLS needs.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
-}
 
 /// Why a call has no answer. The texts hold nothing of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,23 +56,30 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for the system at `base`; `timeout` is for a whole call.
-    pub fn new(base: &Uri, timeout: Duration, max_answer_bytes: usize) -> Result<Self, ClientError> {
-        let encrypted = base.scheme_str() == Some("https");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let tls = if encrypted {
-            tls.with_native_roots().map_err(ClientError::Authorities)?
-        } else {
-            // A simulator on this machine: nothing is trusted, because nothing is asked.
-            tls.with_root_certificates(RootCertStore::empty())
-        };
+    /// A client for the system at `base`, which the operating system's authorities vouch for; `timeout` is for a whole
+    /// call.
+    pub fn new(base: &Uri, timeout: Duration, max_answer_bytes: usize) -> Result<Self, TlsError> {
+        Self::trusting(&TlsFiles::default(), base, timeout, max_answer_bytes)
+    }
+
+    /// The same with authorities and an identity of files.
+    pub fn trusting(
+        files: &TlsFiles,
+        base: &Uri,
+        timeout: Duration,
+        max_answer_bytes: usize,
+    ) -> Result<Self, TlsError> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls.with_no_client_auth());
-        let connector = if encrypted { connector.https_only() } else { connector.https_or_http() };
+        let connector = HttpsConnectorBuilder::new();
+        let connector = if base.scheme_str() == Some("https") {
+            connector.with_tls_config(files.client_config()?).https_only()
+        } else {
+            // Such as a simulator on this machine: nothing is trusted, because nothing is asked.
+            connector.with_tls_config(trusting_nobody()?).https_or_http()
+        };
         let pool = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)

@@ -1,12 +1,25 @@
-//! The truths that always hold, as SQL: each query names the rows that break one, so a healthy system has none.
+//! The truths that always hold, checked by SQL while everything goes on. Each is one statement on a snapshot of its own, or,
+//! where it sums a table that grows, one statement for each piece of its keys: no snapshot is held for long, as it would keep
+//! the dead rows of everything that happens meanwhile. A piece holds all that it compares, so orders in motion break nothing.
 
-use sqlx::{Connection as _, PgConnection, Row as _};
+mod truths;
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use uuid::Uuid;
+
+pub use truths::TRUTHS;
 
 /// Something that must be so at every moment, under any fault.
 #[derive(Debug, Clone, Copy)]
 pub struct Truth {
     /// Its name, also the label of its metric.
     pub name: &'static str,
+    /// What it is checked by, piece by piece: keys after `$1` up to `$2`. Without it the whole of it is one statement, because it
+    /// looks at little, or because no index leads to its pieces.
+    pieces: Option<Key>,
     /// Selects a text naming each row that breaks it.
     broken_by: &'static str,
 }
@@ -22,336 +35,209 @@ pub struct Finding {
     pub examples: Vec<String>,
 }
 
+impl Finding {
+    fn none(truth: &'static str) -> Self {
+        Self { truth, violations: 0, examples: vec![] }
+    }
+}
+
 /// A hold may outlive its deadline by this while PostgreSQL and one worker live.
 pub const MAX_OVERDUE_SECONDS: i64 = 60;
+/// Keys of one piece.
+const KEYS_AT_ONCE: i64 = 50_000;
+/// Examples that are kept of a broken truth.
+const EXAMPLES: usize = 5;
+/// How long one statement may take; a piece takes a second or so.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 29] = [
-    Truth {
-        name: "stock_is_never_oversold",
-        broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
-    },
-    Truth {
-        name: "reserved_is_the_sum_of_live_holds",
-        broken_by: "SELECT 'sku ' || coalesce(s.sku_id, h.sku_id) AS row
-               FROM stock s FULL JOIN (
-                    SELECT i.sku_id, sum(i.quantity) AS units FROM orders o JOIN order_items i ON i.order_id = o.id
-                     WHERE o.status IN ('held', 'paying') GROUP BY i.sku_id) h ON h.sku_id = s.sku_id
-              WHERE coalesce(s.reserved, 0) <> coalesce(h.units, 0)",
-    },
-    Truth {
-        name: "on_hand_is_the_sum_of_movements",
-        broken_by: "SELECT 'sku ' || coalesce(s.sku_id, m.sku_id) AS row
-               FROM stock s FULL JOIN (
-                    SELECT sku_id, sum(on_hand_change) AS units FROM stock_movements GROUP BY sku_id) m
-                    ON m.sku_id = s.sku_id
-              WHERE coalesce(s.on_hand, 0) <> coalesce(m.units, 0)",
-    },
-    Truth {
-        name: "sold_units_are_those_of_paid_orders",
-        broken_by: "SELECT 'order ' || coalesce(p.order_id, m.order_id) AS row
-               FROM (SELECT i.order_id, i.sku_id, i.quantity FROM orders o JOIN order_items i ON i.order_id = o.id
-                      WHERE o.status IN ('paid', 'partly_refunded', 'refunded')) p
-               FULL JOIN (SELECT order_id, sku_id, -sum(on_hand_change) AS quantity FROM stock_movements
-                           WHERE reason = 'sold' GROUP BY order_id, sku_id) m
-                    ON m.order_id = p.order_id AND m.sku_id = p.sku_id
-              WHERE coalesce(p.quantity, 0) <> coalesce(m.quantity, 0)",
-    },
-    Truth {
-        name: "units_bought_are_those_of_paid_orders",
-        broken_by: "SELECT 'sku ' || coalesce(b.sku_id, p.sku_id) || ' of ' || coalesce(b.customer_id, p.customer_id) AS row
-               FROM units_bought b FULL JOIN (
-                    SELECT o.customer_id, moved.sku_id, sum(moved.units) AS units
-                      FROM (SELECT order_id, sku_id, quantity AS units FROM order_items
-                            UNION ALL
-                            SELECT r.order_id, i.sku_id, -i.quantity
-                              FROM refunds r JOIN refund_items i ON i.refund_id = r.id WHERE r.status = 'done') moved
-                      JOIN orders o ON o.id = moved.order_id
-                     WHERE o.status IN ('paid', 'partly_refunded', 'refunded')
-                     GROUP BY o.customer_id, moved.sku_id) p
-                    ON p.customer_id = b.customer_id AND p.sku_id = b.sku_id
-              WHERE coalesce(b.units, 0) <> coalesce(p.units, 0)",
-    },
-    Truth {
-        name: "paid_means_captured_once_in_full",
-        broken_by: "SELECT 'order ' || coalesce(o.id, p.order_id) AS row
-               FROM (SELECT id, amount_won FROM orders WHERE status IN ('paid', 'partly_refunded', 'refunded')) o
-               FULL JOIN (SELECT order_id, count(*) AS times, sum(amount_won) AS amount_won FROM payments
-                           WHERE status = 'captured' GROUP BY order_id) p ON p.order_id = o.id
-              WHERE o.id IS NULL OR p.order_id IS NULL OR p.times <> 1 OR p.amount_won <> o.amount_won",
-    },
-    Truth {
-        name: "captured_payments_have_ledger_entries",
-        broken_by: "SELECT 'payment ' || p.id AS row FROM payments p
-               LEFT JOIN (SELECT transaction_id,
-                                 sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
-                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 -sum(amount_won) FILTER (WHERE account IN ('wallet', 'wallet_reserved')) AS wallet,
-                                 -sum(amount_won) FILTER (WHERE account IN ('points', 'points_reserved')) AS points
-                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = p.id
-              WHERE (coalesce(e.sales, 0), coalesce(e.card, 0), coalesce(e.wallet, 0), coalesce(e.points, 0))
-                 <> CASE WHEN p.status = 'captured' THEN (p.amount_won::numeric, p.card_won::numeric, p.wallet_won::numeric, p.points_won::numeric)
-                         ELSE (0::numeric, 0::numeric, 0::numeric, 0::numeric) END",
-    },
-    Truth {
-        name: "only_open_payments_set_money_aside",
-        broken_by: "SELECT 'payment ' || coalesce(p.id, e.transaction_id) AS row
-               FROM (SELECT id, wallet_won, points_won FROM payments
-                      WHERE status IN ('requesting', 'unknown') AND wallet_won + points_won > 0) p
-               FULL JOIN (SELECT transaction_id,
-                                 coalesce(sum(amount_won) FILTER (WHERE account = 'wallet_reserved'), 0) AS wallet,
-                                 coalesce(sum(amount_won) FILTER (WHERE account = 'points_reserved'), 0) AS points
-                            FROM ledger_entries WHERE account IN ('wallet_reserved', 'points_reserved')
-                           GROUP BY transaction_id) e ON e.transaction_id = p.id
-              WHERE coalesce(p.wallet_won, 0) <> coalesce(e.wallet, 0)
-                 OR coalesce(p.points_won, 0) <> coalesce(e.points, 0)",
-    },
-    Truth {
-        name: "no_hold_outlives_its_deadline",
-        broken_by: "SELECT 'order ' || id AS row FROM orders
-              WHERE status = 'held' AND expires_at < now() - interval '60 seconds'",
-    },
-    Truth {
-        name: "balances_are_their_entries",
-        broken_by: "SELECT coalesce(b.account, e.account) || ' of ' || coalesce(b.customer_id, e.customer_id) AS row
-               FROM balances b FULL JOIN (
-                    SELECT customer_id, account, sum(amount_won) AS amount_won FROM ledger_entries
-                     WHERE customer_id IS NOT NULL GROUP BY customer_id, account) e
-                    ON e.customer_id = b.customer_id AND e.account = b.account
-              WHERE coalesce(b.amount_won, 0) <> coalesce(e.amount_won, 0) OR coalesce(b.amount_won, 0) < 0",
-    },
-    Truth {
-        name: "ledger_transactions_sum_to_zero",
-        broken_by: "SELECT 'transaction ' || transaction_id || ' ' || phase AS row FROM ledger_entries
-              GROUP BY transaction_id, phase HAVING sum(amount_won) <> 0",
-    },
-    Truth {
-        name: "an_order_costs_the_sum_of_its_items",
-        broken_by: "SELECT 'order ' || coalesce(o.id, i.order_id) AS row
-               FROM orders o FULL JOIN (
-                    SELECT order_id, sum(amount_won) AS amount_won, count(*) AS items FROM order_items
-                     GROUP BY order_id) i ON i.order_id = o.id
-              WHERE o.id IS NULL OR o.amount_won <> coalesce(i.amount_won, 0)
-                 OR (o.status = 'refused') <> (i.order_id IS NULL)",
-    },
-    Truth {
-        name: "items_are_of_known_skus",
-        broken_by: "SELECT 'order ' || i.order_id AS row FROM order_items i
-              WHERE NOT EXISTS (SELECT FROM skus s WHERE s.id = i.sku_id)",
-    },
-    Truth {
-        name: "every_state_has_its_event",
-        broken_by: "SELECT 'order ' || coalesce(o.id, e.order_id) AS row
-               FROM orders o FULL JOIN (
-                    SELECT order_id,
-                           count(*) FILTER (WHERE type IN ('order.held', 'order.refused')) AS decided,
-                           count(*) FILTER (WHERE type = 'order.paid') AS paid,
-                           count(*) FILTER (WHERE type = 'order.expired') AS expired,
-                           count(*) FILTER (WHERE type = 'order.cancelled') AS cancelled,
-                           -- Late money may pay for an order that expired before.
-                           bool_or(type = 'payment.late' AND data ->> 'paid' = 'true') AS late
-                      FROM order_events GROUP BY order_id) e ON e.order_id = o.id
-              WHERE o.id IS NULL OR e.order_id IS NULL OR e.decided <> 1
-                 OR e.paid <> (o.status IN ('paid', 'partly_refunded', 'refunded'))::int
-                 OR e.cancelled <> (o.status = 'cancelled')::int
-                 OR (e.expired <> (o.status = 'expired')::int AND NOT (e.late AND e.expired = 1))",
-    },
-    Truth {
-        name: "an_order_is_paying_while_a_payment_asks",
-        broken_by: "SELECT 'order ' || coalesce(o.id, p.order_id) AS row
-               FROM (SELECT id FROM orders WHERE status = 'paying') o
-               FULL JOIN (SELECT order_id FROM payments WHERE status IN ('requesting', 'unknown')) p
-                    ON p.order_id = o.id
-              WHERE o.id IS NULL OR p.order_id IS NULL",
-    },
-    Truth {
-        name: "refunds_give_back_what_they_say",
-        broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
-               LEFT JOIN (SELECT transaction_id,
-                                 -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
-                                 sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
-                                 sum(amount_won) FILTER (WHERE account = 'points') AS points
-                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = r.id
-               LEFT JOIN (SELECT refund_id, sum(amount_won) AS amount_won FROM refund_items GROUP BY refund_id) i
-                    ON i.refund_id = r.id
-              WHERE coalesce(i.amount_won, 0) <> r.amount_won
-                 OR (coalesce(e.sales, 0), coalesce(e.card, 0), coalesce(e.wallet, 0), coalesce(e.points, 0))
-                 <> CASE WHEN r.status = 'done'
-                         THEN (r.amount_won::numeric, r.card_won::numeric, r.wallet_won::numeric, r.points_won::numeric)
-                         ELSE (0::numeric, 0::numeric, 0::numeric, 0::numeric) END",
-    },
-    Truth {
-        name: "no_payment_goes_back_more_than_once",
-        broken_by: "SELECT 'payment ' || p.id AS row FROM payments p JOIN (
-                    SELECT payment_id, sum(wallet_won) AS wallet, sum(points_won) AS points, sum(card_won) AS card
-                      FROM refunds WHERE status <> 'refused' GROUP BY payment_id) r ON r.payment_id = p.id
-              WHERE p.status <> 'captured' OR r.wallet > p.wallet_won OR r.points > p.points_won OR r.card > p.card_won",
-    },
-    Truth {
-        name: "an_order_is_refunded_as_far_as_its_refunds_say",
-        broken_by: "SELECT 'order ' || o.id AS row FROM orders o
-               LEFT JOIN (SELECT order_id, sum(quantity) AS units FROM order_items GROUP BY order_id) i
-                    ON i.order_id = o.id
-               LEFT JOIN (SELECT r.order_id, sum(i.quantity) AS units, sum(i.amount_won) AS amount_won
-                            FROM refunds r JOIN refund_items i ON i.refund_id = r.id
-                           WHERE r.status = 'done' GROUP BY r.order_id) b ON b.order_id = o.id
-              WHERE o.refunded_won <> coalesce(b.amount_won, 0)
-                 OR (o.status = 'refunded') <> coalesce(b.units = i.units, false)
-                 OR (o.status = 'partly_refunded') <> coalesce(b.units < i.units, false)",
-    },
-    Truth {
-        name: "every_refund_has_its_event",
-        broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
-               LEFT JOIN (SELECT command_id, count(*) AS times, sum((data ->> 'amount_won')::bigint) AS amount_won
-                            FROM order_events WHERE type = 'order.refunded' GROUP BY command_id) e
-                    ON e.command_id = r.id
-              WHERE (coalesce(e.times, 0), coalesce(e.amount_won, 0))
-                 <> CASE WHEN r.status = 'done' THEN (1::bigint, r.amount_won::numeric) ELSE (0::bigint, 0::numeric) END",
-    },
-    Truth {
-        name: "returned_units_are_those_of_refunds",
-        broken_by: "SELECT 'order ' || coalesce(r.order_id, m.order_id) AS row
-               FROM (SELECT r.order_id, i.sku_id, sum(i.quantity) AS units
-                       FROM refunds r JOIN refund_items i ON i.refund_id = r.id
-                      WHERE r.status = 'done' AND i.restock GROUP BY r.order_id, i.sku_id) r
-               FULL JOIN (SELECT order_id, sku_id, sum(on_hand_change) AS units FROM stock_movements
-                           WHERE reason = 'returned' GROUP BY order_id, sku_id) m
-                    ON m.order_id = r.order_id AND m.sku_id = r.sku_id
-              WHERE coalesce(r.units, 0) <> coalesce(m.units, 0)",
-    },
-    Truth {
-        name: "no_open_payment_or_refund_is_forgotten",
-        broken_by: "SELECT 'payment ' || id AS row FROM payments
-              WHERE status IN ('requesting', 'unknown', 'returning')
-                AND created_at < now() - interval '10 minutes'
-                AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'
-             UNION ALL
-             SELECT 'refund ' || id FROM refunds
-              WHERE status = 'requesting'
-                AND created_at < now() - interval '10 minutes'
-                AND coalesce(last_inquiry_at, created_at) < now() - interval '2 minutes'",
-    },
-    Truth {
-        // Asked again and again without a definite answer: a person must look.
-        name: "nothing_is_open_for_more_than_a_day",
-        broken_by: "SELECT 'payment ' || id AS row FROM payments
-              WHERE status IN ('requesting', 'unknown', 'returning') AND created_at < now() - interval '1 day'
-             UNION ALL
-             SELECT 'refund ' || id FROM refunds
-              WHERE status = 'requesting' AND created_at < now() - interval '1 day'
-             UNION ALL
-             SELECT 'charge ' || id FROM charges
-              WHERE status IN ('requesting', 'unknown', 'returning') AND requested_at < now() - interval '1 day'",
-    },
-    Truth {
-        name: "posted_charges_have_ledger_entries",
-        broken_by: "SELECT 'charge ' || c.id AS row FROM charges c
-               LEFT JOIN (SELECT transaction_id,
-                                 sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
-                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
-                            FROM ledger_entries GROUP BY transaction_id) e ON e.transaction_id = c.id
-              WHERE (coalesce(e.purse, 0), coalesce(e.card, 0), coalesce(e.vouched, 0))
-                 <> CASE WHEN c.status <> 'posted' THEN (0::numeric, 0::numeric, 0::numeric)
-                         WHEN c.payment_key IS NULL THEN (c.amount_won::numeric, 0::numeric, c.amount_won::numeric)
-                         ELSE (c.amount_won::numeric, c.amount_won::numeric, 0::numeric) END",
-    },
-    Truth {
-        name: "no_open_charge_is_forgotten",
-        broken_by: "SELECT 'charge ' || id AS row FROM charges
-              WHERE status IN ('requesting', 'unknown', 'returning')
-                AND requested_at < now() - interval '10 minutes'
-                AND coalesce(last_inquiry_at, requested_at) < now() - interval '2 minutes'",
-    },
-    Truth {
-        // Only what came back to a wallet, such as a refund, may fill it beyond its limit.
-        name: "wallets_keep_their_limit",
-        broken_by: "SELECT 'wallet of ' || customer_id AS row FROM (
-                    SELECT customer_id, amount_won FROM balances WHERE account IN ('wallet', 'wallet_reserved')
-                    UNION ALL
-                    SELECT customer_id, amount_won FROM charges WHERE status IN ('requesting', 'unknown')
-                    UNION ALL
-                    SELECT e.customer_id, -e.amount_won FROM ledger_entries e
-                     WHERE e.account = 'wallet' AND e.phase = 'posted' AND e.amount_won > 0
-                       AND NOT EXISTS (SELECT FROM charges c WHERE c.id = e.transaction_id)) AS held
-              GROUP BY customer_id HAVING sum(amount_won) > 100000",
-    },
-    Truth {
-        name: "a_payment_key_pays_for_one_thing",
-        broken_by: "SELECT 'key of payment ' || p.id AS row FROM payments p JOIN charges c USING (payment_key)
-              WHERE p.status <> 'declined' AND c.status <> 'declined'",
-    },
-    Truth {
-        name: "customer_totals_are_the_facts_up_to_the_cursor",
-        broken_by: "SELECT 'customer ' || coalesce(t.customer_id, f.customer_id) AS row
-               FROM customer_totals t FULL JOIN (
-                    SELECT o.customer_id,
-                           count(*) FILTER (WHERE e.type = 'order.paid')
-                           - count(*) FILTER (WHERE e.data ->> 'is_whole' = 'true') AS order_count,
-                           sum((e.data ->> 'amount_won')::bigint) FILTER (WHERE e.type = 'order.paid') AS paid_won,
-                           sum((e.data ->> 'amount_won')::bigint) FILTER (WHERE e.type = 'order.refunded')
-                               AS refunded_won
-                      FROM order_events e JOIN orders o ON o.id = e.order_id
-                     WHERE e.type IN ('order.paid', 'order.refunded') AND e.transaction_id
-                           < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
-                     GROUP BY o.customer_id) f ON f.customer_id = t.customer_id
-              WHERE (t.order_count, t.paid_won, t.refunded_won)
-                    IS DISTINCT FROM (f.order_count, coalesce(f.paid_won, 0), coalesce(f.refunded_won, 0))",
-    },
-    Truth {
-        name: "sales_are_the_items_of_facts_up_to_the_cursor",
-        broken_by: "SELECT 'sku ' || coalesce(t.sku_id, f.sku_id) AS row
-               FROM (SELECT sku_id, sum(units) AS units, sum(amount_won) AS amount_won FROM sku_sales
-                      GROUP BY sku_id) t
-               FULL JOIN (
-                    SELECT sku_id, sum(units) AS units, sum(amount_won) AS amount_won FROM (
-                        SELECT e.transaction_id, i.sku_id, i.quantity AS units, i.amount_won
-                          FROM order_events e JOIN order_items i ON i.order_id = e.order_id
-                         WHERE e.type = 'order.paid'
-                        UNION ALL
-                        SELECT e.transaction_id, s.id, -(r ->> 'quantity')::integer, -(r ->> 'amount_won')::bigint
-                          FROM order_events e CROSS JOIN jsonb_array_elements(e.data -> 'items') AS r
-                          JOIN skus s ON s.code = r ->> 'sku'
-                         WHERE e.type = 'order.refunded') moved
-                     WHERE transaction_id < (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
-                     GROUP BY sku_id) f ON f.sku_id = t.sku_id
-              WHERE (t.units, t.amount_won) IS DISTINCT FROM (f.units, f.amount_won)",
-    },
-    Truth {
-        name: "no_open_effect_is_forgotten",
-        broken_by: "SELECT kind || ' of event ' || event_id AS row FROM effects
-              WHERE status = 'open' AND due_at < now() - interval '10 minutes'",
-    },
-];
+/// What the pieces of a truth are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// The order.
+    Order,
+    /// The payment.
+    Payment,
+    /// The refund.
+    Refund,
+    /// The charge.
+    Charge,
+    /// The ledger's transaction.
+    Transaction,
+    /// The customer, by their orders.
+    Customer,
+    /// The customer, by the ledger's entries.
+    Purse,
+}
 
-/// Checks every truth against one snapshot of the database.
+/// A key that a piece ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Bound {
+    Id(Uuid),
+    Customer(String),
+}
+
+impl Key {
+    /// Selects the key that is so many rows after another one.
+    fn walk(self) -> &'static str {
+        match self {
+            Self::Order => "SELECT id FROM orders WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
+            Self::Payment => "SELECT id FROM payments WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
+            Self::Refund => "SELECT id FROM refunds WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
+            Self::Charge => "SELECT id FROM charges WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1",
+            Self::Transaction => {
+                "SELECT transaction_id FROM ledger_entries WHERE transaction_id > $1
+                  ORDER BY transaction_id OFFSET $2 LIMIT 1"
+            }
+            Self::Customer => {
+                "SELECT customer_id FROM orders WHERE customer_id > $1 ORDER BY customer_id OFFSET $2 LIMIT 1"
+            }
+            Self::Purse => {
+                "SELECT customer_id FROM ledger_entries WHERE customer_id > $1
+                  ORDER BY customer_id OFFSET $2 LIMIT 1"
+            }
+        }
+    }
+
+    /// Below all keys, and above them.
+    fn ends(self) -> (Bound, Bound) {
+        match self {
+            // Names are visible ASCII, and compare byte by byte.
+            Self::Customer | Self::Purse => {
+                (Bound::Customer(String::new()), Bound::Customer("\u{7f}".to_owned()))
+            }
+            _ => (Bound::Id(Uuid::nil()), Bound::Id(Uuid::max())),
+        }
+    }
+}
+
+/// An audit on its way. A step that fails can be taken again, and the audit goes on from there.
+#[derive(Debug)]
+pub struct Audit {
+    keys_at_once: i64,
+    /// How many truths are checked.
+    checked: usize,
+    /// The last key of the last piece of the truth that is being checked.
+    after: Option<Bound>,
+    current: Finding,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self::by_pieces_of(KEYS_AT_ONCE)
+    }
+}
+
+impl Audit {
+    /// An audit with so many keys in a piece.
+    pub fn by_pieces_of(keys_at_once: i64) -> Self {
+        Self { keys_at_once, checked: 0, after: None, current: Finding::none(TRUTHS[0].name) }
+    }
+
+    /// The truth that is checked next, if there is one.
+    pub fn next(&self) -> Option<&'static str> {
+        TRUTHS.get(self.checked).map(|truth| truth.name)
+    }
+
+    /// Whether that truth is checked piece by piece.
+    pub fn is_in_pieces(&self) -> bool {
+        TRUTHS.get(self.checked).is_some_and(|truth| truth.pieces.is_some())
+    }
+
+    /// Checks the next piece. Returns what was found out about a truth when it is checked to its end.
+    pub async fn step(&mut self, conn: &mut PgConnection) -> sqlx::Result<Option<Finding>> {
+        let Some(truth) = TRUTHS.get(self.checked) else { return Ok(None) };
+        let mut tx = conn.begin().await?;
+        set_up(&mut tx, truth).await?;
+        let (row, after) = match truth.pieces {
+            None => (sqlx::query(AssertSqlSafe(counting(truth))).fetch_one(&mut *tx).await?, None),
+            Some(key) => {
+                let (first, last) = key.ends();
+                let from = self.after.clone().unwrap_or(first);
+                let end = walk(&mut tx, key, &from, self.keys_at_once).await?;
+                let until = end.clone().unwrap_or(last);
+                (piece(&mut tx, truth, from, until).await?, end)
+            }
+        };
+        tx.commit().await?;
+        self.current.violations += row.try_get::<i64, _>("violations")?;
+        self.current.examples.extend(row.try_get::<Option<Vec<String>>, _>("examples")?.unwrap_or_default());
+        self.current.examples.truncate(EXAMPLES);
+        self.after = after;
+        Ok(if self.after.is_none() { Some(self.go_on()) } else { None })
+    }
+
+    /// Leaves the truth that is being checked alone: it cannot be checked now. Returns its name.
+    pub fn skip(&mut self) -> &'static str {
+        self.go_on().truth
+    }
+
+    fn go_on(&mut self) -> Finding {
+        self.checked += 1;
+        self.after = None;
+        let next = Finding::none(self.next().unwrap_or_default());
+        std::mem::replace(&mut self.current, next)
+    }
+}
+
+/// The sums run over whole tables and pieces; the limits and plans of ordinary statements are not for them. A piece is read by
+/// its keys and joined by hash, whatever the statistics say: one that was expected to be small took ten minutes.
+async fn set_up(tx: &mut PgConnection, truth: &Truth) -> sqlx::Result<()> {
+    let scans = if truth.pieces.is_some() { "off" } else { "on" };
+    sqlx::query("SET TRANSACTION READ ONLY").execute(&mut *tx).await?;
+    sqlx::query(
+        "SELECT set_config('statement_timeout', $1, true), set_config('enable_seqscan', $2, true),
+                set_config('enable_nestloop', $2, true), set_config('enable_hashjoin', 'on', true),
+                set_config('enable_mergejoin', 'on', true)",
+    )
+    .bind(STATEMENT_LIMIT.as_millis().to_string())
+    .bind(scans)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The text is made of the constants of [`TRUTHS`] only.
+fn counting(truth: &Truth) -> String {
+    format!(
+        "SELECT count(*) AS violations, (array_agg(broken.row))[1:{EXAMPLES}] AS examples FROM ({}) AS broken",
+        truth.broken_by
+    )
+}
+
+async fn walk(tx: &mut PgConnection, key: Key, from: &Bound, keys: i64) -> sqlx::Result<Option<Bound>> {
+    Ok(match from {
+        Bound::Id(id) => {
+            let end = sqlx::query_scalar(key.walk()).bind(id).bind(keys).fetch_optional(tx).await?;
+            end.map(Bound::Id)
+        }
+        Bound::Customer(name) => {
+            let end = sqlx::query_scalar(key.walk()).bind(name).bind(keys).fetch_optional(tx).await?;
+            end.map(Bound::Customer)
+        }
+    })
+}
+
+async fn piece(tx: &mut PgConnection, truth: &Truth, from: Bound, until: Bound) -> sqlx::Result<PgRow> {
+    let mut query = sqlx::query(AssertSqlSafe(counting(truth)));
+    for bound in [from, until] {
+        query = match bound {
+            Bound::Id(id) => query.bind(id),
+            Bound::Customer(name) => query.bind(name),
+        };
+    }
+    query.fetch_one(tx).await
+}
+
+/// Checks every truth.
 pub async fn check(conn: &mut PgConnection) -> sqlx::Result<Vec<Finding>> {
-    let mut tx = conn.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(&mut *tx).await?;
-    // The sums run over whole tables; the limits and plans of ordinary statements are not for them.
-    for setting in [
-        "statement_timeout = '10min'",
-        "enable_seqscan = on",
-        "enable_hashjoin = on",
-        "enable_mergejoin = on",
-    ] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("SET LOCAL {setting}"))).execute(&mut *tx).await?;
-    }
+    check_by(conn, Audit::default()).await
+}
+
+/// Takes every step of an audit.
+pub async fn check_by(conn: &mut PgConnection, mut audit: Audit) -> sqlx::Result<Vec<Finding>> {
     let mut findings = Vec::with_capacity(TRUTHS.len());
-    for truth in TRUTHS {
-        let sql = format!(
-            "SELECT count(*) AS violations, (array_agg(broken.row))[1:5] AS examples FROM ({}) AS broken",
-            truth.broken_by
-        );
-        // The text is made of the constants above only.
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(&mut *tx).await?;
-        findings.push(Finding {
-            truth: truth.name,
-            violations: row.try_get("violations")?,
-            examples: row.try_get::<Option<Vec<String>>, _>("examples")?.unwrap_or_default(),
-        });
+    while audit.next().is_some() {
+        findings.extend(audit.step(&mut *conn).await?);
     }
-    tx.commit().await?;
     Ok(findings)
 }

@@ -3,6 +3,8 @@
 
 use sqlx::PgConnection;
 
+use super::cursors::Cursor;
+
 /// How much waits, and for how long the oldest of it does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Waiting {
@@ -32,7 +34,8 @@ pub async fn overdue_holds(conn: &mut PgConnection, at_most: i64) -> sqlx::Resul
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(expires_at))::float8, 0) AS "oldest_seconds!"
-             FROM (SELECT expires_at FROM orders WHERE status = 'held' AND expires_at <= now()
+             FROM (SELECT expires_at FROM orders
+                    WHERE status = 'held' AND expires_at >= holds_ended_before() AND expires_at <= now()
                     ORDER BY expires_at LIMIT $1) oldest"#,
         at_most,
     )
@@ -88,8 +91,11 @@ pub async fn open_money(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<V
     .await
 }
 
-/// Facts that the relay has not published: those of an unfinished round behind its last one, and all of later rounds.
-pub async fn unread_by_relay(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
+/// Facts that a reader of the log has not read; the feed's are those about money.
+pub async fn unread(conn: &mut PgConnection, reader: Cursor, at_most: i64) -> sqlx::Result<Waiting> {
+    if reader == Cursor::Effects {
+        return unread_by_feed(conn, at_most).await;
+    }
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
@@ -97,18 +103,18 @@ pub async fn unread_by_relay(conn: &mut PgConnection, at_most: i64) -> sqlx::Res
              FROM relay_cursors c
             CROSS JOIN LATERAL (
                   SELECT e.occurred_at FROM order_events e
-                   WHERE e.transaction_id >= c.from_transaction
-                     AND (e.transaction_id >= c.to_transaction OR e.id > c.last_id)
+                   WHERE (e.transaction_id, e.id) > (c.from_transaction, c.last_id)
                    ORDER BY e.transaction_id, e.id LIMIT $1) f
-            WHERE c.name = 'events'"#,
+            WHERE c.name = $2"#,
         at_most,
+        reader.name(),
     )
     .fetch_one(conn)
     .await
 }
 
 /// Facts about money that the feed has not let take effect.
-pub async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
+async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
@@ -116,7 +122,8 @@ pub async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Resu
              FROM relay_cursors c
             CROSS JOIN LATERAL (
                   SELECT e.occurred_at FROM order_events e
-                   WHERE e.transaction_id >= c.from_transaction AND e.type IN ('order.paid', 'order.refunded')
+                   WHERE (e.transaction_id, e.id) > (c.from_transaction, c.last_id)
+                     AND e.type IN ('order.paid', 'order.refunded')
                    ORDER BY e.transaction_id, e.id LIMIT $1) f
             WHERE c.name = 'effects'"#,
         at_most,

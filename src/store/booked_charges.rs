@@ -1,6 +1,5 @@
 //! Charges by card as the books have them, for the comparison with the gateway's.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -56,22 +55,4 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Booked::try_from).collect()
-}
-
-/// The keys of charges that were posted in a time, by when it was written down.
-pub async fn keys_posted_between(
-    conn: &mut PgConnection,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> sqlx::Result<Vec<PaymentKey>> {
-    let keys = sqlx::query_scalar!(
-        r#"SELECT c.payment_key AS "payment_key!"
-             FROM ledger_entries e JOIN charges c ON c.id = e.transaction_id
-            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
-        from,
-        until,
-    )
-    .fetch_all(conn)
-    .await?;
-    keys.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::charges::{self, Charge, ChargeStatus};
-use super::decoded;
+use super::{CLAIM_SECONDS, decoded};
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
@@ -196,25 +196,42 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
     Ok(())
 }
 
-/// Claims charges that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
-/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
+/// Claims charges that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
+/// none. One that stays open though it was woken is claimed ever more rarely, as its message may only be waiting in a long
+/// queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<CommandId>> {
     let ids = sqlx::query_scalar!(
-        "UPDATE charges SET woken_at = now()
+        "UPDATE charges SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM charges
                         WHERE status IN ('requesting', 'unknown', 'returning')
                           AND greatest(requested_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - requested_at) / 2))
+                          AND (claimed_until IS NULL OR claimed_until < now())
                         ORDER BY requested_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id",
         quiet_seconds,
         limit,
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(CommandId).collect())
+}
+
+/// Notes which claimed charges were woken. Those that were not may be claimed again at once.
+pub async fn note_woken(conn: &mut PgConnection, claimed: &[(CommandId, bool)]) -> sqlx::Result<()> {
+    let (ids, woken): (Vec<Uuid>, Vec<bool>) = claimed.iter().map(|(id, woken)| (id.0, *woken)).unzip();
+    sqlx::query!(
+        "UPDATE charges SET claimed_until = NULL, woken_at = CASE WHEN claimed.woken THEN now() ELSE woken_at END
+           FROM unnest($1::uuid[], $2::bool[]) AS claimed (id, woken) WHERE charges.id = claimed.id",
+        &ids,
+        &woken,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decoded;
 use super::payments::PaymentStatus;
+use super::{CLAIM_SECONDS, decoded};
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId};
@@ -148,27 +148,44 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
     Ok(())
 }
 
-/// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
-/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
+/// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
+/// none. One that stays open though it was woken is claimed ever more rarely, as its message may only be waiting in a long
+/// queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
     let rows = sqlx::query!(
-        "UPDATE payments SET woken_at = now()
+        "UPDATE payments SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM payments
                         WHERE status IN ('requesting', 'unknown', 'returning')
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
+                          AND (claimed_until IS NULL OR claimed_until < now())
                         ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id, order_id",
         quiet_seconds,
         limit,
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
+}
+
+/// Notes which claimed payments were woken. Those that were not may be claimed again at once.
+pub async fn note_woken(conn: &mut PgConnection, claimed: &[(CommandId, bool)]) -> sqlx::Result<()> {
+    let (ids, woken): (Vec<Uuid>, Vec<bool>) = claimed.iter().map(|(id, woken)| (id.0, *woken)).unzip();
+    sqlx::query!(
+        "UPDATE payments SET claimed_until = NULL, woken_at = CASE WHEN claimed.woken THEN now() ELSE woken_at END
+           FROM unnest($1::uuid[], $2::bool[]) AS claimed (id, woken) WHERE payments.id = claimed.id",
+        &ids,
+        &woken,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// A card payment, or a charge by card, as the books have it.
@@ -241,23 +258,4 @@ pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Resu
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Booked::try_from).collect()
-}
-
-/// The keys of payments whose money came or went back in a time, by when it was written down.
-pub async fn keys_moved_between(
-    conn: &mut PgConnection,
-    from: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> sqlx::Result<Vec<PaymentKey>> {
-    let keys = sqlx::query_scalar!(
-        r#"SELECT DISTINCT p.payment_key AS "payment_key!"
-             FROM ledger_entries e LEFT JOIN refunds r ON r.id = e.transaction_id
-             JOIN payments p ON p.id = coalesce(r.payment_id, e.transaction_id)
-            WHERE e.account = 'gateway' AND e.created_at BETWEEN $1 AND $2"#,
-        from,
-        until,
-    )
-    .fetch_all(conn)
-    .await?;
-    keys.into_iter().map(|key| decoded(PaymentKey::parse(key))).collect()
 }

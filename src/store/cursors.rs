@@ -1,9 +1,15 @@
 //! How far each reader of the event log has come.
 //!
-//! Ids are handed out before a transaction commits, so a bare id cursor would skip what commits late. Readers go in
-//! rounds of whole transactions instead: all that began before the oldest one still running, and not in an earlier
-//! round. Two facts of one order are never in the wrong rounds: where the later one is visible, the transaction of the
-//! earlier one has ended too.
+//! Facts are read in the order of their transaction, then of their id, up to the horizon: the oldest transaction that still
+//! runs. A fact's `transaction_id` is that of its own transaction or, where that is greater, of the fact of its order before it
+//! ([`super::events::append`]). So
+//!
+//! * nothing is skipped: who writes a fact has an id no greater than the fact's, and has ended when the horizon is above it;
+//! * facts of one order are read in order: their transaction ids never fall, and their ids grow, because an order's row is locked
+//!   when a fact of it is written.
+//!
+//! The second does not follow from the transactions' own ids: a batch gets its id with its first row and then waits for
+//! another one, so that the later fact can have the smaller id, and a horizon between the two would let it out first.
 
 use sqlx::PgConnection;
 
@@ -19,7 +25,11 @@ pub enum Cursor {
 }
 
 impl Cursor {
-    fn name(self) -> &'static str {
+    /// Every reader, with its name for people.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Events, "relay"), (Self::Effects, "feed"), (Self::Figures, "figures")];
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Effects => "effects",
@@ -37,15 +47,48 @@ impl Cursor {
     }
 }
 
-/// A range of transactions and how far it has been read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
-    /// From this transaction on, as PostgreSQL writes an `xid8`.
-    pub from: String,
-    /// Up to before this one.
-    pub to: String,
-    /// The last fact read of it, where a reader notes that.
-    pub last_id: i64,
+/// A place in the log: behind one fact, or with 0 in place of a fact's id before all facts of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The transaction, as the log numbers them.
+    pub transaction: i64,
+    /// The fact.
+    pub id: i64,
+}
+
+/// What a reader finds.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// How far it has come.
+    pub position: Position,
+    /// The oldest transaction that still runs: all facts before it can be read.
+    pub horizon: i64,
+    /// Whether the log is ahead of the server, so that nobody may read: see [`super::restored_log`].
+    pub is_ahead: bool,
+}
+
+/// Facts that are read together: those behind `from` up to `to`.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Behind this place …
+    pub from: Position,
+    /// … up to this one.
+    pub to: Position,
+    /// How many.
+    pub facts: i64,
+    /// Whether there may be more before the horizon.
+    pub is_full: bool,
+}
+
+impl Part {
+    /// The part of these facts, of which at most `limit` were asked for. One that is not full ends at the horizon.
+    pub(super) fn of(look: &Look, facts: &[Position], limit: i64) -> Self {
+        let count = i64::try_from(facts.len()).unwrap_or(i64::MAX);
+        let full = facts.last().copied().filter(|_| count >= limit);
+        let end = Position { transaction: look.horizon, id: 0 };
+        let to = full.unwrap_or_else(|| end.max(look.position));
+        Self { from: look.position, to, facts: count, is_full: full.is_some() }
+    }
 }
 
 /// Whether this session is now the one that reads. It stays so until its connection ends.
@@ -55,61 +98,51 @@ pub async fn try_lead(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<b
         .await
 }
 
-/// The round to read: the unfinished one, or a new one up to the oldest running transaction. Whoever calls this in a
-/// transaction of their own has the cursor for themselves until it ends.
-pub async fn open_round(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<Round> {
-    // A cursor lost in a crash of the server takes with it only what was written in the same transaction, so this
-    // commit need not wait for the disk. The snapshot may be older than a row that somebody else has just moved on.
-    sqlx::query_as!(
-        Round,
-        r#"WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-           UPDATE relay_cursors
-              SET to_transaction = CASE WHEN from_transaction = to_transaction
-                                        THEN greatest(from_transaction, pg_snapshot_xmin(pg_current_snapshot()))
-                                        ELSE to_transaction END,
-                  updated_at = now()
-             FROM relaxed
-            WHERE name = $1
-           RETURNING from_transaction::text AS "from!", to_transaction::text AS "to!", last_id"#,
+/// Has the cursor for this transaction alone until it ends. Look afterwards.
+pub async fn hold(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<()> {
+    sqlx::query!("SELECT FROM relay_cursors WHERE name = $1 FOR NO KEY UPDATE", cursor.name())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// How far a reader has come, and how far it may go.
+pub async fn look(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<Look> {
+    let row = sqlx::query!(
+        r#"SELECT from_transaction::text::bigint AS "transaction!", to_transaction::text::bigint AS "to!", last_id AS id,
+                  pg_snapshot_xmin(pg_current_snapshot())::text::bigint + id_offset AS "horizon!",
+                  ahead_since IS NOT NULL AS "is_ahead!"
+             FROM relay_cursors CROSS JOIN event_log WHERE name = $1"#,
         cursor.name(),
     )
     .fetch_one(conn)
-    .await
+    .await?;
+    // The relay of the version before went through many transactions in order of id. Where it stopped in the middle, they are
+    // published once more.
+    let id = if row.to == row.transaction + 1 { row.id } else { 0 };
+    let position = Position { transaction: row.transaction, id };
+    Ok(Look { position, horizon: row.horizon, is_ahead: row.is_ahead })
 }
 
-/// Notes that facts up to `last_id` of this round are read. Returns whether the round is still this reader's.
-pub async fn advance(
-    conn: &mut PgConnection,
-    cursor: Cursor,
-    round: &Round,
-    last_id: i64,
-) -> sqlx::Result<bool> {
+/// Notes that a part is read. Returns whether the cursor was still where the part began, whoever moved it.
+pub async fn advance(conn: &mut PgConnection, cursor: Cursor, part: &Part) -> sqlx::Result<bool> {
+    // A cursor lost in a crash of the server takes with it only what was written in the same transaction, so this commit need
+    // not wait for the disk.
     let done = sqlx::query!(
         "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-         UPDATE relay_cursors SET last_id = $4, updated_at = now() FROM relaxed
-          WHERE name = $1 AND from_transaction = $2::text::xid8 AND to_transaction = $3::text::xid8
-            AND last_id < $4",
+         UPDATE relay_cursors
+            SET from_transaction = $4::bigint::text::xid8, last_id = $5,
+                to_transaction = ($4::bigint + CASE WHEN $5::bigint > 0 THEN 1 ELSE 0 END)::text::xid8, updated_at = now()
+           FROM relaxed
+          WHERE name = $1 AND from_transaction = $2::bigint::text::xid8
+            AND CASE WHEN to_transaction::text::bigint = $2::bigint + 1 THEN last_id ELSE 0 END = $3",
         cursor.name(),
-        round.from,
-        round.to,
-        last_id,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Notes that all of this round, or of this first part of it, is read.
-pub async fn finish(conn: &mut PgConnection, cursor: Cursor, round: &Round) -> sqlx::Result<()> {
-    sqlx::query!(
-        "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-         UPDATE relay_cursors SET from_transaction = $3::text::xid8, last_id = 0, updated_at = now() FROM relaxed
-          WHERE name = $1 AND from_transaction = $2::text::xid8 AND to_transaction >= $3::text::xid8",
-        cursor.name(),
-        round.from,
-        round.to,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }

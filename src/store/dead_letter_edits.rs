@@ -50,6 +50,7 @@ pub async fn replacement(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
              FROM dead_letter_edits AS edits
              LEFT JOIN dead_letters AS letters
                ON letters.queue = edits.queue AND letters.message_id = edits.message_id
+              AND sha256(letters.body) = sha256(edits.body)
             WHERE edits.dead_letter_id = $1 ORDER BY edits.created_at DESC LIMIT 1"#,
         id,
     )
@@ -57,12 +58,18 @@ pub async fn replacement(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Opti
     .await
 }
 
-/// The dead letter in whose place a message was sent.
-pub async fn original(conn: &mut PgConnection, queue: &str, message_id: &str) -> sqlx::Result<Option<Uuid>> {
+/// The dead letter in whose place a message was sent. Another message under its id is none.
+pub async fn original(
+    conn: &mut PgConnection,
+    queue: &str,
+    message_id: &str,
+    body: &[u8],
+) -> sqlx::Result<Option<Uuid>> {
     sqlx::query_scalar!(
-        "SELECT dead_letter_id FROM dead_letter_edits WHERE queue = $1 AND message_id = $2",
+        "SELECT dead_letter_id FROM dead_letter_edits WHERE queue = $1 AND message_id = $2 AND body = $3",
         queue,
         message_id,
+        body,
     )
     .fetch_optional(conn)
     .await

@@ -253,7 +253,7 @@ pub async fn count(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx
 pub async fn lock_matching(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Uuid>> {
     let mut sql = QueryBuilder::new("SELECT id FROM dead_letters");
     filter.push(&mut sql);
-    sql.push(" ORDER BY queue, message_id LIMIT ").push_bind(limit).push(" FOR UPDATE");
+    sql.push(" ORDER BY queue, message_id, sha256(body) LIMIT ").push_bind(limit).push(" FOR UPDATE");
     sql.build_query_scalar().fetch_all(conn).await
 }
 

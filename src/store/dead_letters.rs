@@ -105,7 +105,8 @@ pub struct DeadLetter {
 }
 
 /// Sets messages aside. One that died before is opened again; one that is open already is a second copy of the
-/// same death. No two of them may be of one queue and message id.
+/// same death. A message is known by queue, id and body: nobody keeps strangers from giving two messages one id. No two
+/// of these may be of one queue, id and body.
 pub async fn collect(conn: &mut PgConnection, letters: &[NewDeadLetter]) -> sqlx::Result<()> {
     let column = |text: fn(&NewDeadLetter) -> &str| -> Vec<&str> { letters.iter().map(text).collect() };
     let number = |number: fn(&NewDeadLetter) -> i32| -> Vec<i32> { letters.iter().map(number).collect() };
@@ -131,10 +132,10 @@ pub async fn collect(conn: &mut PgConnection, letters: &[NewDeadLetter]) -> sqlx
          ), collected AS (
              INSERT INTO dead_letters (id, message_id, queue, message_type, order_id, customer_id, skus,
                                        error_class, error_text, attempts, replay_count, body, headers)
-             SELECT * FROM letters ORDER BY queue, message_id
-             ON CONFLICT (queue, message_id) DO UPDATE
+             SELECT * FROM letters ORDER BY queue, message_id, sha256(body)
+             ON CONFLICT (queue, message_id, sha256(body)) DO UPDATE
                 SET status = 'open', error_class = excluded.error_class, error_text = excluded.error_text,
-                    attempts = excluded.attempts, body = excluded.body, headers = excluded.headers,
+                    attempts = excluded.attempts, headers = excluded.headers,
                     death_count = dead_letters.death_count + 1, last_died_at = now()
               WHERE dead_letters.status <> 'open'
              RETURNING id, death_count, last_died_at, error_class, error_text, attempts
@@ -190,7 +191,7 @@ pub async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Dea
         r#"SELECT id, message_id, queue, status AS "status: DeadLetterStatus", message_type, order_id, customer_id,
                   skus, error_class, error_text, attempts, body, headers, death_count, replay_count, first_died_at,
                   last_died_at
-             FROM dead_letters WHERE id = ANY($1) ORDER BY queue, message_id FOR UPDATE"#,
+             FROM dead_letters WHERE id = ANY($1) ORDER BY queue, message_id, sha256(body) FOR UPDATE"#,
         ids,
     )
     .fetch_all(conn)
@@ -219,7 +220,7 @@ pub async fn lock_status(
     status: DeadLetterStatus,
 ) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "SELECT id FROM dead_letters WHERE id = ANY($1) AND status = $2 ORDER BY queue, message_id FOR UPDATE",
+        "SELECT id FROM dead_letters WHERE id = ANY($1) AND status = $2 ORDER BY queue, message_id, sha256(body) FOR UPDATE",
         ids,
         status as DeadLetterStatus,
     )

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::CLAIM_SECONDS;
 use crate::domain::ids::OrderId;
 
 /// `effect_kind` of the schema.
@@ -52,10 +52,15 @@ pub struct Standing {
     pub status: EffectStatus,
     /// How often that was tried.
     pub attempts: i32,
-    /// Not to be tried before.
-    pub due_at: DateTime<Utc>,
-    /// Whether that time has come.
-    pub is_due: bool,
+    /// What is left until it may be tried, by PostgreSQL's clock.
+    pub left: Duration,
+}
+
+impl Standing {
+    /// Whether it may be tried.
+    pub fn is_due(&self) -> bool {
+        self.left.is_zero()
+    }
 }
 
 /// How far some rows of one kind have come.
@@ -64,15 +69,27 @@ pub async fn standings(
     kind: EffectKind,
     events: &[i64],
 ) -> sqlx::Result<Vec<Standing>> {
-    sqlx::query_as!(
-        Standing,
-        r#"SELECT event_id, status AS "status: EffectStatus", attempts, due_at, due_at <= now() AS "is_due!"
+    let rows = sqlx::query!(
+        r#"SELECT event_id, status AS "status: EffectStatus", attempts,
+                  extract(epoch FROM due_at - now())::float8 AS "left_seconds!"
              FROM effects WHERE kind = $1 AND event_id = ANY($2)"#,
         kind as EffectKind,
         events,
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    let standing = rows.into_iter().map(|row| Standing {
+        event_id: row.event_id,
+        status: row.status,
+        attempts: row.attempts,
+        left: duration(row.left_seconds),
+    });
+    Ok(standing.collect())
+}
+
+/// Seconds as PostgreSQL counts them; what lies in the past is over.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// The end of a row.
@@ -128,12 +145,12 @@ pub struct Postponed {
 }
 
 /// Puts rows of one kind off, each by up to a fifth more than asked for, so that what failed together does not come
-/// back together. Returns when each is due; one that is told meanwhile is left out.
+/// back together. Returns what is left until each is due; one that is told meanwhile is left out.
 pub async fn postpone(
     conn: &mut PgConnection,
     kind: EffectKind,
     postponed: &[Postponed],
-) -> sqlx::Result<Vec<(i64, DateTime<Utc>)>> {
+) -> sqlx::Result<Vec<(i64, Duration)>> {
     if postponed.is_empty() {
         return Ok(vec![]);
     }
@@ -142,13 +159,13 @@ pub async fn postpone(
     let errors: Vec<String> = postponed.iter().map(|one| one.error.clone()).collect();
     let seconds: Vec<f64> = postponed.iter().map(|one| one.delay.as_secs_f64()).collect();
     let rows = sqlx::query!(
-        "UPDATE effects f
+        r#"UPDATE effects f
             SET status = 'open', done_at = NULL, attempts = p.attempts, last_error = p.error,
                 due_at = now() + make_interval(secs => p.seconds * (1 + random() / 5))
            FROM unnest($2::bigint[], $3::integer[], $4::text[], $5::float8[])
                 AS p (event_id, attempts, error, seconds)
           WHERE f.event_id = p.event_id AND f.kind = $1 AND f.status IN ('open', 'dead')
-         RETURNING f.event_id, f.due_at",
+         RETURNING f.event_id, extract(epoch FROM f.due_at - now())::float8 AS "left_seconds!""#,
         kind as EffectKind,
         &events,
         &attempts,
@@ -157,11 +174,11 @@ pub async fn postpone(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.event_id, row.due_at)).collect())
+    Ok(rows.into_iter().map(|row| (row.event_id, duration(row.left_seconds))).collect())
 }
 
-/// Claims open rows that have been due for `quiet_seconds` and longer: in health there are none. One that stays open is
-/// claimed ever more rarely, as its message may only be waiting in a long queue.
+/// Claims open rows that have been due for `quiet_seconds` and longer, for a short while: in health there are none. One that
+/// stays open though it was woken is claimed ever more rarely, as its message may only be waiting in a long queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     kinds: &[EffectKind],
@@ -169,21 +186,41 @@ pub async fn claim_forgotten(
     limit: i64,
 ) -> sqlx::Result<Vec<Effect>> {
     let rows = sqlx::query!(
-        r#"UPDATE effects SET woken_at = now()
+        r#"UPDATE effects SET claimed_until = now() + make_interval(secs => $4)
             WHERE (event_id, kind) IN (
                   SELECT event_id, kind FROM effects
                    WHERE status = 'open' AND due_at < now() - make_interval(secs => $1::int) AND kind = ANY($3)
                      AND (woken_at IS NULL
                           OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - due_at) / 2))
+                     AND (claimed_until IS NULL OR claimed_until < now())
                    ORDER BY due_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
            RETURNING event_id, kind AS "kind: EffectKind", order_id"#,
         quiet_seconds,
         limit,
         kinds as &[EffectKind],
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| effect(row.event_id, row.kind, row.order_id)).collect())
+}
+
+/// Notes which claimed rows were woken. Those that were not may be claimed again at once.
+pub async fn note_woken(conn: &mut PgConnection, claimed: &[(Effect, bool)]) -> sqlx::Result<()> {
+    let events: Vec<i64> = claimed.iter().map(|(effect, _)| effect.event_id).collect();
+    let kinds: Vec<EffectKind> = claimed.iter().map(|(effect, _)| effect.kind).collect();
+    let woken: Vec<bool> = claimed.iter().map(|(_, woken)| *woken).collect();
+    sqlx::query!(
+        "UPDATE effects f SET claimed_until = NULL, woken_at = CASE WHEN c.woken THEN now() ELSE woken_at END
+           FROM unnest($1::bigint[], $2::effect_kind[], $3::bool[]) AS c (event_id, kind, woken)
+          WHERE f.event_id = c.event_id AND f.kind = c.kind",
+        &events,
+        &kinds as &[EffectKind],
+        &woken,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(super) fn effect(event_id: i64, kind: EffectKind, order_id: Uuid) -> Effect {

@@ -36,6 +36,8 @@ pub struct StoredEvent {
     pub kind: String,
     /// What belongs to it, as JSON that is only handed on.
     pub data: Box<RawValue>,
+    /// Its place among the facts of its order, from 1; nothing if a version that did not count wrote one of them.
+    pub sequence: Option<i32>,
     /// When its transaction began.
     pub occurred_at: DateTime<Utc>,
 }
@@ -47,6 +49,7 @@ pub(super) struct EventRow {
     pub(super) command_id: Option<Uuid>,
     pub(super) kind: String,
     pub(super) data: String,
+    pub(super) sequence: Option<i32>,
     pub(super) occurred_at: DateTime<Utc>,
 }
 
@@ -60,33 +63,92 @@ impl TryFrom<EventRow> for StoredEvent {
             command_id: row.command_id.map(CommandId),
             kind: row.kind,
             data: RawValue::from_string(row.data).map_err(|error| sqlx::Error::Decode(error.into()))?,
+            sequence: row.sequence,
             occurred_at: row.occurred_at,
         })
     }
 }
 
-/// Appends facts to the log. Whoever commits them rings for the relay afterwards: see [`ring`].
+/// Appends facts to the log. The rows of their orders are locked, or new. Whoever commits them rings for the relay
+/// afterwards: see [`ring`].
 pub async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> sqlx::Result<()> {
-    if events.is_empty() {
-        return Ok(());
+    let (first, next): (Vec<&NewEvent>, Vec<&NewEvent>) =
+        events.iter().partition(|event| event.event.is_first());
+    Columns::of(&first).insert_first(&mut *conn).await?;
+    Columns::of(&next).insert_next(conn).await
+}
+
+#[derive(Default)]
+struct Columns {
+    orders: Vec<Uuid>,
+    commands: Vec<Option<Uuid>>,
+    kinds: Vec<String>,
+    data: Vec<String>,
+}
+
+impl Columns {
+    fn of(events: &[&NewEvent]) -> Self {
+        let mut columns = Self::default();
+        for event in events {
+            columns.orders.push(event.order_id.uuid());
+            columns.commands.push(event.command_id.map(|command| command.0));
+            columns.kinds.push(event.event.kind().to_owned());
+            columns.data.push(event.event.data());
+        }
+        columns
     }
-    let order_ids: Vec<Uuid> = events.iter().map(|event| event.order_id.uuid()).collect();
-    let command_ids: Vec<Option<Uuid>> =
-        events.iter().map(|event| event.command_id.map(|command| command.0)).collect();
-    let kinds: Vec<String> = events.iter().map(|event| event.event.kind().to_owned()).collect();
-    let data: Vec<String> = events.iter().map(|event| event.event.data()).collect();
-    sqlx::query!(
-        "INSERT INTO order_events (order_id, command_id, type, data)
-         SELECT order_id, command_id, type, data::jsonb
-           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS new (order_id, command_id, type, data)",
-        &order_ids,
-        command_ids.as_slice() as &[Option<Uuid>],
-        &kinds,
-        &data,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+
+    /// Facts that nothing of their order comes before: there is nothing to look up.
+    async fn insert_first(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        if self.orders.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "INSERT INTO order_events (transaction_id, order_id, command_id, type, data, sequence)
+             SELECT (SELECT log_transaction_id()), order_id, command_id, type, data::jsonb, 1
+               FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS new (order_id, command_id, type, data)",
+            &self.orders,
+            self.commands.as_slice() as &[Option<Uuid>],
+            &self.kinds,
+            &self.data,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Facts that follow others of their order: never with a smaller transaction id than those, or readers could meet
+    /// them first (`cursors.rs`). An id from the future is left out: it came with a dump from another server.
+    async fn insert_next(self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        if self.orders.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "WITH own AS MATERIALIZED (
+                 SELECT log_transaction_id() AS id,
+                        (pg_snapshot_xmax(pg_current_snapshot())::text::bigint + id_offset)::text::xid8 AS not_yet
+                   FROM event_log
+             )
+             INSERT INTO order_events (transaction_id, order_id, command_id, type, data, sequence)
+             SELECT greatest(own.id, CASE WHEN last.transaction_id < own.not_yet THEN last.transaction_id END),
+                    new.order_id, command_id, type, data::jsonb,
+                    CASE WHEN last.transaction_id IS NULL THEN 0 ELSE last.sequence END
+                    + row_number() OVER (PARTITION BY new.order_id ORDER BY place)::integer
+               FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
+                    AS new (order_id, command_id, type, data, place)
+              CROSS JOIN own
+               LEFT JOIN LATERAL (SELECT transaction_id, sequence FROM order_events e
+                                   WHERE e.order_id = new.order_id ORDER BY e.id DESC LIMIT 1) AS last ON true
+              ORDER BY place",
+            &self.orders,
+            self.commands.as_slice() as &[Option<Uuid>],
+            &self.kinds,
+            &self.data,
+        )
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
 }
 
 /// Wakes the relay, once the facts are committed.
@@ -99,7 +161,7 @@ pub async fn ring(conn: &mut PgConnection) -> sqlx::Result<()> {
 pub async fn of_order(conn: &mut PgConnection, order: OrderId, after: i64) -> sqlx::Result<Vec<StoredEvent>> {
     let rows = sqlx::query_as!(
         EventRow,
-        r#"SELECT id, order_id, command_id, type AS kind, data::text AS "data!", occurred_at
+        r#"SELECT id, order_id, command_id, type AS kind, data::text AS "data!", sequence, occurred_at
              FROM order_events WHERE order_id = $1 AND id > $2 ORDER BY id LIMIT 1000"#,
         order.uuid(),
         after,

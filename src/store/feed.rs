@@ -1,44 +1,45 @@
-//! What the feed makes of the facts of a round: counters, and an outbox of what is to be told outside.
+//! What the feed makes of the facts of a part: counters, and an outbox of what is to be told outside.
 //!
 //! Everything is written in the transaction that moves the cursor, so each fact takes effect exactly once.
 
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
-use super::cursors::Round;
+use super::cursors::{Look, Part, Position};
 use super::effects::{Effect, EffectKind, effect};
 
-/// Whether there are facts the feed has not read.
-pub async fn is_behind(conn: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM order_events
-                           WHERE transaction_id >= (SELECT from_transaction FROM relay_cursors WHERE name = 'effects')
-                             AND type IN ('order.paid', 'order.refunded')) AS "behind!""#,
-    )
-    .fetch_one(conn)
-    .await
+/// Whether there are facts behind this place that the feed cares for, be it too early to read them.
+pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Result<bool> {
+    let next = sqlx::query!(
+        "SELECT FROM order_events
+          WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND type IN ('order.paid', 'order.refunded')
+          ORDER BY transaction_id, id LIMIT 1",
+        position.transaction,
+        position.id,
+    );
+    Ok(next.fetch_optional(conn).await?.is_some())
 }
 
-/// The first part of a round, of whole transactions with about `facts` facts, and how many facts those are.
-pub async fn first_part(conn: &mut PgConnection, round: Round, facts: i64) -> sqlx::Result<(Round, i64)> {
-    let part = sqlx::query!(
-        r#"WITH next AS (SELECT transaction_id FROM order_events
-                          WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
-                            AND type IN ('order.paid', 'order.refunded')
-                          ORDER BY transaction_id, id LIMIT $3)
-           SELECT count(*) AS "facts!", (max(transaction_id::text::bigint) + 1)::text AS past_last FROM next"#,
-        round.from,
-        round.to,
-        facts,
+/// The next facts that the feed cares for, at most `limit`.
+pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
+    let facts = sqlx::query_as!(
+        Position,
+        r#"SELECT transaction_id::text::bigint AS "transaction!", id FROM order_events
+            WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND transaction_id < $3::bigint::text::xid8
+              AND type IN ('order.paid', 'order.refunded')
+            ORDER BY transaction_id, id LIMIT $4"#,
+        look.position.transaction,
+        look.position.id,
+        look.horizon,
+        limit,
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    let to = part.past_last.filter(|_| part.facts == facts).unwrap_or(round.to);
-    Ok((Round { to, ..round }, part.facts))
+    Ok(Part::of(look, &facts, limit))
 }
 
 /// Counts what customers paid and got back. A wholly refunded order is none any more.
-pub async fn count_customers(conn: &mut PgConnection, round: &Round) -> sqlx::Result<()> {
+pub async fn count_customers(conn: &mut PgConnection, part: &Part) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO customer_totals AS totals (customer_id, order_count, paid_won, refunded_won)
          SELECT o.customer_id,
@@ -47,15 +48,18 @@ pub async fn count_customers(conn: &mut PgConnection, round: &Round) -> sqlx::Re
                 sum(CASE WHEN e.type = 'order.paid' THEN (e.data ->> 'amount_won')::bigint ELSE 0 END),
                 sum(CASE WHEN e.type = 'order.refunded' THEN (e.data ->> 'amount_won')::bigint ELSE 0 END)
            FROM order_events e JOIN orders o ON o.id = e.order_id
-          WHERE e.transaction_id >= $1::text::xid8 AND e.transaction_id < $2::text::xid8
+          WHERE (e.transaction_id, e.id) > ($1::bigint::text::xid8, $2)
+            AND (e.transaction_id, e.id) <= ($3::bigint::text::xid8, $4)
             AND e.type IN ('order.paid', 'order.refunded')
           GROUP BY o.customer_id
          ON CONFLICT (customer_id) DO UPDATE
             SET order_count = totals.order_count + excluded.order_count,
                 paid_won = totals.paid_won + excluded.paid_won,
                 refunded_won = totals.refunded_won + excluded.refunded_won",
-        round.from,
-        round.to,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
     )
     .execute(conn)
     .await?;
@@ -63,11 +67,12 @@ pub async fn count_customers(conn: &mut PgConnection, round: &Round) -> sqlx::Re
 }
 
 /// Counts what was sold on each day, as days go in this time zone.
-pub async fn count_sales(conn: &mut PgConnection, round: &Round, time_zone: Tz) -> sqlx::Result<()> {
+pub async fn count_sales(conn: &mut PgConnection, part: &Part, time_zone: Tz) -> sqlx::Result<()> {
     sqlx::query!(
         "WITH facts AS MATERIALIZED (
-             SELECT order_id, type, data, (occurred_at AT TIME ZONE $3)::date AS day FROM order_events
-              WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
+             SELECT order_id, type, data, (occurred_at AT TIME ZONE $5)::date AS day FROM order_events
+              WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
+                AND (transaction_id, id) <= ($3::bigint::text::xid8, $4)
                 AND type IN ('order.paid', 'order.refunded')
          ), moved AS (
              SELECT f.day, i.sku_id, i.quantity AS units, i.amount_won
@@ -83,8 +88,10 @@ pub async fn count_sales(conn: &mut PgConnection, round: &Round, time_zone: Tz) 
          SELECT day, sku_id, sum(units), sum(amount_won) FROM moved GROUP BY day, sku_id
          ON CONFLICT (day, sku_id) DO UPDATE
             SET units = sales.units + excluded.units, amount_won = sales.amount_won + excluded.amount_won",
-        round.from,
-        round.to,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
         time_zone.name(),
     )
     .execute(conn)
@@ -96,7 +103,7 @@ pub async fn count_sales(conn: &mut PgConnection, round: &Round, time_zone: Tz) 
 /// no address, and nobody is told of what happened before the cursor was made.
 pub async fn fill_outbox(
     conn: &mut PgConnection,
-    round: &Round,
+    part: &Part,
     kinds: &[EffectKind],
 ) -> sqlx::Result<Vec<Effect>> {
     if kinds.is_empty() {
@@ -107,7 +114,8 @@ pub async fn fill_outbox(
                SELECT e.id, e.order_id, NOT EXISTS (SELECT FROM customer_contacts c JOIN orders o USING (customer_id)
                                                      WHERE o.id = e.order_id) AS is_unreachable
                  FROM order_events e
-                WHERE e.transaction_id >= $1::text::xid8 AND e.transaction_id < $2::text::xid8
+                WHERE (e.transaction_id, e.id) > ($1::bigint::text::xid8, $2)
+                  AND (e.transaction_id, e.id) <= ($3::bigint::text::xid8, $4)
                   AND e.type IN ('order.paid', 'order.refunded')
                   AND e.occurred_at >= (SELECT created_at FROM relay_cursors WHERE name = 'effects')
            ), written AS (
@@ -115,13 +123,15 @@ pub async fn fill_outbox(
                SELECT f.id, kind, f.order_id,
                       CASE WHEN kind = 'mail' AND is_unreachable THEN 'skipped' ELSE 'open' END::effect_status,
                       CASE WHEN kind = 'mail' AND is_unreachable THEN now() END
-                 FROM facts f CROSS JOIN unnest($3::effect_kind[]) AS kind
+                 FROM facts f CROSS JOIN unnest($5::effect_kind[]) AS kind
                ON CONFLICT DO NOTHING
                RETURNING event_id, kind, order_id, status
            )
            SELECT event_id, kind AS "kind: EffectKind", order_id FROM written WHERE status = 'open'"#,
-        round.from,
-        round.to,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
         kinds as &[EffectKind],
     )
     .fetch_all(conn)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::cursors::Round;
+use super::cursors::{Look, Part, Position};
 
 /// Where one bucket of lateness ends and the next begins, in milliseconds; the last one has no end.
 pub const LATENESS_BOUNDS_MS: [i64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000];
@@ -19,54 +19,60 @@ pub async fn are_due(conn: &mut PgConnection, after_seconds: i32) -> sqlx::Resul
     .await
 }
 
-/// The first part of a round, of whole transactions with about `facts` facts, and how many facts those are.
-pub async fn first_part(conn: &mut PgConnection, round: Round, facts: i64) -> sqlx::Result<(Round, i64)> {
-    let part = sqlx::query!(
-        r#"WITH next AS (SELECT transaction_id FROM order_events
-                          WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
-                          ORDER BY transaction_id, id LIMIT $3)
-           SELECT count(*) AS "facts!", (max(transaction_id::text::bigint) + 1)::text AS past_last FROM next"#,
-        round.from,
-        round.to,
-        facts,
+/// The next facts, at most `limit`.
+pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
+    let facts = sqlx::query_as!(
+        Position,
+        r#"SELECT transaction_id::text::bigint AS "transaction!", id FROM order_events
+            WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND transaction_id < $3::bigint::text::xid8
+            ORDER BY transaction_id, id LIMIT $4"#,
+        look.position.transaction,
+        look.position.id,
+        look.horizon,
+        limit,
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    let to = part.past_last.filter(|_| part.facts == facts).unwrap_or(round.to);
-    Ok((Round { to, ..round }, part.facts))
+    Ok(Part::of(look, &facts, limit))
 }
 
-/// Counts the facts of a round.
-pub async fn count(conn: &mut PgConnection, round: &Round) -> sqlx::Result<()> {
+/// Counts the facts of a part.
+pub async fn count(conn: &mut PgConnection, part: &Part) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO event_figures AS figures (minute, type, facts, amount_won)
          SELECT date_trunc('minute', occurred_at, 'UTC'), type, count(*),
                 coalesce(sum((data ->> 'amount_won')::bigint)
                              FILTER (WHERE type IN ('order.paid', 'payment.late')), 0)
            FROM order_events
-          WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
+          WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
+            AND (transaction_id, id) <= ($3::bigint::text::xid8, $4)
           GROUP BY 1, 2
          ON CONFLICT (minute, type) DO UPDATE
             SET facts = figures.facts + excluded.facts, amount_won = figures.amount_won + excluded.amount_won",
-        round.from,
-        round.to,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "INSERT INTO release_figures AS figures (minute, bucket, holds, worst_ms)
-         SELECT date_trunc('minute', occurred_at, 'UTC'), width_bucket(late_ms, $3::bigint[]), count(*), max(late_ms)
+         SELECT date_trunc('minute', occurred_at, 'UTC'), width_bucket(late_ms, $5::bigint[]), count(*), max(late_ms)
            FROM (SELECT occurred_at,
                         greatest(0, extract(epoch FROM occurred_at - (data ->> 'expires_at')::timestamptz) * 1000)
                             ::bigint AS late_ms
                    FROM order_events
-                  WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8
+                  WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
+                    AND (transaction_id, id) <= ($3::bigint::text::xid8, $4)
                     AND type = 'order.expired') AS released
           GROUP BY 1, 2
          ON CONFLICT (minute, bucket) DO UPDATE
             SET holds = figures.holds + excluded.holds, worst_ms = greatest(figures.worst_ms, excluded.worst_ms)",
-        round.from,
-        round.to,
+        part.from.transaction,
+        part.from.id,
+        part.to.transaction,
+        part.to.id,
         &LATENESS_BOUNDS_MS[..],
     )
     .execute(conn)

@@ -36,6 +36,8 @@ pub enum Act {
     PoolPause,
     /// Let a pool of workers go on.
     PoolResume,
+    /// Numbered the facts of a restored event log.
+    EventLogReset,
     /// Made a token.
     TokenCreate,
     /// Revoked a token.
@@ -60,6 +62,7 @@ impl Act {
             Self::StockAdjust => "stock.adjust",
             Self::PoolPause => "pool.pause",
             Self::PoolResume => "pool.resume",
+            Self::EventLogReset => "event_log.reset",
             Self::TokenCreate => "token.create",
             Self::TokenRevoke => "token.revoke",
         }

@@ -8,7 +8,7 @@ use super::orders::OrderStatus;
 use crate::domain::ids::{CustomerId, OrderId, SkuCode, SkuId};
 
 /// What the orders of a page have in common.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Only of these states.
     pub statuses: Vec<OrderStatus>,
@@ -71,12 +71,13 @@ pub async fn sku_id(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Opt
 }
 
 /// The order that has `depth` wanted ones of whomever before it, whatever their SKUs: how far a search for a SKU looks at
-/// once.
+/// once. Run it in a transaction.
 pub async fn at_depth(
     conn: &mut PgConnection,
     wanted: &Wanted,
     depth: i64,
 ) -> sqlx::Result<Option<(DateTime<Utc>, OrderId)>> {
+    prefer_order(conn, true).await?;
     let row = sqlx::query!(
         r#"SELECT newest.id AS "id!", newest.created_at AS "created_at!"
              FROM unnest($1::order_status[]) AS wanted (status)
@@ -90,6 +91,34 @@ pub async fn at_depth(
                  ORDER BY o.created_at DESC, o.id DESC LIMIT $5::bigint + 1) AS newest
             ORDER BY newest.created_at DESC, newest.id DESC OFFSET $5 LIMIT 1"#,
         &wanted.statuses as &[OrderStatus],
+        wanted.from,
+        wanted.until,
+        wanted.after.map(OrderId::uuid),
+        depth,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    prefer_order(conn, false).await?;
+    Ok(row.map(|row| (row.created_at, row.id.into())))
+}
+
+/// The order that has `depth` others of its customer before it, wanted or not: how far a search among one customer's orders
+/// looks at once, however many they ever placed.
+pub async fn customer_at_depth(
+    conn: &mut PgConnection,
+    customer: &CustomerId,
+    wanted: &Wanted,
+    depth: i64,
+) -> sqlx::Result<Option<(DateTime<Utc>, OrderId)>> {
+    let row = sqlx::query!(
+        "SELECT o.id, o.created_at FROM orders o
+          WHERE o.customer_id = $1
+            AND o.created_at >= coalesce($2, '-infinity'::timestamptz)
+            AND o.created_at < coalesce($3, 'infinity'::timestamptz)
+            AND ($4::uuid IS NULL OR (o.created_at, o.id) <
+                 (SELECT a.created_at, a.id FROM orders a WHERE a.id = $4 AND a.customer_id = $1))
+          ORDER BY o.created_at DESC, o.id DESC OFFSET $5 LIMIT 1",
+        customer.as_str(),
         wanted.from,
         wanted.until,
         wanted.after.map(OrderId::uuid),
@@ -128,18 +157,22 @@ pub async fn among(
     Ok(ids.into_iter().map(OrderId::from).collect())
 }
 
-/// The wanted orders of one customer.
+/// The wanted orders of one customer, among the `looked_through` that come first.
 pub async fn of_customer(
     conn: &mut PgConnection,
     customer: &CustomerId,
     wanted: &Wanted,
+    looked_through: i64,
 ) -> sqlx::Result<Vec<OrderId>> {
     let ids = sqlx::query_scalar!(
-        "SELECT o.id FROM orders o
-          WHERE o.customer_id = $1 AND o.status = ANY($2)
-            AND o.created_at >= coalesce($3, '-infinity'::timestamptz)
-            AND o.created_at < coalesce($4, 'infinity'::timestamptz)
-            AND ($5::uuid IS NULL OR (o.created_at, o.id) < (SELECT a.created_at, a.id FROM orders a WHERE a.id = $5))
+        "SELECT o.id FROM (
+                SELECT id, status, created_at FROM orders
+                 WHERE customer_id = $1
+                   AND created_at >= coalesce($3, '-infinity'::timestamptz)
+                   AND created_at < coalesce($4, 'infinity'::timestamptz)
+                   AND ($5::uuid IS NULL OR (created_at, id) < (SELECT a.created_at, a.id FROM orders a WHERE a.id = $5))
+                 ORDER BY created_at DESC, id DESC LIMIT $8) AS o
+          WHERE o.status = ANY($2)
             AND ($6::bigint IS NULL OR EXISTS (SELECT FROM order_items i WHERE i.order_id = o.id AND i.sku_id = $6))
           ORDER BY o.created_at DESC, o.id DESC LIMIT $7",
         customer.as_str(),
@@ -149,14 +182,26 @@ pub async fn of_customer(
         wanted.after.map(OrderId::uuid),
         wanted.sku.map(|sku| sku.0),
         wanted.limit,
+        looked_through,
     )
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(OrderId::from).collect())
 }
 
-/// The wanted orders of whomever: the newest of each state, merged.
+/// Walking the index of a state is preferred to reading all of it and sorting that, whatever the statistics are, until the
+/// statement is done: others have to sort. In force within a transaction.
+async fn prefer_order(conn: &mut PgConnection, is_preferred: bool) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('enable_sort', $1, true), set_config('enable_bitmapscan', $1, true)")
+        .bind(if is_preferred { "off" } else { "on" })
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The wanted orders of whomever: the newest of each state, merged. Run it in a transaction.
 pub async fn of_everyone(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<Vec<OrderId>> {
+    prefer_order(conn, true).await?;
     let ids = sqlx::query_scalar!(
         r#"SELECT newest.id AS "id!" FROM unnest($1::order_status[]) AS wanted (status)
             CROSS JOIN LATERAL (
@@ -177,7 +222,8 @@ pub async fn of_everyone(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Resu
         wanted.sku.map(|sku| sku.0),
         wanted.limit,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    prefer_order(conn, false).await?;
     Ok(ids.into_iter().map(OrderId::from).collect())
 }

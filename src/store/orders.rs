@@ -195,27 +195,30 @@ pub async fn find_all(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
     rows.into_iter().map(OrderRow::try_from).collect()
 }
 
-/// Orders of one customer, newest first, from after `after` on.
+/// Orders of one customer, newest first, from after `after` on, among the `looked_through` that come first: a status has few
+/// orders or millions, and no index of its own.
 pub async fn list(
     conn: &mut PgConnection,
     customer: &CustomerId,
     status: Option<OrderStatus>,
     after: Option<OrderId>,
-    limit: i64,
+    (looked_through, limit): (i64, i64),
 ) -> sqlx::Result<Vec<OrderRow>> {
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at
-             FROM orders
-            WHERE customer_id = $1
-              AND ($2::order_status IS NULL OR status = $2)
-              AND ($3::uuid IS NULL OR (created_at, id) <
-                   (SELECT a.created_at, a.id FROM orders a WHERE a.id = $3 AND a.customer_id = $1))
-            ORDER BY created_at DESC, id DESC LIMIT $4"#,
+             FROM (SELECT * FROM orders
+                    WHERE customer_id = $1
+                      AND ($3::uuid IS NULL OR (created_at, id) <
+                           (SELECT a.created_at, a.id FROM orders a WHERE a.id = $3 AND a.customer_id = $1))
+                    ORDER BY created_at DESC, id DESC LIMIT $4) AS newest
+            WHERE $2::order_status IS NULL OR status = $2
+            ORDER BY created_at DESC, id DESC LIMIT $5"#,
         customer.as_str(),
         status as Option<OrderStatus>,
         after.map(OrderId::uuid),
+        looked_through,
         limit,
     )
     .fetch_all(conn)
@@ -293,20 +296,6 @@ pub async fn not_due_yet(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.id.into(), row.expires_at)).collect())
-}
-
-/// Holds overdue by more than `grace_seconds`, oldest first: in health there are none.
-pub async fn overdue(conn: &mut PgConnection, grace_seconds: i32, limit: i64) -> sqlx::Result<Vec<OrderId>> {
-    let rows = sqlx::query_scalar!(
-        "SELECT id FROM orders
-          WHERE status = 'held' AND expires_at <= now() - make_interval(secs => $1::int)
-          ORDER BY expires_at LIMIT $2",
-        grace_seconds,
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(OrderId::from).collect())
 }
 
 /// Moves locked, distinct orders from one state to another: all of them, or it is an error. Whether that closes or

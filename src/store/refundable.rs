@@ -50,12 +50,14 @@ pub async fn of_orders(
             (row.order_id.into(), of_order)
         })
         .collect();
+    // Refunds lead to their items, and never the other way round, however few of those the statistics know of.
     let items = sqlx::query!(
         r#"SELECT i.order_id, i.sku_id, i.sku_code, i.amount_won / i.quantity AS "unit_won!",
                   (i.quantity - back.units)::int AS "left!"
              FROM order_items i CROSS JOIN LATERAL (
                   SELECT coalesce(sum(ri.quantity), 0) AS units
-                    FROM refunds r JOIN refund_items ri ON ri.refund_id = r.id
+                    FROM refunds r CROSS JOIN LATERAL (
+                         SELECT quantity, sku_id FROM refund_items WHERE refund_id = r.id OFFSET 0) AS ri
                    WHERE r.order_id = i.order_id AND ri.sku_id = i.sku_id AND r.status <> 'refused') AS back
             WHERE i.order_id = ANY($1) ORDER BY i.order_id, i.position"#,
         &ids,

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decoded;
 use super::orders::OrderStatus;
 use super::stock::StockChange;
+use super::{CLAIM_SECONDS, decoded};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
@@ -238,8 +238,9 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     let rows = sqlx::query!(
         "INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason)
          SELECT i.sku_id, r.order_id, i.quantity, 'returned'
-           FROM refunds r JOIN refund_items i ON i.refund_id = r.id
-          WHERE r.id = ANY($1) AND i.restock
+           FROM refunds r CROSS JOIN LATERAL (
+                SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id AND restock OFFSET 0) AS i
+          WHERE r.id = ANY($1)
          RETURNING sku_id, on_hand_change",
         &ids,
     )
@@ -264,7 +265,8 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
             CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
             CROSS JOIN LATERAL (
                   SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
-                    FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                    FROM refunds r CROSS JOIN LATERAL (
+                         SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
                    WHERE r.order_id = wanted.id AND r.status = 'done') AS back
             WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
            RETURNING o.id, o.status AS "status: OrderStatus""#,
@@ -276,27 +278,44 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
     Ok(whole.map(|row| row.id.into()).collect())
 }
 
-/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first: in health there are none. One that
-/// stays open is claimed ever more rarely, as its message may only be waiting in a long queue.
+/// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
+/// none. One that stays open though it was woken is claimed ever more rarely, as its message may only be waiting in a long
+/// queue.
 pub async fn claim_forgotten(
     conn: &mut PgConnection,
     quiet_seconds: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<(CommandId, OrderId)>> {
     let rows = sqlx::query!(
-        "UPDATE refunds SET woken_at = now()
+        "UPDATE refunds SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM refunds
                         WHERE status = 'requesting'
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
+                          AND (claimed_until IS NULL OR claimed_until < now())
                         ORDER BY created_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
          RETURNING id, order_id",
         quiet_seconds,
         limit,
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (CommandId(row.id), row.order_id.into())).collect())
+}
+
+/// Notes which claimed refunds were woken. Those that were not may be claimed again at once.
+pub async fn note_woken(conn: &mut PgConnection, claimed: &[(CommandId, bool)]) -> sqlx::Result<()> {
+    let (ids, woken): (Vec<Uuid>, Vec<bool>) = claimed.iter().map(|(id, woken)| (id.0, *woken)).unzip();
+    sqlx::query!(
+        "UPDATE refunds SET claimed_until = NULL, woken_at = CASE WHEN claimed.woken THEN now() ELSE woken_at END
+           FROM unnest($1::uuid[], $2::bool[]) AS claimed (id, woken) WHERE refunds.id = claimed.id",
+        &ids,
+        &woken,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// A refund as it is shown.

@@ -1,38 +1,50 @@
-//! The facts the relay publishes.
-//!
-//! Within a round they go in the order of their ids, which is the order of transitions for every order, because an
-//! order's row is locked before its fact is written. Why order survives from round to round: [`super::cursors`].
+//! The facts the relay publishes: why nothing is skipped and order is kept, [`super::cursors`] says.
 
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::PgConnection;
 
-use super::cursors::Round;
+use super::cursors::{Look, Part, Position};
 use super::events::{EventRow, StoredEvent};
 
-/// The facts of a round that are not published yet, in order.
-pub fn facts<'a>(conn: &'a mut PgConnection, round: &'a Round) -> BoxStream<'a, sqlx::Result<StoredEvent>> {
-    sqlx::query_as!(
-        EventRow,
-        r#"SELECT id, order_id, command_id, type AS kind, data::text AS "data!", occurred_at
+/// The next facts, at most `limit`.
+pub async fn next_part(
+    conn: &mut PgConnection,
+    look: &Look,
+    limit: i64,
+) -> sqlx::Result<(Part, Vec<StoredEvent>)> {
+    let rows = sqlx::query!(
+        r#"SELECT transaction_id::text::bigint AS "transaction!", id, order_id, command_id, type AS kind,
+                  data::text AS "data!", sequence, occurred_at
              FROM order_events
-            WHERE transaction_id >= $1::text::xid8 AND transaction_id < $2::text::xid8 AND id > $3
-            ORDER BY id"#,
-        round.from,
-        round.to,
-        round.last_id,
+            WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND transaction_id < $3::bigint::text::xid8
+            ORDER BY transaction_id, id LIMIT $4"#,
+        look.position.transaction,
+        look.position.id,
+        look.horizon,
+        limit,
     )
-    .fetch(conn)
-    .and_then(async |row| row.try_into())
-    .boxed()
+    .fetch_all(conn)
+    .await?;
+    let facts: Vec<Position> =
+        rows.iter().map(|row| Position { transaction: row.transaction, id: row.id }).collect();
+    let part = Part::of(look, &facts, limit);
+    let events = rows.into_iter().map(|row| {
+        let (id, order_id, command_id) = (row.id, row.order_id, row.command_id);
+        let (kind, data, sequence, occurred_at) = (row.kind, row.data, row.sequence, row.occurred_at);
+        EventRow { id, order_id, command_id, kind, data, sequence, occurred_at }.try_into()
+    });
+    let mut events = events.collect::<sqlx::Result<Vec<StoredEvent>>>()?;
+    // Facts of the version before do not say whom they follow: within a part they are put right.
+    events.sort_unstable_by_key(|event| event.id);
+    Ok((part, events))
 }
 
-/// Whether there are facts newer than this round.
-pub async fn is_behind(conn: &mut PgConnection, round: &Round) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM order_events WHERE transaction_id >= $1::text::xid8) AS "behind!""#,
-        round.to,
-    )
-    .fetch_one(conn)
-    .await
+/// Whether there are facts behind this place, be it too early to read them.
+pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Result<bool> {
+    let next = sqlx::query!(
+        "SELECT FROM order_events WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
+          ORDER BY transaction_id, id LIMIT 1",
+        position.transaction,
+        position.id,
+    );
+    Ok(next.fetch_optional(conn).await?.is_some())
 }

@@ -304,6 +304,18 @@ pub async fn claim(conn: &mut PgConnection) -> sqlx::Result<Option<Due>> {
     .await
 }
 
+/// Lets others have their turn before a replay whose batch has failed.
+pub async fn postpone(conn: &mut PgConnection, id: Uuid, seconds: f64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE replays SET next_batch_at = now() + make_interval(secs => $2) WHERE id = $1 AND status = 'running'",
+        id,
+        seconds,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The next items of a claimed replay: places and dead letters.
 pub async fn next_items(conn: &mut PgConnection, replay: &Due, limit: i64) -> sqlx::Result<Vec<(i32, Uuid)>> {
     let items = sqlx::query!(

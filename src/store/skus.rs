@@ -41,6 +41,8 @@ pub struct SkuRow {
     pub reserved: i32,
     /// Units set aside by holds whose time is up: the next buyer gets them.
     pub overdue: i32,
+    /// Whether so many holds of the shop are overdue that not all were looked at: there may be more such units.
+    pub overdue_has_more: bool,
 }
 
 /// What became of a definition.
@@ -102,18 +104,52 @@ pub async fn put(conn: &mut PgConnection, sku: &SkuDefinition) -> sqlx::Result<P
     Ok(put)
 }
 
-/// One SKU.
-pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
-    let row = sqlx::query!(
-        r#"SELECT s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, st.on_hand, st.reserved,
-                  (SELECT coalesce(sum(i.quantity), 0)::int FROM orders o JOIN order_items i ON i.order_id = o.id
-                    WHERE o.status = 'held' AND o.expires_at <= now() AND i.sku_id = s.id) AS "overdue!"
-             FROM skus s JOIN stock st ON st.sku_id = s.id WHERE s.code = $1"#,
-        code.as_str(),
+/// Overdue holds of the whole shop that are looked at to find those of a SKU. No index leads from a SKU to its holds: it
+/// would cost every order.
+pub const OVERDUE_LOOKED_AT: i64 = 1_000;
+
+/// Which SKUs to read; what is absent does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// The one of this code.
+    pub code: Option<&'a SkuCode>,
+    /// Those whose code begins with this, or whose name contains it.
+    pub text: Option<&'a str>,
+    /// Those after this code.
+    pub after: Option<&'a str>,
+}
+
+/// SKUs in the order of their codes, with their stock at one instant.
+pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sqlx::Result<Vec<SkuRow>> {
+    let rows = sqlx::query!(
+        r#"WITH overdue AS MATERIALIZED (
+               SELECT id FROM orders
+                WHERE status = 'held' AND expires_at >= holds_ended_before() AND expires_at <= now()
+                ORDER BY expires_at LIMIT $5
+           ), given_back AS MATERIALIZED (
+               SELECT sku_id, sum(quantity)::int AS units FROM order_items
+                WHERE order_id = ANY(ARRAY(SELECT id FROM overdue)) GROUP BY sku_id
+           )
+           SELECT s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, st.on_hand, st.reserved,
+                  CASE WHEN st.reserved > 0
+                       THEN coalesce((SELECT units FROM given_back WHERE given_back.sku_id = s.id), 0)
+                       ELSE 0 END AS "overdue!",
+                  st.reserved > 0 AND (SELECT count(*) FROM overdue) >= $5 AS "overdue_has_more!"
+             FROM (SELECT * FROM skus
+                    WHERE ($1::text IS NULL OR code = $1)
+                      AND ($2::text IS NULL OR starts_with(lower(code), lower($2)) OR strpos(lower(name), lower($2)) > 0)
+                      AND code > coalesce($3, '')
+                    ORDER BY code LIMIT $4) s
+             JOIN stock st ON st.sku_id = s.id ORDER BY s.code"#,
+        wanted.code.map(SkuCode::as_str),
+        wanted.text,
+        wanted.after,
+        limit,
+        OVERDUE_LOOKED_AT,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(row.map(|row| SkuRow {
+    let row = rows.into_iter().map(|row| SkuRow {
         code: row.code,
         name: row.name,
         price: Won(row.price_won),
@@ -122,5 +158,12 @@ pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Optio
         on_hand: row.on_hand,
         reserved: row.reserved,
         overdue: row.overdue,
-    }))
+        overdue_has_more: row.overdue_has_more,
+    });
+    Ok(row.collect())
+}
+
+/// One SKU.
+pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
+    Ok(read(conn, Wanted { code: Some(code), ..Wanted::default() }, 1).await?.pop())
 }

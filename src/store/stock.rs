@@ -197,7 +197,7 @@ pub async fn overdue_holds(
                   EXISTS (SELECT FROM (SELECT sku_id FROM order_items WHERE order_id = overdue.id OFFSET 0) AS item
                            WHERE item.sku_id = ANY($1)) AS "is_in_the_way!"
              FROM (SELECT id, expires_at FROM orders
-                    WHERE status = 'held' AND expires_at <= now() AND expires_at >= coalesce($2::timestamptz, '-infinity')
+                    WHERE status = 'held' AND expires_at <= now() AND expires_at >= coalesce($2::timestamptz, holds_ended_before())
                     ORDER BY expires_at LIMIT $3) AS overdue
             ORDER BY overdue.expires_at"#,
         &skus,

@@ -5,45 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::orders::OrderStatus;
-use super::skus::SkuRow;
 use crate::domain::ids::{SkuCode, SkuId};
-use crate::domain::money::{DiscountRatio, Won};
-
-/// SKUs in the order of their codes, from after a code on, whose code begins with a text or whose name contains it.
-pub async fn list(
-    conn: &mut PgConnection,
-    text: Option<&str>,
-    after: Option<&str>,
-    limit: i64,
-) -> sqlx::Result<Vec<SkuRow>> {
-    let rows = sqlx::query!(
-        r#"SELECT s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, st.on_hand, st.reserved,
-                  (SELECT coalesce(sum(i.quantity), 0)::int FROM orders o JOIN order_items i ON i.order_id = o.id
-                    WHERE st.reserved > 0 AND o.status = 'held' AND o.expires_at <= now() AND i.sku_id = s.id)
-                    AS "overdue!"
-             FROM (SELECT * FROM skus
-                    WHERE ($1::text IS NULL OR starts_with(lower(code), lower($1)) OR strpos(lower(name), lower($1)) > 0)
-                      AND code > coalesce($2, '')
-                    ORDER BY code LIMIT $3) s
-             JOIN stock st ON st.sku_id = s.id ORDER BY s.code"#,
-        text,
-        after,
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    let row = rows.into_iter().map(|row| SkuRow {
-        code: row.code,
-        name: row.name,
-        price: Won(row.price_won),
-        discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
-        max_per_customer: row.max_per_customer,
-        on_hand: row.on_hand,
-        reserved: row.reserved,
-        overdue: row.overdue,
-    });
-    Ok(row.collect())
-}
 
 /// A hold that keeps units of a SKU.
 #[derive(Debug, Clone)]
@@ -62,27 +24,47 @@ pub struct LiveHold {
     pub seconds_left: i64,
 }
 
-/// The live holds of a SKU, those that fall due first first.
-pub async fn live_holds(conn: &mut PgConnection, sku: SkuId, limit: i64) -> sqlx::Result<Vec<LiveHold>> {
-    sqlx::query_as!(
+/// Live holds of the whole shop that are looked through for those of a SKU: as many that are held, those that fall due
+/// first, and as many that are being paid.
+pub const HOLDS_LOOKED_THROUGH: i64 = 5_000;
+
+/// Some live holds of a SKU.
+#[derive(Debug, Clone, Default)]
+pub struct LiveHolds {
+    /// Those that fall due first first.
+    pub holds: Vec<LiveHold>,
+    /// Whether the shop has more live holds than were looked through.
+    pub has_more: bool,
+}
+
+/// The live holds of a SKU among those of the shop that fall due first, at most `limit`.
+pub async fn live_holds(conn: &mut PgConnection, sku: SkuId, limit: i64) -> sqlx::Result<LiveHolds> {
+    let live = sqlx::query!(
+        r#"SELECT ARRAY(SELECT id FROM orders WHERE status = 'held' AND expires_at >= holds_ended_before()
+                         ORDER BY expires_at LIMIT $1) AS "held!",
+                  ARRAY(SELECT id FROM orders WHERE status = 'paying' ORDER BY created_at LIMIT $1) AS "paying!""#,
+        HOLDS_LOOKED_THROUGH,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let is_full = |orders: &Vec<Uuid>| orders.len() as i64 >= HOLDS_LOOKED_THROUGH;
+    let has_more = is_full(&live.held) || is_full(&live.paying);
+    let holds = sqlx::query_as!(
         LiveHold,
-        r#"SELECT live.id AS "order_id!", live.customer_id AS "customer_id!", live.quantity AS "units!",
-                  live.status AS "status!: OrderStatus", live.expires_at AS "expires_at!",
-                  floor(extract(epoch FROM live.expires_at - now()))::bigint AS "seconds_left!"
-             FROM (
-                  (SELECT o.id, o.customer_id, i.quantity, o.status, o.expires_at
-                     FROM orders o JOIN order_items i ON i.order_id = o.id AND i.sku_id = $1
-                    WHERE o.status = 'held' ORDER BY o.expires_at LIMIT $2)
-                  UNION ALL
-                  (SELECT o.id, o.customer_id, i.quantity, o.status, o.expires_at
-                     FROM orders o JOIN order_items i ON i.order_id = o.id AND i.sku_id = $1
-                    WHERE o.status = 'paying' ORDER BY o.created_at LIMIT $2)) AS live
-            ORDER BY live.expires_at, live.id LIMIT $2"#,
+        r#"SELECT o.id AS "order_id!", o.customer_id, i.quantity AS units, o.status AS "status: OrderStatus",
+                  o.expires_at AS "expires_at!",
+                  floor(extract(epoch FROM o.expires_at - now()))::bigint AS "seconds_left!"
+             FROM orders o JOIN LATERAL (
+                  SELECT quantity FROM order_items WHERE order_id = o.id AND sku_id = $2 OFFSET 0) i ON true
+            WHERE o.id = ANY($1) AND o.status IN ('held', 'paying')
+            ORDER BY o.expires_at, o.id LIMIT $3"#,
+        &[live.held, live.paying].concat(),
         sku.0,
         limit,
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(LiveHolds { holds, has_more })
 }
 
 /// Sold less refunded, on the last days.

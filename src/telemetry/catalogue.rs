@@ -101,7 +101,7 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_messages_total",
         &["queue", "outcome"],
-        "Verdicts on messages: done, retry, later or dead",
+        "Verdicts on messages: done, retry, later, slow or dead",
     ),
     sizes("holdfast_batch_size", &["queue"], "Messages applied in one transaction"),
     times("holdfast_apply_seconds", &["queue"], "How long a batch's transaction took, commit included"),
@@ -167,6 +167,11 @@ pub const CATALOGUE: &[Metric] = &[
         &["gateway"],
         "1 while calls are kept back because the gateway fails",
     ),
+    counter(
+        "holdfast_broker_refusals_total",
+        &["queue", "reason"],
+        "Messages the broker did not take, by queue or exchange: full, unroutable or unavailable",
+    ),
     // Facts and effects.
     counter("holdfast_events_relayed_total", &[], "Facts published by the relay"),
     times(
@@ -180,9 +185,14 @@ pub const CATALOGUE: &[Metric] = &[
     gauge(
         "holdfast_unread_events",
         &["reader"],
-        "Facts that the relay or the feed has not read yet, at most 10,000 counted",
+        "Facts that relay, feed or figures have not read yet, at most 10,000 counted",
     ),
     seconds("holdfast_unread_events_oldest_seconds", &["reader"], "How old the oldest of them is"),
+    gauge(
+        "holdfast_event_log_ahead",
+        &[],
+        "1 while nobody reads the event log because it is ahead of the server's transaction ids",
+    ),
     counter(
         "holdfast_effects_total",
         &["queue", "outcome"],

@@ -118,7 +118,10 @@ async fn health_metrics_and_the_documentation_answer_without_a_token() {
     };
     assert_eq!(get("/livez").await, (200, "alive\n".to_owned()));
     let (status, ready) = get("/readyz").await;
-    assert_eq!((status, ready.parse::<Value>().unwrap()), (200, json!({"database": true, "broker": true})));
+    assert_eq!(
+        (status, ready.parse::<Value>().unwrap()),
+        (200, json!({"database": true, "broker": true, "refused": []}))
+    );
     let (status, metrics) = get("/metrics").await;
     assert_eq!(status, 200);
     for name in [
@@ -143,7 +146,10 @@ async fn a_process_whose_database_has_an_older_schema_or_none_is_alive_and_not_r
     for sql in [older, "DROP TABLE _sqlx_migrations"] {
         world.execute(sql).await;
         let ready = shop.get("/readyz").await;
-        assert_eq!((ready.status, &ready.body), (503, &json!({"database": false, "broker": true})));
+        assert_eq!(
+            (ready.status, &ready.body),
+            (503, &json!({"database": false, "broker": true, "refused": []}))
+        );
         assert_eq!(shop.get("/livez").await.status, 200);
     }
     world.finish().await;

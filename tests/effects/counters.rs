@@ -53,13 +53,14 @@ async fn only_the_last_days_make_a_sku_popular() {
 /// Lets what is new take effect, as a feed does, beside whoever else does so.
 async fn feed_by_hand(pool: &PgPool) {
     let mut tx = pool.begin().await.unwrap();
-    let round = cursors::open_round(&mut tx, Cursor::Effects).await.unwrap();
-    let (part, facts) = feed::first_part(&mut tx, round, 3).await.unwrap();
-    if facts > 0 {
+    cursors::hold(&mut tx, Cursor::Effects).await.unwrap();
+    let look = cursors::look(&mut tx, Cursor::Effects).await.unwrap();
+    let part = feed::next_part(&mut tx, &look, 3).await.unwrap();
+    if part.facts > 0 {
         feed::count_customers(&mut tx, &part).await.unwrap();
         feed::count_sales(&mut tx, &part, DEFAULT_TIME_ZONE).await.unwrap();
     }
-    cursors::finish(&mut tx, Cursor::Effects, &part).await.unwrap();
+    assert!(cursors::advance(&mut tx, Cursor::Effects, &part).await.unwrap());
     tx.commit().await.unwrap();
 }
 

@@ -50,7 +50,15 @@ pub fn expire(order_ids: &[OrderId]) -> ExpireOrders {
 /// A command as a worker gets it.
 pub fn delivered<C: Command>(message: C) -> Delivered<C> {
     let (queue, body) = (C::QUEUE.name().to_owned(), encode(&message));
-    let incoming = Incoming { queue, attempt: 0, properties: Default::default(), body };
+    let incoming = Incoming {
+        routing_key: queue.clone(),
+        queue,
+        delivery_tag: 1,
+        attempt: 0,
+        slow_tries: 0,
+        properties: Default::default(),
+        body,
+    };
     Delivered { incoming, message }
 }
 

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 use holdfast::domain::ids::OrderId;
 use holdfast::message::Queue;
 use holdfast_workers::pools::Pool;
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::commands::{hold, named, publish, publish_strange};
 use crate::support::eventually;
@@ -95,6 +96,31 @@ async fn an_unroutable_message_becomes_a_dead_letter_that_cannot_be_replayed() {
     let id = only_letter(&world, "open").await["id"].as_str().unwrap().to_owned();
     fail(&world, &["replay", &id, "--actor", "olga"]).await;
     succeed(&world, &["discard", &id, "--reason", "nobody reads it", "--actor", "olga"]).await;
+    world.finish().await;
+}
+
+/// A publisher that gives every message the same id loses none of them.
+#[tokio::test]
+async fn two_cancels_under_one_message_id_are_two_dead_letters_and_both_are_replayed() {
+    let (world, shop) = World::running().await;
+    shop.stock("mug", 10).await;
+    let orders = [shop.place("mug", 1, 600).await, shop.place("mug", 1, 600).await];
+    world.execute("ALTER TABLE orders ADD CONSTRAINT none_cancelled CHECK (status <> 'cancelled')").await;
+    for order in &orders {
+        let cancel = json!({"version": 1, "command_id": Uuid::now_v7(), "order_id": order.text("id")});
+        publish_strange(&world, "order.cancel", named("always the same"), cancel.to_string().as_bytes())
+            .await;
+    }
+    eventually("both are set aside", async || (list(&world, "open").await.len() == 2).then_some(())).await;
+    // The same message once more is the same death.
+    let letters = list(&world, "open").await;
+    world.execute("ALTER TABLE orders DROP CONSTRAINT none_cancelled").await;
+    for letter in &letters {
+        succeed(&world, &["replay", letter["id"].as_str().unwrap(), "--actor", "olga"]).await;
+    }
+    for order in &orders {
+        shop.until(order.text("id"), "cancelled").await;
+    }
     world.finish().await;
 }
 

@@ -9,7 +9,7 @@ use holdfast_workers::cancel_orders::CancelOrders;
 use holdfast_workers::confirm_payment::ConfirmPayments;
 use holdfast_workers::expire_orders::ExpireDue;
 use holdfast_workers::hold_orders::HoldOrders;
-use holdfast_workers::sweep::sweep;
+use holdfast_workers::sweep_holds::sweep;
 
 use crate::commands::{apply, apply_alone, charge, confirm, expire, hold, until_somebody_waits_for_a_lock};
 use crate::support::world::World;

@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use holdfast::broker::connection::Connector;
+use holdfast::domain::ids::CommandId;
+use holdfast::domain::items::HoldSeconds;
 use holdfast::domain::limits::Limits;
-use holdfast::message::Queue;
+use holdfast::message::{ExtendHold, Queue, Version};
+use holdfast_workers::extend_holds::ExtendHolds;
 use holdfast_workers::hold_orders::HoldOrders;
 use holdfast_workers::pools::Pool;
 use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
 use serde_json::Value;
 
-use crate::commands::{apply, charge, confirm, hold, publish};
+use crate::commands::{apply, apply_alone, charge, confirm, hold, publish};
 use crate::support::eventually;
 use crate::support::processes::Process;
 use crate::support::world::World;
@@ -111,19 +114,63 @@ async fn events_written_while_no_relay_runs_are_published_when_one_does() {
     world.finish().await;
 }
 
+#[tokio::test]
+async fn a_fact_is_not_published_before_the_one_of_its_order_that_it_follows() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    shop.stock("mug", 10).await;
+    shop.stock("cup", 10).await;
+    let published = Listener::start(&world).await;
+    let order = hold("alice", &[("mug", 1)], 600);
+    let order_id = order.order_id;
+    apply_alone(&world, &HOLD_ORDERS, vec![order]).await;
+    let more = |seconds: i64| ExtendHold {
+        version: Version,
+        command_id: CommandId::fresh(),
+        order_id,
+        extend_seconds: HoldSeconds::parse(seconds).unwrap(),
+    };
+
+    // Two transactions get their ids, then a third one that goes on for long, then one that writes the order's second fact.
+    let mut early = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()::text").execute(&mut *early).await.unwrap();
+    let mut other = world.pool.begin().await.unwrap();
+    let of_other = hold("bob", &[("cup", 1)], 600);
+    let other_id = of_other.order_id.to_string();
+    apply(&mut other, &HOLD_ORDERS, vec![of_other]).await;
+    let mut long = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()::text").execute(&mut *long).await.unwrap();
+    apply_alone(&world, &ExtendHolds, vec![more(60)]).await;
+    apply(&mut early, &ExtendHolds, vec![more(70), more(80)]).await;
+    early.commit().await.unwrap();
+    other.commit().await.unwrap();
+
+    // Whoever has published the other order's fact has read all before the long transaction.
+    world.start_workers(Pool::Relay);
+    let heard = |order: &str| published.sequences(order);
+    eventually("the other order is told of", async || (heard(&other_id) == [1]).then_some(())).await;
+    assert_eq!(heard(&order_id.to_string()), [1], "a later fact came first");
+    long.commit().await.unwrap();
+    published.until_complete(&world).await;
+    assert_eq!(heard(&order_id.to_string()), [1, 2, 3, 4]);
+    published.assert_in_order_per_order();
+    world.finish().await;
+}
+
 /// A fact as it was published.
 struct Fact {
     id: i64,
     order: String,
+    sequence: i64,
 }
 
 /// Whoever listens to events, on a queue of its own.
-struct Listener {
+pub struct Listener {
     facts: Arc<Mutex<Vec<Fact>>>,
 }
 
 impl Listener {
-    async fn start(world: &World) -> Self {
+    pub async fn start(world: &World) -> Self {
         let connector = Connector::new(&world.amqp_url, "test listener");
         let channel = connector.channel().await.unwrap();
         let exclusive = QueueDeclareOptions { exclusive: true, ..Default::default() };
@@ -154,8 +201,19 @@ impl Listener {
     }
 
     /// Every event heard so far, each once: after a change of the lead some come twice.
-    fn ids(&self) -> BTreeSet<i64> {
+    pub fn ids(&self) -> BTreeSet<i64> {
         self.facts.lock().unwrap().iter().map(|fact| fact.id).collect()
+    }
+
+    /// How many facts were heard, each as often as it came.
+    pub fn count(&self) -> usize {
+        self.facts.lock().unwrap().len()
+    }
+
+    /// The places of an order's facts, as they came.
+    fn sequences(&self, order: &str) -> Vec<i64> {
+        let facts = self.facts.lock().unwrap();
+        facts.iter().filter(|fact| fact.order == order).map(|fact| fact.sequence).collect()
     }
 
     async fn until_any(&self) {
@@ -163,7 +221,7 @@ impl Listener {
     }
 
     /// Waits until every event of the log was heard.
-    async fn until_complete(&self, world: &World) {
+    pub async fn until_complete(&self, world: &World) {
         let logged: Vec<i64> =
             sqlx::query_scalar("SELECT id FROM order_events").fetch_all(&world.pool).await.unwrap();
         let logged: BTreeSet<i64> = logged.into_iter().collect();
@@ -171,7 +229,7 @@ impl Listener {
     }
 
     /// Fails if an order's event was heard for the first time after a later one of that order.
-    fn assert_in_order_per_order(&self) {
+    pub fn assert_in_order_per_order(&self) {
         let mut last: HashMap<String, i64> = HashMap::new();
         let mut seen = BTreeSet::new();
         for fact in self.facts.lock().unwrap().iter().filter(|fact| seen.insert(fact.id)) {
@@ -185,6 +243,7 @@ impl Fact {
     fn read(event: &Value) -> Self {
         assert_eq!(event["specversion"], "1.0");
         let text = |field: &str| event[field].as_str().unwrap().to_owned();
-        Self { id: text("id").parse().unwrap(), order: text("subject") }
+        let sequence = event["ordersequence"].as_i64().unwrap();
+        Self { id: text("id").parse().unwrap(), order: text("subject"), sequence }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use holdfast::store::cursors::Cursor;
 use holdfast::telemetry::catalogue::{CATALOGUE, Kind, Metric};
 use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -292,15 +293,15 @@ async fn what_waits_is_counted() {
     let overdue = backlog::overdue_holds(&mut conn, 10).await.unwrap();
     assert!(overdue.count == 1 && overdue.oldest_seconds >= 1.0, "{overdue:?}");
     // No relay runs: the only fact is unread. The feed has no use for it.
-    let unread = backlog::unread_by_relay(&mut conn, 10).await.unwrap();
+    let unread = backlog::unread(&mut conn, Cursor::Events, 10).await.unwrap();
     assert!(unread.count == 1 && unread.oldest_seconds >= 0.0, "{unread:?}");
-    assert_eq!(backlog::unread_by_feed(&mut conn, 10).await.unwrap().count, 0);
+    assert_eq!(backlog::unread(&mut conn, Cursor::Effects, 10).await.unwrap().count, 0);
     assert_eq!(backlog::effects(&mut conn, 10).await.unwrap().count, 0);
     assert!(backlog::open_money(&mut conn, 10).await.unwrap().is_empty());
 
     world.start_workers(holdfast_workers::pools::Pool::Relay);
     eventually("the relay has read everything", async || {
-        (backlog::unread_by_relay(&mut conn, 10).await.unwrap().count == 0).then_some(())
+        (backlog::unread(&mut conn, Cursor::Events, 10).await.unwrap().count == 0).then_some(())
     })
     .await;
     drop(conn);

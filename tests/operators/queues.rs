@@ -12,7 +12,7 @@ use crate::support::world::World;
 use crate::support::{MAX_ANSWER, eventually};
 
 /// Every command queue and its dead letters, the rungs, what cannot be routed, what cannot be read.
-const QUEUES: usize = 2 * 11 + 24 + 2;
+const QUEUES: usize = 2 * 11 + 24 + 2 * 11 + 2;
 
 fn queue<'a>(view: &'a Value, name: &str) -> &'a Value {
     let queues = view["queues"].as_array().unwrap();

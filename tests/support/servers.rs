@@ -56,6 +56,30 @@ impl OwnServers {
         Self { folder, servers: Servers { amqp_base, rabbitmq_api, ..Servers::shared() } }
     }
 
+    /// Starts a PostgreSQL and a RabbitMQ of the test's own that also serve TLS, with these files (`ca.pem`, `server.pem`,
+    /// `server.key`); the second value is the address of the broker's encrypted door.
+    pub fn with_tls(name: &str, files: &[(&str, String)]) -> (Self, String) {
+        let folder = own_folder(name);
+        std::fs::create_dir_all(folder.join("tls")).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.join("tls").join(file), text).unwrap();
+        }
+        start("postgres", name);
+        start("rabbitmq", name);
+        let admin_url = environment(&folder.join("postgres.env"), "DATABASE_URL");
+        let admin_url = admin_url.replace("/holdfast", "/postgres");
+        let rabbitmq = folder.join("rabbitmq.env");
+        let plain_base = amqp_base(&environment(&rabbitmq, "AMQP_URL"));
+        let rabbitmq_api = environment(&rabbitmq, "RABBITMQ_API");
+        let amqps_base = amqp_base(&environment(&rabbitmq, "AMQPS_URL"));
+        (Self { folder, servers: Servers { admin_url, amqp_base: plain_base, rabbitmq_api } }, amqps_base)
+    }
+
+    /// The folder they are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Their URLs, which stay the same when one is started again.
     pub fn servers(&self) -> Servers {
         self.servers.clone()
@@ -84,9 +108,14 @@ fn parent(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn start(server: &str, name: &str) -> PathBuf {
+fn own_folder(name: &str) -> PathBuf {
     let folder = script_folder().join("../.run/test/own").join(name);
     std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn start(server: &str, name: &str) -> PathBuf {
+    let folder = own_folder(name);
     script(&["start", server], &folder);
     folder
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use holdfast::broker::address::Address;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
@@ -90,7 +91,7 @@ impl World {
         let amqp_url = format!("{}{name}", servers.amqp_base);
         let topology = Topology::new(max_length);
         let connector = Connector::new(&amqp_url, "test topology");
-        topology.declare(&connector.channel().await.unwrap()).await.unwrap();
+        topology.declare(&connector).await.unwrap();
         connector.close().await;
         let pool = store::pool(&database_url, "test", 12).unwrap();
         let publisher = Publisher::start(Connector::new(&amqp_url, "test publish"), CONFIRM_TIMEOUT);
@@ -129,7 +130,7 @@ impl World {
             tally: Tally::default(),
             bell: Bell::start(self.pool.clone()),
             pool: self.pool.clone(),
-            amqp_url: self.amqp_url.clone(),
+            broker: Address::from(&self.amqp_url),
             publisher: self.publisher.clone(),
             topology: self.topology.clone(),
             stop: self.stop.clone(),
@@ -138,6 +139,11 @@ impl World {
 
     /// Starts one runner of a pool in this process.
     pub fn start_workers(&self, pool: Pool) {
+        self.start(pool, &self.stop, &self.tasks);
+    }
+
+    /// Starts one runner of a pool that stops earlier than this world.
+    pub fn start(&self, pool: Pool, stop: &CancellationToken, tasks: &TaskTracker) {
         let settings = Settings {
             gateway: self.gateway.clone(),
             outlets: self.outlets.clone(),
@@ -145,7 +151,8 @@ impl World {
             limits: self.limits,
             hold_batch_size: 250,
         };
-        pools::start(PoolSize { pool, runners: 1 }, &settings, &self.context(), &self.tasks);
+        let context = Context { stop: stop.clone(), ..self.context() };
+        pools::start(PoolSize { pool, runners: 1 }, &settings, &context, tasks);
     }
 
     /// Starts one runner of the pool of each of these queues in this process.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use holdfast::store::backlog::{self, OpenMoney, Waiting};
+use holdfast::store::cursors::Cursor;
+use holdfast::store::restored_log;
 use holdfast::{clock, store};
 use metrics::gauge;
 use sqlx::{PgConnection, PgPool};
@@ -44,19 +46,23 @@ struct Backlog {
     dead_letters: Waiting,
     overdue_holds: Waiting,
     effects: Waiting,
-    by_relay: Waiting,
-    by_feed: Waiting,
+    unread: Vec<(&'static str, Waiting)>,
+    is_ahead: bool,
     money: Vec<OpenMoney>,
 }
 
 impl Backlog {
     async fn look(conn: &mut PgConnection) -> sqlx::Result<Self> {
+        let mut unread = Vec::with_capacity(Cursor::ALL.len());
+        for (cursor, reader) in Cursor::ALL {
+            unread.push((reader, backlog::unread(conn, cursor, COUNTED_AT_MOST).await?));
+        }
         Ok(Self {
             dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?,
             overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?,
             effects: backlog::effects(conn, COUNTED_AT_MOST).await?,
-            by_relay: backlog::unread_by_relay(conn, COUNTED_AT_MOST).await?,
-            by_feed: backlog::unread_by_feed(conn, COUNTED_AT_MOST).await?,
+            unread,
+            is_ahead: restored_log::notice(conn).await?,
             money: backlog::open_money(conn, COUNTED_AT_MOST).await?,
         })
     }
@@ -68,7 +74,9 @@ impl Backlog {
         gauge!("holdfast_overdue_holds_oldest_seconds").set(self.overdue_holds.oldest_seconds);
         gauge!("holdfast_open_effects").set(self.effects.count as f64);
         gauge!("holdfast_open_effects_oldest_seconds").set(self.effects.oldest_seconds);
-        for (reader, waiting) in [("relay", self.by_relay), ("feed", self.by_feed)] {
+        gauge!("holdfast_event_log_ahead").set(if self.is_ahead { 1.0 } else { 0.0 });
+        for (reader, waiting) in &self.unread {
+            let reader = *reader;
             gauge!("holdfast_unread_events", "reader" => reader).set(waiting.count as f64);
             gauge!("holdfast_unread_events_oldest_seconds", "reader" => reader).set(waiting.oldest_seconds);
         }

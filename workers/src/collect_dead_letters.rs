@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use holdfast::broker::death::Death;
 use holdfast::broker::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT, X_REPLAY};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::items::MAX_ITEMS;
@@ -50,22 +51,18 @@ impl Worker for CollectDeadLetters {
     fn read(&self, incoming: &Incoming) -> Result<NewDeadLetter, Verdict> {
         let properties = &incoming.properties;
         let text = |value: &Option<ShortString>| value.as_ref().map(|text| storable(text.as_str()));
-        let queue = self.queue.strip_suffix(".dead").unwrap_or(&self.queue);
-        let died_of = incoming.header_text(X_ERROR_CLASS);
+        let death = Death::of(incoming);
         let body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
         Ok(NewDeadLetter {
             message_id: text(properties.message_id())
                 .unwrap_or_else(|| Uuid::new_v5(&NAMESPACE, &incoming.body).to_string()),
-            queue: queue.to_owned(),
+            queue: death.queue,
             message_type: properties.kind().as_ref().map_or_else(|| key(""), |kind| key(kind.as_str())),
             order_id: order_of(incoming, &body),
             customer_id: body.get("customer_id").and_then(Value::as_str).map(key),
             skus: skus_of(&body),
-            // Without a class of ours the broker itself gave up: the message took its worker down every time.
-            error_class: died_of.as_deref().map_or_else(|| broker_reason(incoming), key),
-            error_text: incoming
-                .header_text(X_ERROR_TEXT)
-                .map_or_else(|| "set aside by the broker".to_owned(), |text| storable(&text)),
+            error_class: key(&death.class),
+            error_text: storable(&death.text),
             attempts: i32::try_from(incoming.attempt + 1).unwrap_or(i32::MAX),
             replay_count: match incoming.header(X_REPLAY) {
                 Some(AMQPValue::LongInt(count)) => (*count).max(0),
@@ -81,11 +78,14 @@ impl Worker for CollectDeadLetters {
         tx: &mut PgConnection,
         batch: &[Delivered<NewDeadLetter>],
     ) -> Result<Applied, ApplyError> {
-        // A second copy of one message in a batch is a second copy of the same death.
+        // A second copy of one message in a batch is a second copy of the same death. Others may share its id.
         let mut seen = HashSet::new();
-        let first = |letter: &&NewDeadLetter| seen.insert(letter.message_id.clone());
-        let letters: Vec<NewDeadLetter> =
-            batch.iter().map(|delivered| &delivered.message).filter(first).cloned().collect();
+        let mut letters = vec![];
+        for Delivered { message: letter, .. } in batch {
+            if seen.insert((&letter.queue, &letter.message_id, &letter.body)) {
+                letters.push(letter.clone());
+            }
+        }
         dead_letters::collect(tx, &letters).await?;
         for letter in &letters {
             tally::count(counter!("holdfast_dead_letters_total", "queue" => letter.queue.clone()), 1);
@@ -107,16 +107,6 @@ fn skus_of(body: &Value) -> Vec<String> {
     let items = body.get("items").and_then(Value::as_array);
     let named = items.into_iter().flatten().filter_map(|item| item.get("sku")?.as_str());
     named.take(MAX_ITEMS).map(key).collect()
-}
-
-fn broker_reason(incoming: &Incoming) -> String {
-    let reason = incoming.properties.headers().as_ref().and_then(|headers| {
-        match headers.inner().get("x-first-death-reason")? {
-            AMQPValue::LongString(reason) => Some(key(&String::from_utf8_lossy(reason.as_bytes()))),
-            _ => None,
-        }
-    });
-    reason.unwrap_or_else(|| "unroutable".to_owned())
 }
 
 /// The text without NUL, which PostgreSQL refuses, and cut to a bearable length.

@@ -8,7 +8,6 @@ mod state;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use holdfast::broker::envelope::Incoming;
 use holdfast::domain::notice::Notice;
@@ -137,7 +136,7 @@ impl<O: Outlet> Worker for Deliver<O> {
         ends.sort_unstable_by_key(|end| end.event_id);
         postponed.sort_unstable_by_key(|one| one.event_id);
         effects::end(tx, O::KIND, &ends).await?;
-        let due: HashMap<i64, DateTime<Utc>> =
+        let due: HashMap<i64, Duration> =
             effects::postpone(tx, O::KIND, &postponed).await?.into_iter().collect();
         let verdicts = batch.iter().map(|Delivered { message, .. }| {
             message.state.verdict(due.get(&message.effect.event_id).copied())

@@ -1,7 +1,6 @@
 //! `order.expire`: wakes up when holds are due and gives their units back.
 
 use holdfast::broker::envelope::Incoming;
-use holdfast::clock;
 use holdfast::domain::ids::OrderId;
 use holdfast::message::{Command as _, ExpireOrders, Queue};
 use holdfast::store::orders;
@@ -43,22 +42,21 @@ impl Worker for ExpireDue {
         tx: &mut PgConnection,
         batch: &[Delivered<ExpireOrders>],
     ) -> Result<Applied, ApplyError> {
-        // A message on its way down the ladder is sent on without asking the database. This process's clock may
-        // be wrong: then the database says so below, and the message is sent on as well.
-        let now = clock::now();
+        // This process's clock may be wrong: who asked it would come back early or late, again and again.
+        let now = orders::transaction_time(tx).await?;
         let (due, early): (Vec<_>, Vec<_>) =
             batch.iter().map(|delivered| &delivered.message).partition(|message| message.due_at <= now);
         let mut wake_ups: Vec<WakeUp> = early
             .into_iter()
-            .map(|message| WakeUp { due_at: message.due_at, order_ids: message.order_ids.clone() })
+            .map(|message| WakeUp::new(message.due_at, message.order_ids.clone(), now))
             .collect();
 
         let ids: Vec<OrderId> = due.iter().flat_map(|message| message.order_ids.iter().copied()).collect();
         if !ids.is_empty() {
             release::expire_and_give_back(tx, &ids).await?;
             let later = orders::not_due_yet(tx, &ids).await?;
-            wake_ups
-                .extend(WakeUp::group(later.into_iter().map(|(order, due_at)| (due_at, order)).collect()));
+            let later = later.into_iter().map(|(order, due_at)| (due_at, order)).collect();
+            wake_ups.extend(WakeUp::group(later, now));
         }
         Ok(Applied { verdicts: vec![Verdict::Done; batch.len()], wake_ups, ..Applied::default() })
     }

@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use futures_util::future::join_all;
 use holdfast::broker::envelope::Outgoing;
-use holdfast::broker::publisher::Publisher;
+use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
 use holdfast::effects::settings::Outlets;
 use holdfast::message::{ReportOrder, SendMail, Version};
-use holdfast::store::cursors::{self, Cursor};
+use holdfast::store::cursors::{self, Cursor, Part};
 use holdfast::store::effects::{Effect, EffectKind};
 use holdfast::store::feed;
 use metrics::counter;
@@ -20,9 +21,10 @@ use tracing::warn;
 
 use crate::follow::{self, FollowError, Follower, LIMIT, Progress};
 use crate::pause;
+use crate::portion::Portion;
 use crate::runner::Context;
 
-/// Facts that take effect in one transaction, or a little more.
+/// Facts that take effect in one transaction.
 const FACTS_AT_ONCE: i64 = 2_000;
 /// A broker that does not take messages within this time is tried again after the next facts.
 const PUBLISH_LIMIT: Duration = Duration::from_secs(2);
@@ -35,7 +37,8 @@ pub async fn run(context: Context, outlets: &Outlets, time_zone: Tz) {
     let mail = outlets.mailer.as_ref().map(|_| EffectKind::Mail);
     let report = outlets.data_platform.as_ref().map(|_| EffectKind::Report);
     let kinds = mail.into_iter().chain(report).collect();
-    follow::run(Feed { publisher, kinds, time_zone, unpublished: vec![] }, context).await;
+    let portion = Portion::of(FACTS_AT_ONCE);
+    follow::run(Feed { publisher, kinds, time_zone, portion, unpublished: vec![] }, context).await;
 }
 
 struct Feed {
@@ -43,6 +46,8 @@ struct Feed {
     /// What is told at all.
     kinds: Vec<EffectKind>,
     time_zone: Tz,
+    /// How many facts at once.
+    portion: Portion,
     /// What is to be told, and the broker has not confirmed yet.
     unpublished: Vec<Effect>,
 }
@@ -51,56 +56,77 @@ impl Follower for Feed {
     const CURSOR: Cursor = Cursor::Effects;
     const NAME: &'static str = "the feed of effects";
     const LEADING: &'static str = "holdfast_feed_leading";
-    // Nobody waits for an effect, and rounds that come less often cost the orders less.
+    // Nobody waits for an effect, and looks that come less often cost the orders less.
     const REST: Duration = Duration::from_millis(20);
 
     async fn read_on(&mut self, session: &mut PgConnection) -> Result<Progress, FollowError> {
         // Facts of other kinds ring the same bell: they cost this look into an index that does not have them.
-        let mut facts = 0;
-        if timeout(LIMIT, feed::is_behind(session)).await?? {
-            let (count, open) = timeout(LIMIT, self.take_effect(session)).await??;
-            counter!("holdfast_facts_fed_total").increment(count as u64);
-            facts = count;
+        let look = timeout(LIMIT, cursors::look(session, Self::CURSOR)).await??;
+        if look.is_ahead {
+            return Err(FollowError::Ahead);
+        }
+        let (mut facts, mut is_full, mut position) = (0, false, look.position);
+        if timeout(LIMIT, feed::is_behind(session, position)).await?? {
+            let taken = timeout(LIMIT, self.take_effect(session)).await?;
+            let (part, open) = taken.inspect_err(|error| self.portion.failed(error))?;
+            self.portion.went_well();
+            counter!("holdfast_facts_fed_total").increment(part.facts.unsigned_abs());
+            (facts, is_full, position) = (usize::try_from(part.facts).unwrap_or(0), part.is_full, part.to);
             self.unpublished.extend(open);
             pause::point("before_effects_are_published").await;
         }
         self.publish().await;
-        let is_behind = !self.unpublished.is_empty() || timeout(LIMIT, feed::is_behind(session)).await??;
-        Ok(Progress { facts, is_behind })
+        let is_behind =
+            !self.unpublished.is_empty() || timeout(LIMIT, feed::is_behind(session, position)).await??;
+        Ok(Progress { facts, is_full, is_behind })
     }
 }
 
 impl Feed {
-    /// Publishes what is to be told. Counting does not wait for a broker that is away.
+    /// Publishes what is to be told. Counting does not wait for a broker that is away. What the broker refuses is left to the
+    /// sweeper: a queue that is full is none the emptier at the next look.
     async fn publish(&mut self) {
         if self.unpublished.is_empty() {
             return;
         }
-        let messages = self.unpublished.iter().copied().map(message).collect();
-        match timeout(PUBLISH_LIMIT, self.publisher.publish_all(messages)).await {
-            Ok(Ok(())) => self.unpublished.clear(),
-            Ok(Err(error)) => warn!(%error, "cannot publish effects, trying again"),
-            Err(_) => warn!("the broker does not take effects, trying again"),
+        let effects = std::mem::take(&mut self.unpublished);
+        let publishing =
+            effects.iter().map(|effect| timeout(PUBLISH_LIMIT, self.publisher.publish(message(*effect))));
+        let answers = join_all(publishing).await;
+        let mut refused = 0;
+        for (effect, answer) in effects.into_iter().zip(answers) {
+            match answer {
+                Ok(Ok(())) => {}
+                Ok(Err(PublishError::Full | PublishError::Unroutable)) => refused += 1,
+                Ok(Err(PublishError::Unavailable)) | Err(_) => self.unpublished.push(effect),
+            }
+        }
+        if refused > 0 {
+            warn!(refused, "the broker refuses effects, which the sweeper finds later");
+        }
+        if !self.unpublished.is_empty() {
+            warn!(left = self.unpublished.len(), "cannot publish effects, trying again");
         }
         self.unpublished.truncate(MAX_UNPUBLISHED);
     }
 
-    /// Lets the next facts take effect. Returns how many those were, and what is to be told now.
-    async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(usize, Vec<Effect>)> {
+    /// Lets the next facts take effect. Returns which those were, and what is to be told now.
+    async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(Part, Vec<Effect>)> {
         let mut tx = session.begin().await?;
-        let round = cursors::open_round(&mut tx, Cursor::Effects).await?;
-        let (part, facts) = feed::first_part(&mut tx, round, FACTS_AT_ONCE).await?;
+        cursors::hold(&mut tx, Cursor::Effects).await?;
+        let look = cursors::look(&mut tx, Cursor::Effects).await?;
+        let part = feed::next_part(&mut tx, &look, self.portion.size()).await?;
         pause::point("before_effects_are_counted").await;
         let mut open = vec![];
-        if facts > 0 {
+        if part.facts > 0 {
             feed::count_customers(&mut tx, &part).await?;
             feed::count_sales(&mut tx, &part, self.time_zone).await?;
             open = feed::fill_outbox(&mut tx, &part, &self.kinds).await?;
+            cursors::advance(&mut tx, Cursor::Effects, &part).await?;
         }
-        cursors::finish(&mut tx, Cursor::Effects, &part).await?;
         pause::point("before_effects_are_committed").await;
         tx.commit().await?;
-        Ok((usize::try_from(facts).unwrap_or(0), open))
+        Ok((part, open))
     }
 }
 

@@ -13,12 +13,13 @@ use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use crate::portion::Portion;
 use crate::runner::Context;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Of several processes whoever comes first counts; the others find that it was done lately.
 const DONE_LATELY_SECONDS: i32 = 3;
-/// Facts counted in one transaction, or a little more: so few that the relay, which waits for every older transaction, does
+/// Facts counted in one transaction: so few that the relay, which waits for every older transaction, does
 /// not notice.
 const FACTS_AT_ONCE: i64 = 2_000;
 /// A transaction or a look that takes longer is waiting for a server that is gone.
@@ -26,18 +27,19 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts until told to stop.
 pub async fn run(context: Context) {
-    let Context { pool, amqp_url, stop, gate, .. } = context;
-    let connector = Connector::new(&amqp_url, "holdfast-workers figures");
+    let Context { pool, broker, stop, gate, .. } = context;
+    let connector = Connector::new(broker, "holdfast-workers figures");
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
+    let mut portion = Portion::of(FACTS_AT_ONCE);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
         }
         let round = async {
             let looked = look(&pool, &connector).await;
-            count(&pool).await?;
+            count(&pool, &mut portion).await?;
             looked
         };
         match stop.run_until_cancelled(round).await {
@@ -53,26 +55,35 @@ pub async fn run(context: Context) {
 }
 
 /// Counts the facts that came since the last time, part by part.
-async fn count(pool: &PgPool) -> anyhow::Result<()> {
+async fn count(pool: &PgPool, portion: &mut Portion) -> anyhow::Result<()> {
     let is_due =
         store::within(pool, LIMIT, async |conn| figures::are_due(conn, DONE_LATELY_SECONDS).await).await?;
     let mut is_behind = is_due;
     while is_behind {
-        is_behind = store::within(pool, LIMIT, async |conn| {
+        let at_once = portion.size();
+        let counted = store::within(pool, LIMIT, async |conn| {
             let mut tx = conn.begin().await?;
-            let round = cursors::open_round(&mut tx, Cursor::Figures).await?;
-            let (part, facts) = figures::first_part(&mut tx, round, FACTS_AT_ONCE).await?;
-            if facts > 0 {
+            cursors::hold(&mut tx, Cursor::Figures).await?;
+            let look = cursors::look(&mut tx, Cursor::Figures).await?;
+            // The leaders of relay and feed say so in the log.
+            if look.is_ahead {
+                return Ok(false);
+            }
+            let part = figures::next_part(&mut tx, &look, at_once).await?;
+            if part.facts > 0 {
                 figures::count(&mut tx, &part).await?;
             }
-            if facts < FACTS_AT_ONCE {
+            if !part.is_full {
                 figures::forget(&mut tx).await?;
             }
-            cursors::finish(&mut tx, Cursor::Figures, &part).await?;
+            // Moved in any case: when it last did tells the other processes that somebody counts.
+            cursors::advance(&mut tx, Cursor::Figures, &part).await?;
             tx.commit().await?;
-            Ok::<bool, sqlx::Error>(facts >= FACTS_AT_ONCE)
+            Ok::<bool, sqlx::Error>(part.is_full)
         })
-        .await?;
+        .await;
+        is_behind = counted.inspect_err(|error| portion.failed(error))?;
+        portion.went_well();
     }
     Ok(())
 }

@@ -2,16 +2,19 @@
 //!
 //! While one batch is being finished the next one is being applied, so that neither the database nor the broker waits
 //! for the other. Batches are finished in order, because one acknowledgement covers everything before it.
+//!
+//! Each confirm is remembered: only what was not confirmed is published again. What the broker refuses for good holds up
+//! nobody else: what the sweeper finds again is left to it, and a message without a place goes back to its queue.
+
+use std::time::{Duration, Instant};
 
 use holdfast::broker::connection::{Connector, within};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::broker::publisher::PublishError;
 use holdfast::clock;
-
-use holdfast::retry::{Backoff, message_delay};
+use holdfast::retry::{Backoff, message_delay, slow_delay};
 use lapin::Channel;
-use lapin::options::BasicAckOptions;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
 use metrics::counter;
 use tokio::sync::mpsc;
 use tracing::{debug, field, warn};
@@ -29,6 +32,34 @@ pub(crate) struct Settled {
     pub(crate) follows: Follows,
     /// The delivery tag of the last message.
     pub(crate) last_tag: u64,
+    /// When it was settled: what was left of times then.
+    pub(crate) at: Instant,
+}
+
+/// So often the broker may refuse what follows from a batch and is found again, about a second and a half …
+const REFUSALS_OF_FOLLOWERS: u32 = 4;
+/// … and so often what becomes of a message, about seven seconds.
+const REFUSALS_OF_MESSAGES: u32 = 8;
+/// An exchange that is gone costs the channel and shows as an unavailable broker: it is declared again now and then.
+const DECLARE_EVERY: u32 = 4;
+
+/// What is to be published, and what becomes of it if the broker refuses.
+struct Leaving {
+    message: Outgoing,
+    /// The delivery that it takes the place of; without one it is a call that the sweeper can make as well.
+    in_place_of: Option<u64>,
+    refusals: u32,
+}
+
+impl Leaving {
+    fn follower(message: Outgoing) -> Self {
+        Self { message, in_place_of: None, refusals: 0 }
+    }
+
+    fn is_refused_for_good(&self) -> bool {
+        let limit = if self.in_place_of.is_some() { REFUSALS_OF_MESSAGES } else { REFUSALS_OF_FOLLOWERS };
+        self.refusals >= limit
+    }
 }
 
 /// Finishes the batches of one channel.
@@ -49,29 +80,35 @@ impl Finisher<'_> {
     }
 
     async fn finish(&self, batch: Settled) -> Result<(), Ended> {
-        let now = clock::now();
+        let (now, passed) = (clock::now(), batch.at.elapsed());
         let mut done = 0;
-        let mut follow = Vec::new();
+        let mut leaving = Vec::new();
         for (incoming, verdict) in &batch.judged {
             done += usize::from(*verdict == Verdict::Done);
-            follow.extend(self.follow(incoming, verdict));
+            let in_place_of = Some(incoming.delivery_tag);
+            let message = self.follow(incoming, verdict, passed);
+            leaving.extend(message.map(|message| Leaving { message, in_place_of, refusals: 0 }));
         }
         self.count("done", done);
-        follow.extend(batch.follows.wake_ups.into_iter().map(|(trace, wake_up)| wake_up.message(now, trace)));
-        follow.extend(
-            batch.follows.unsettled.into_iter().map(|(trace, unsettled)| unsettled.message(now, trace)),
-        );
-        self.publish(follow).await?;
+        let wake_ups = batch.follows.wake_ups.into_iter();
+        leaving.extend(wake_ups.map(|(trace, call)| Leaving::follower(call.message(passed, now, trace))));
+        let unsettled = batch.follows.unsettled.into_iter();
+        leaving.extend(unsettled.map(|(trace, money)| Leaving::follower(money.message(now, trace))));
+        let homeless = self.publish(leaving).await?;
         pause::point("after_publish").await;
 
+        for tag in homeless {
+            let options = BasicNackOptions { multiple: false, requeue: true };
+            within(BROKER_TIMEOUT, self.channel.basic_nack(tag, options)).await?;
+        }
         // One consumer per channel: every delivery up to this tag belongs to this batch or an earlier one.
         let options = BasicAckOptions { multiple: true };
         within(BROKER_TIMEOUT, self.channel.basic_ack(batch.last_tag, options)).await?;
         Ok(())
     }
 
-    /// What has to be published because of a verdict.
-    fn follow(&self, incoming: &Incoming, verdict: &Verdict) -> Option<Outgoing> {
+    /// What has to be published because of a verdict that was given so long ago.
+    fn follow(&self, incoming: &Incoming, verdict: &Verdict, passed: Duration) -> Option<Outgoing> {
         match verdict {
             Verdict::Done => None,
             Verdict::Retry { why, limit } if incoming.attempt >= *limit => {
@@ -79,20 +116,29 @@ impl Finisher<'_> {
             }
             Verdict::Retry { .. } => {
                 self.count("retry", 1);
-                let rung = Rung::for_delay(message_delay(incoming.attempt + 1));
-                Some(Outgoing::retry(incoming, rung))
+                Some(Outgoing::retry(incoming, message_delay(incoming.attempt + 1)))
             }
             Verdict::Later { why, after } => {
                 debug!(queue = self.queue, message_id = incoming.message_id(), why, "tried again later");
                 self.count("retry", 1);
                 // It is no attempt that failed: a later verdict with a limit starts to count there.
-                Some(Outgoing::again(incoming, incoming.attempt, Rung::for_delay(*after)))
+                Some(Outgoing::again(incoming, incoming.attempt, *after))
             }
-            Verdict::NotBefore { due_at, attempts } => {
+            Verdict::NotBefore { left, attempts } => {
                 self.count("later", 1);
-                let rung = Rung::for_delay((*due_at - clock::now()).to_std().unwrap_or_default());
-                Some(Outgoing::again(incoming, *attempts, rung))
+                Some(Outgoing::again(incoming, *attempts, left.saturating_sub(passed)))
             }
+            Verdict::TooSlow { reason } => match slow_delay(incoming.slow_tries) {
+                // Where dead letters are collected, none may die once more: they wait until they can be stored.
+                None if !incoming.is_dead_letter() => {
+                    let tries = incoming.slow_tries + 1;
+                    Some(self.dead(incoming, "too_slow", &format!("{reason}, alone and {tries} times")))
+                }
+                delay => {
+                    self.count("slow", 1);
+                    Some(Outgoing::slow(incoming, delay.unwrap_or_default()))
+                }
+            },
             Verdict::Dead { class, reason } => Some(self.dead(incoming, class, reason)),
         }
     }
@@ -110,23 +156,46 @@ impl Finisher<'_> {
         Outgoing::dead(incoming, class, reason)
     }
 
-    /// Publishes until the broker has confirmed everything, as long as the deliveries are still ours.
-    async fn publish(&self, messages: Vec<Outgoing>) -> Result<(), Ended> {
+    /// Publishes until the broker has confirmed everything but what it refuses for good, as long as the deliveries are
+    /// still ours. Returns the deliveries for which there is no place.
+    async fn publish(&self, mut leaving: Vec<Leaving>) -> Result<Vec<u64>, Ended> {
         let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
-        while !messages.is_empty() {
-            let Err(error) = self.context.publisher.publish_all(messages.clone()).await else { break };
-            warn!(queue = self.queue, %error, "cannot publish what follows a batch, trying again");
+        let mut homeless = vec![];
+        for round in 1.. {
+            let messages = leaving.iter().map(|leaving| leaving.message.clone()).collect();
+            let answers = self.context.publisher.publish_each(messages).await;
+            let mut error = None;
+            leaving = leaving
+                .into_iter()
+                .zip(answers)
+                .filter_map(|(mut left, answer)| {
+                    let refused = answer.err()?;
+                    error = error.max(Some(refused));
+                    left.refusals += u32::from(refused != PublishError::Unavailable);
+                    if !left.is_refused_for_good() {
+                        return Some(left);
+                    }
+                    warn!(queue = self.queue, to = left.message.destination(), error = %refused, "the broker refuses it for good");
+                    homeless.extend(left.in_place_of);
+                    None
+                })
+                .collect();
+            if leaving.is_empty() {
+                break;
+            }
+            let Some(error) = error else { break };
+            warn!(queue = self.queue, %error, left = leaving.len(), "cannot publish what follows a batch, trying again");
             if !self.channel.status().connected() {
                 return Err(Ended::ConsumerGone);
             }
-            if error == PublishError::Unroutable {
-                self.context.topology.declare(&self.connector.channel().await?).await?;
+            if error == PublishError::Unroutable || round % DECLARE_EVERY == 0 {
+                self.context.topology.declare(self.connector).await?;
             }
             tokio::select! {
                 () = backoff.wait() => {}
                 () = self.context.stop.cancelled() => return Err(Ended::Stopped),
             }
         }
-        Ok(())
+        Ok(homeless)
     }
 }

@@ -86,7 +86,7 @@ impl Worker for HoldOrders {
                 _ => None,
             }));
         }
-        Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due), ..Applied::default() })
+        Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due, now), ..Applied::default() })
     }
 }
 

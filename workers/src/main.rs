@@ -11,7 +11,8 @@ use holdfast::broker::topology::Topology;
 use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig, TimeZoneConfig};
 use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::settings::GatewaySettings;
-use holdfast::{serving, store, telemetry};
+use holdfast::peers::secret::Secret;
+use holdfast::{serving, store, telemetry, wires};
 use holdfast_workers::bell::Bell;
 use holdfast_workers::pauses::Pauses;
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
@@ -79,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
         .context("DATABASE_URL cannot be read")?;
     let own = store::pool(&arguments.database.database_url, "holdfast-workers reports", REPORT_CONNECTIONS)
         .context("DATABASE_URL cannot be read")?;
+    let broker = arguments.broker.amqp.address()?;
     let pauses = Pauses::watch(own.clone(), stop.clone());
     let context = Context {
         gate: pauses.no_gate(),
@@ -87,16 +89,21 @@ async fn main() -> anyhow::Result<()> {
         tally: Tally::default(),
         bell: Bell::start(pool.clone()),
         pool,
-        amqp_url: arguments.broker.amqp_url.clone(),
-        publisher: Publisher::start(
-            Connector::new(&arguments.broker.amqp_url, "holdfast-workers publish"),
-            CONFIRM_TIMEOUT,
-        ),
+        broker: broker.clone(),
+        publisher: Publisher::start(Connector::new(&broker, "holdfast-workers publish"), CONFIRM_TIMEOUT),
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
     let publisher = context.publisher.clone();
-    telemetry::watch("holdfast-workers", context.pool.clone(), move || publisher.is_connected());
+    telemetry::watch("holdfast-workers", vec![context.pool.clone()], move || publisher.is_connected());
+    let others = [
+        (
+            "payment gateway",
+            arguments.gateway.toss_secret_key.as_ref().map(|_| arguments.gateway.toss_url.as_str()),
+        ),
+        ("mail server", arguments.effects.mail_url.as_ref().map(Secret::expose)),
+    ];
+    wires::tell(&arguments.database.database_url, &broker, &others);
     let gateway = arguments.gateway.open()?;
     let settings = Settings {
         gateway,

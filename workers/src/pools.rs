@@ -2,24 +2,21 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
 use holdfast::broker::topology::dead_queues;
-use holdfast::clock;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::Queue;
 pub use holdfast::pool::Pool;
-use holdfast::store::{self, audit, audit_results};
-use metrics::gauge;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::backlog;
 use crate::cancel_orders::CancelOrders;
 use crate::charge_wallets::ChargeWallets;
+use crate::check_truths;
 use crate::collect_dead_letters::CollectDeadLetters;
 use crate::confirm_payment::ConfirmPayments;
 use crate::deliver::Deliver;
@@ -33,16 +30,6 @@ use crate::resolve_refund::ResolveRefunds;
 use crate::runner::{self, Context};
 use crate::send_mail::Customers;
 use crate::{feed_effects, figures, relay_events, replay_dead_letters, sweep};
-
-/// How often the truths are checked for the metric, at most.
-const AUDIT_INTERVAL: Duration = Duration::from_secs(60);
-/// The checks sum whole tables: between two of them passes so many times as long as the last one took, so that they
-/// never take more than a small share of a core from the orders.
-const AUDIT_REST: u32 = 50;
-/// How long all checks together may take.
-const AUDIT_LIMIT: Duration = Duration::from_secs(1_800);
-/// Keeping the result is one small statement.
-const KEEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A pool and how many runners it has, as in `order.hold=2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,47 +168,12 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
             }
             Pool::Audit => {
                 tasks.spawn(backlog::export(context.pool.clone(), context.stop.clone()));
-                tasks.spawn(export_audit(context));
+                tasks.spawn(check_truths::run(context));
             }
             Pool::Figures => {
                 tasks.spawn(figures::run(context));
             }
         }
-    }
-}
-
-/// Checks the truths now and then, shows each as a metric, 0 when it holds, and keeps the result for the console.
-async fn export_audit(context: Context) {
-    let Context { pool, stop, gate, tally, .. } = context;
-    let mut rest = Duration::ZERO;
-    while stop.run_until_cancelled(tokio::time::sleep(rest)).await.is_some() {
-        if stop.run_until_cancelled(gate.opened()).await.is_none() {
-            return;
-        }
-        let started = Instant::now();
-        let findings = store::within(&pool, AUDIT_LIMIT, audit::check);
-        match stop.run_until_cancelled(findings).await {
-            Some(Ok(findings)) => {
-                tally.note(findings.len(), started.elapsed(), None);
-                let kept = store::within(&pool, KEEP_LIMIT, async |conn| {
-                    audit_results::store(conn, &findings, started.elapsed()).await
-                });
-                if let Err(error) = kept.await {
-                    warn!(%error, "cannot keep the audit's result");
-                }
-                for finding in findings {
-                    let violations = finding.violations as f64;
-                    gauge!("holdfast_audit_violations", "truth" => finding.truth).set(violations);
-                    if finding.violations > 0 {
-                        warn!(truth = finding.truth, violations, examples = ?finding.examples, "a truth is broken");
-                    }
-                }
-                gauge!("holdfast_audit_finished_timestamp_seconds").set(clock::now().timestamp() as f64);
-            }
-            Some(Err(error)) => warn!(%error, "cannot audit now"),
-            None => return,
-        }
-        rest = AUDIT_INTERVAL.max(started.elapsed() * AUDIT_REST);
     }
 }
 

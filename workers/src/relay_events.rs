@@ -2,37 +2,36 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
 use holdfast::domain::ids::OrderId;
-use holdfast::store::cursors::{self, Cursor, Round};
+use holdfast::store::cursors::{self, Cursor};
 use holdfast::store::events::StoredEvent;
 use holdfast::store::relay;
 use metrics::{counter, histogram};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use crate::follow::{self, FollowError, Follower, LIMIT, Progress};
+use crate::pause;
 use crate::runner::Context;
 
 /// Facts in one message.
 const MAX_FACTS: usize = 100;
-/// Facts published before the cursor moves within a round.
-const FACTS_AT_ONCE: usize = 1_000;
+/// Facts read at once, and published before the cursor moves.
+const FACTS_AT_ONCE: i64 = 1_000;
 
 /// Relays until told to stop.
 pub async fn run(context: Context) {
-    let (pool, publisher) = (context.pool.clone(), context.publisher.clone());
-    follow::run(Relay { pool, publisher }, context).await;
+    let publisher = context.publisher.clone();
+    follow::run(Relay { publisher }, context).await;
 }
 
 struct Relay {
-    pool: PgPool,
     publisher: Publisher,
 }
 
@@ -43,42 +42,33 @@ impl Follower for Relay {
     const REST: Duration = Duration::ZERO;
 
     async fn read_on(&mut self, session: &mut PgConnection) -> Result<Progress, FollowError> {
-        let round = timeout(LIMIT, cursors::open_round(session, Self::CURSOR)).await??;
-        let facts = publish_round(session, &self.pool, &self.publisher, &round).await?;
-        let is_behind = timeout(LIMIT, relay::is_behind(session, &round)).await??;
-        Ok(Progress { facts, is_behind })
+        let look = timeout(LIMIT, cursors::look(session, Self::CURSOR)).await??;
+        if look.is_ahead {
+            return Err(FollowError::Ahead);
+        }
+        let (part, facts) = timeout(LIMIT, relay::next_part(session, &look, FACTS_AT_ONCE)).await??;
+        if !facts.is_empty() {
+            publish(&self.publisher, &facts).await?;
+            pause::point("before_the_relay_moves_on").await;
+            if !timeout(LIMIT, cursors::advance(session, Self::CURSOR, &part)).await?? {
+                return Err(FollowError::Deposed);
+            }
+        }
+        let is_behind = part.is_full || timeout(LIMIT, relay::is_behind(session, part.to)).await??;
+        Ok(Progress { facts: facts.len(), is_full: part.is_full, is_behind })
     }
 }
 
-/// Publishes what is left of a round. Returns how many facts that were.
-async fn publish_round(
-    session: &mut PgConnection,
-    pool: &PgPool,
-    publisher: &Publisher,
-    round: &Round,
-) -> Result<usize, FollowError> {
-    let mut published = 0;
-    let mut chunks = relay::facts(session, round).try_chunks(FACTS_AT_ONCE);
-    while let Some(facts) = timeout(LIMIT, chunks.try_next()).await?.map_err(|stopped| stopped.1)? {
-        let lag = clock::now() - facts[0].occurred_at;
-        histogram!("holdfast_relay_lag_seconds").record(lag.as_seconds_f64().max(0.0));
-        // One after the other: facts of one order must not overtake each other.
-        for chunk in facts.chunks(MAX_FACTS) {
-            publisher.publish(Outgoing::events("order", batch(chunk), clock::now())).await?;
-        }
-        counter!("holdfast_events_relayed_total").increment(facts.len() as u64);
-        published += facts.len();
-        // A round of one chunk is noted as finished below; a longer one goes on from here after a crash.
-        if let [.., last] = facts.as_slice()
-            && facts.len() == FACTS_AT_ONCE
-            && !cursors::advance(&mut *pool.acquire().await?, Cursor::Events, round, last.id).await?
-        {
-            return Err(FollowError::Deposed);
-        }
+/// Publishes facts one message after the other: those of one order must not overtake each other.
+async fn publish(publisher: &Publisher, facts: &[StoredEvent]) -> Result<(), FollowError> {
+    let oldest = facts.iter().map(|fact| fact.occurred_at).min();
+    let lag = oldest.map_or(TimeDelta::zero(), |oldest| clock::now() - oldest);
+    histogram!("holdfast_relay_lag_seconds").record(lag.as_seconds_f64().max(0.0));
+    for chunk in facts.chunks(MAX_FACTS) {
+        publisher.publish(Outgoing::events("order", batch(chunk), clock::now())).await?;
     }
-    drop(chunks);
-    timeout(LIMIT, cursors::finish(session, Cursor::Events, round)).await??;
-    Ok(published)
+    counter!("holdfast_events_relayed_total").increment(facts.len() as u64);
+    Ok(())
 }
 
 /// A fact as it is published: a CloudEvent 1.0.
@@ -91,6 +81,9 @@ struct CloudEvent<'a> {
     kind: String,
     subject: OrderId,
     time: DateTime<Utc>,
+    /// Of our own: the fact's place among those of its order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ordersequence: Option<i32>,
     datacontenttype: &'static str,
     data: &'a RawValue,
 }
@@ -104,6 +97,7 @@ impl<'a> From<&'a StoredEvent> for CloudEvent<'a> {
             kind: format!("holdfast.{}", fact.kind),
             subject: fact.order_id,
             time: fact.occurred_at,
+            ordersequence: fact.sequence,
             datacontenttype: "application/json",
             data: &fact.data,
         }

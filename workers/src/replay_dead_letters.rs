@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use holdfast::broker::envelope::{Outgoing, Replay, TRACEPARENT};
 use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::pause;
+use crate::portion::Portion;
 use crate::runner::Context;
 
 /// How often to look for a replay whose next batch is due.
@@ -40,6 +41,8 @@ const BATCHES_PER_SECOND: i32 = 4;
 const PUBLISH_LIMIT: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(15);
 const CEILING: Duration = Duration::from_secs(2);
+/// A replay whose batch has failed lets others have their turn for so long.
+const TURN_SECONDS: f64 = 2.0;
 /// A short string of AMQP.
 const MAX_SHORT_BYTES: usize = 255;
 
@@ -58,45 +61,77 @@ enum BatchError {
 pub async fn run(context: Context) {
     let Context { pool, publisher, stop, gate, .. } = context;
     let mut backoff = Backoff::with_ceiling(CEILING);
+    let mut portion = Portion::of(BATCH.into());
     while stop.run_until_cancelled(gate.opened()).await.is_some() {
         // A batch that has begun is finished: it is short.
-        let sent = store::within(&pool, LIMIT, async |conn| send_batch(conn, &publisher).await).await;
+        let mut claimed = None;
+        let sent = store::within(&pool, LIMIT, async |conn| {
+            send_batch(conn, &publisher, portion.size(), &mut claimed).await
+        })
+        .await;
         match sent {
-            Ok(true) => backoff.reset(),
+            Ok(true) => {
+                backoff.reset();
+                portion.went_well();
+            }
             Ok(false) => {
                 backoff.reset();
                 stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
             }
             Err(error) => {
                 warn!(%error, "cannot replay dead letters now, trying again");
+                if let BatchError::Database(error) = &error {
+                    portion.failed(error);
+                }
+                if let Some(replay) = claimed {
+                    let later =
+                        async |conn: &mut PgConnection| replays::postpone(conn, replay, TURN_SECONDS).await;
+                    // If that fails as well, the database is away for all of them.
+                    let _ = store::within(&pool, LIMIT, later).await;
+                }
                 stop.run_until_cancelled(backoff.wait()).await;
             }
         }
     }
 }
 
-/// Sends the next batch of a replay that is due, if there is one.
-async fn send_batch(conn: &mut PgConnection, publisher: &Publisher) -> Result<bool, BatchError> {
+/// Sends the next batch of a replay that is due, if there is one, of so many at most; says which it has claimed.
+async fn send_batch(
+    conn: &mut PgConnection,
+    publisher: &Publisher,
+    at_most: i64,
+    claimed: &mut Option<Uuid>,
+) -> Result<bool, BatchError> {
     let mut tx = conn.begin().await?;
     let Some(replay) = replays::claim(&mut tx).await? else {
         tx.rollback().await?;
         return Ok(false);
     };
-    let size = (replay.rate_per_second / BATCHES_PER_SECOND).clamp(1, BATCH);
-    let items = replays::next_items(&mut tx, &replay, size.into()).await?;
+    *claimed = Some(replay.id);
+    let size = i64::from((replay.rate_per_second / BATCHES_PER_SECOND).clamp(1, BATCH)).min(at_most);
+    let items = replays::next_items(&mut tx, &replay, size).await?;
     let ids: Vec<Uuid> = items.iter().map(|(_, id)| *id).collect();
     let letters = dead_letters::lock(&mut tx, &ids).await?;
     let by_id: HashMap<Uuid, &DeadLetter> = letters.iter().map(|letter| (letter.id, letter)).collect();
 
     let sending = items.into_iter().map(|(position, id)| {
         let message = message(by_id.get(&id).copied());
-        async move { Ok::<_, PublishError>((position, id, send(publisher, message).await?)) }
+        async move { (position, id, timeout(PUBLISH_LIMIT, send(publisher, message)).await) }
     });
     // The letters are locked until they are marked: the next death of each waits, and finds it replayed, not open.
-    let answers = timeout(PUBLISH_LIMIT, try_join_all(sending)).await??;
+    let answers = join_all(sending).await;
     pause::point("replay_published").await;
     let (mut batch, mut sent) = (vec![], vec![]);
-    for (position, id, (outcome, reason)) in answers {
+    for (position, id, answer) in answers {
+        let (outcome, reason) = match answer.map_err(BatchError::from).and_then(|sent| Ok(sent?)) {
+            Ok(outcome) => outcome,
+            // Places are handled in their order: what was sent before this one is noted, and the rest is tried again.
+            Err(error) if batch.is_empty() => return Err(error),
+            Err(error) => {
+                warn!(%error, "the broker has not confirmed a whole batch of a replay");
+                break;
+            }
+        };
         if outcome == ReplayOutcome::Replayed {
             sent.push(id);
         }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use holdfast::broker::BrokerError;
+use holdfast::broker::address::Address;
 use holdfast::broker::connection::{Connector, within};
 use holdfast::broker::envelope::Incoming;
 use holdfast::broker::publisher::Publisher;
@@ -44,7 +45,7 @@ pub struct Context {
     pub pool: PgPool,
     /// RabbitMQ. Each runner has a connection of its own: a message that the client library cannot even parse costs
     /// that connection, and no other queue shall pay for it.
-    pub amqp_url: String,
+    pub broker: Address,
     /// Takes what follows from a batch.
     pub publisher: Publisher,
     /// Wakes the relay.
@@ -144,7 +145,7 @@ impl From<lapin::Error> for Ended {
 /// consumer.
 pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
     let queue = worker.queue();
-    let connector = Connector::new(&context.amqp_url, &format!("holdfast-workers {queue}"));
+    let connector = Connector::new(&context.broker, &format!("holdfast-workers {queue}"));
     let runner = Runner { queue, worker, context, turns, connector };
     let stop = runner.context.stop.clone();
     let mut backoff = Backoff::with_ceiling(BROKER_CEILING);
@@ -203,7 +204,7 @@ impl<W: Worker> Runner<W> {
             return Ok((channel, consumer));
         }
         // The failed subscription has closed the channel it was tried on.
-        self.context.topology.declare(&self.connector.channel().await?).await?;
+        self.context.topology.declare(&self.connector).await?;
         let channel = self.connector.channel().await?;
         let consumer = self.subscribe(&channel, mode).await?;
         Ok((channel, consumer))
@@ -261,17 +262,20 @@ impl<W: Worker> Runner<W> {
 
     async fn settle(&self, mut batch: Batch<W::Message>) -> Result<Settled, Stopped> {
         let Context { pool, stop, bell, tally, .. } = &self.context;
+        // What was too slow before is tried alone, after the others.
+        batch.readable.sort_by_key(|delivered| delivered.incoming.slow_tries > 0);
         let spans = Spans::open(&self.queue, &batch.readable);
         let started = Instant::now();
         let mut applied =
             settle(&self.worker, pool, &mut batch.readable, stop).instrument(spans.batch.clone()).await?;
+        let at = Instant::now();
         bell.ring();
         let messages = batch.readable.len() + batch.unreadable.len();
         tally.note(messages, started.elapsed(), batch.queued_at_seconds);
         let follows = spans.hand_on(&self.worker, &batch.readable, &mut applied);
         let readable = batch.readable.into_iter().map(|delivered| delivered.incoming).zip(applied.verdicts);
         let judged = readable.chain(batch.unreadable).collect();
-        Ok(Settled { judged, follows, last_tag: batch.last_tag })
+        Ok(Settled { judged, follows, last_tag: batch.last_tag, at })
     }
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,
@@ -321,7 +325,7 @@ impl<W: Worker> Runner<W> {
     fn add(&self, batch: &mut Batch<W::Message>, delivery: Delivery) {
         batch.last_tag = delivery.delivery_tag;
         batch.redelivered |= delivery.redelivered;
-        let incoming = Incoming::new(delivery);
+        let incoming = Incoming::new(delivery, &self.queue);
         let queued_at = incoming.queued_at_seconds();
         batch.queued_at_seconds = batch.queued_at_seconds.into_iter().chain(queued_at).min();
         match self.worker.read(&incoming) {

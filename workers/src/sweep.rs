@@ -2,40 +2,28 @@
 //! refunds and charges that nobody has asked about for a while, and effects that nobody has tried. In health it finds
 //! nothing: the timers and messages were there first.
 
+mod wake;
+
 use std::time::{Duration, Instant};
 
-use holdfast::broker::publisher::Publisher;
-use holdfast::clock;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
-use holdfast::store::effects::EffectKind;
-use holdfast::store::{self, card_charges, card_payments, effects, orders, refunds};
-use holdfast::telemetry::trace_parent::TraceParent;
 use metrics::counter;
-use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::feed_effects;
-use crate::release;
 use crate::runner::Context;
-use crate::tally;
-use crate::worker::Unsettled;
+use crate::sweep_holds::HoldSweep;
+pub use wake::{wake_effects, wake_unsettled};
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A transaction that takes longer is waiting for a server that is gone.
-const LIMIT: Duration = Duration::from_secs(30);
-/// Orders released in one transaction.
-const AT_ONCE: i64 = 1_000;
 /// How long nobody may have asked about an open card payment before its message counts as lost, in seconds. Retries
 /// come at least every 64 seconds.
 const QUIET_SECONDS: i32 = 90;
 /// How long an effect may be due before its message counts as lost, in seconds.
 const EFFECT_QUIET_SECONDS: i32 = 120;
-/// Effects woken at once: holds that are overdue meanwhile wait for it.
-const EFFECTS_AT_ONCE: i64 = 5_000;
 /// Sweeps between two looks for lost messages.
 const MESSAGES_EVERY: u64 = 10;
 
@@ -48,12 +36,13 @@ pub async fn run(context: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0_u64;
+    let mut holds = HoldSweep::default();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
         }
         let started = Instant::now();
-        let swept = if may(Queue::OrderExpire) { sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
+        let swept = if may(Queue::OrderExpire) { holds.sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
         match swept {
             Ok(0) => {}
             Ok(released) => {
@@ -65,97 +54,13 @@ pub async fn run(context: Context) {
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         if round.is_multiple_of(MESSAGES_EVERY) {
-            match wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
-                Ok(0) => {}
-                Ok(woken) => {
-                    counter!("holdfast_woken_messages_total", "kind" => "money").increment(woken as u64);
-                    info!(woken, "woke payments, refunds and charges whose message was lost");
-                }
-                Err(error) => warn!(%error, "cannot look for forgotten payments now"),
+            if let Err(error) = wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
+                warn!(%error, "cannot wake all forgotten payments, refunds and charges now");
             }
-            match wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS, &may).await {
-                Ok(0) => {}
-                Ok(woken) => {
-                    counter!("holdfast_woken_messages_total", "kind" => "effect").increment(woken as u64);
-                    info!(woken, "woke effects whose message was lost");
-                }
-                Err(error) => warn!(%error, "cannot look for forgotten effects now"),
+            if let Err(error) = wake_effects(&pool, &publisher, EFFECT_QUIET_SECONDS, &may).await {
+                warn!(%error, "cannot wake all forgotten effects now");
             }
         }
         round += 1;
-    }
-}
-
-/// Publishes the commands for card payments, refunds and charges that nobody has asked about for `quiet_seconds`, where
-/// their queue may be used. Returns how many.
-pub async fn wake_unsettled(
-    pool: &PgPool,
-    publisher: &Publisher,
-    quiet_seconds: i32,
-    may: impl Fn(Queue) -> bool,
-) -> anyhow::Result<usize> {
-    let at_most = |queue| if may(queue) { AT_ONCE } else { 0 };
-    let of_payments = at_most(Queue::PaymentResolve);
-    let (of_refunds, of_charges) = (at_most(Queue::RefundResolve), at_most(Queue::WalletCharge));
-    let forgotten = store::within(pool, LIMIT, async |conn| {
-        let payments = card_payments::claim_forgotten(conn, quiet_seconds, of_payments).await?;
-        let refunds = refunds::claim_forgotten(conn, quiet_seconds, of_refunds).await?;
-        let charges = card_charges::claim_forgotten(conn, quiet_seconds, of_charges).await?;
-        let payments = payments.into_iter().map(|(payment, order)| Unsettled::Payment(payment, order));
-        let refunds = refunds.into_iter().map(|(refund, order)| Unsettled::Refund(refund, order));
-        let charges = charges.into_iter().map(Unsettled::Charge);
-        Ok::<Vec<Unsettled>, sqlx::Error>(payments.chain(refunds).chain(charges).collect())
-    })
-    .await?;
-    let count = forgotten.len();
-    let now = clock::now();
-    // What they came from is not known any more: each begins a trace.
-    publisher
-        .publish_all(
-            forgotten.into_iter().map(|unsettled| unsettled.message(now, TraceParent::fresh())).collect(),
-        )
-        .await?;
-    Ok(count)
-}
-
-/// Publishes the messages of open effects that have been due for `quiet_seconds`, where their queue may be used. Returns
-/// how many.
-pub async fn wake_effects(
-    pool: &PgPool,
-    publisher: &Publisher,
-    quiet_seconds: i32,
-    may: impl Fn(Queue) -> bool,
-) -> anyhow::Result<usize> {
-    let mails = may(Queue::MailSend).then_some(EffectKind::Mail);
-    let reports = may(Queue::OrderReport).then_some(EffectKind::Report);
-    let kinds: Vec<EffectKind> = mails.into_iter().chain(reports).collect();
-    let forgotten = store::within(pool, LIMIT, async |conn| {
-        effects::claim_forgotten(conn, &kinds, quiet_seconds, EFFECTS_AT_ONCE).await
-    })
-    .await?;
-    let count = forgotten.len();
-    publisher.publish_all(forgotten.into_iter().map(feed_effects::message).collect()).await?;
-    Ok(count)
-}
-
-/// Releases every hold overdue by more than `grace_seconds`. Returns how many it looked at.
-pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-    let mut total = 0;
-    loop {
-        let looked_at = store::within(pool, LIMIT, async |conn| {
-            tally::at_commit(async {
-                let mut tx = conn.begin().await?;
-                let overdue = orders::overdue(&mut tx, grace_seconds, AT_ONCE).await?;
-                release::expire_and_give_back(&mut tx, &overdue).await?;
-                tx.commit().await?;
-                Ok::<_, sqlx::Error>(overdue.len())
-            })
-            .await
-        })
-        .await?;
-        total += looked_at;
-        if looked_at < AT_ONCE as usize {
-            return Ok(total);
-        }
     }
 }

@@ -140,6 +140,7 @@ fn outcome(verdict: &Verdict) -> &'static str {
         Verdict::Done => "done",
         Verdict::Retry { .. } => "retry",
         Verdict::Later { .. } | Verdict::NotBefore { .. } => "later",
+        Verdict::TooSlow { .. } => "slow",
         Verdict::Dead { .. } => "dead",
     }
 }

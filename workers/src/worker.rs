@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use holdfast::broker::delay::Rung;
 use holdfast::broker::envelope::{Incoming, Outgoing};
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::message::{
@@ -60,12 +59,17 @@ pub enum Verdict {
         /// When.
         after: Duration,
     },
-    /// It has been tried so often, and is looked at again at this time.
+    /// It has been tried so often, and is looked at again after this time.
     NotBefore {
-        /// Not before.
-        due_at: DateTime<Utc>,
+        /// What was left until then at the transaction's time, by PostgreSQL's clock.
+        left: Duration,
         /// How often it was tried.
         attempts: u32,
+    },
+    /// It alone could not be done in time: it waits longer each time, and in the end a person has to look at it.
+    TooSlow {
+        /// What the database said.
+        reason: String,
     },
     /// A person has to look at it.
     Dead {
@@ -81,28 +85,32 @@ pub enum Verdict {
 pub struct WakeUp {
     /// When.
     pub due_at: DateTime<Utc>,
+    /// What was left until then at the transaction's time, by PostgreSQL's clock: this process's may be wrong.
+    pub left: Duration,
     /// To which.
     pub order_ids: Vec<OrderId>,
 }
 
 impl WakeUp {
-    /// One call per due instant, each of a bounded size.
-    pub fn group(mut due: Vec<(DateTime<Utc>, OrderId)>) -> Vec<WakeUp> {
+    /// A call at an instant, as it is ordered at the transaction's time.
+    pub fn new(due_at: DateTime<Utc>, order_ids: Vec<OrderId>, now: DateTime<Utc>) -> WakeUp {
+        WakeUp { due_at, left: (due_at - now).to_std().unwrap_or_default(), order_ids }
+    }
+
+    /// One call per due instant, each of a bounded size, as they are ordered at the transaction's time.
+    pub fn group(mut due: Vec<(DateTime<Utc>, OrderId)>, now: DateTime<Utc>) -> Vec<WakeUp> {
         due.sort_unstable();
         due.chunk_by(|one, other| one.0 == other.0)
             .flat_map(|together| together.chunks(MAX_ORDERS_PER_WAKE_UP))
-            .map(|chunk| WakeUp {
-                due_at: chunk[0].0,
-                order_ids: chunk.iter().map(|(_, order)| *order).collect(),
-            })
+            .map(|chunk| WakeUp::new(chunk[0].0, chunk.iter().map(|(_, order)| *order).collect(), now))
             .collect()
     }
 
-    /// The timer message: one hop on the delay ladder towards the due instant.
-    pub fn message(self, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
-        let rung = Rung::for_delay((self.due_at - now).to_std().unwrap_or_default());
+    /// The timer message: one hop on the delay ladder towards the due instant, so long after the call was ordered.
+    pub fn message(self, passed: Duration, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
+        let delay = self.left.saturating_sub(passed);
         let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
-        Outgoing::command(&command, now, Some(&trace.to_string())).after(rung)
+        Outgoing::command(&command, now, Some(&trace.to_string())).after(delay)
     }
 }
 
@@ -152,7 +160,7 @@ pub(crate) fn while_paying() -> Verdict {
     Verdict::Retry { why: "the order is being paid".to_owned(), limit: WHILE_PAYING }
 }
 
-/// What a worker made of a batch.
+/// What a worker made of a batch, as of its transaction's time.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// One for each message, in order.
@@ -161,6 +169,20 @@ pub struct Applied {
     pub wake_ups: Vec<WakeUp>,
     /// What to bring to its end at a gateway.
     pub unsettled: Vec<Unsettled>,
+}
+
+impl Applied {
+    /// Lets time pass since the transaction began.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        for wake_up in &mut self.wake_ups {
+            wake_up.left = wake_up.left.saturating_sub(time);
+        }
+        for verdict in &mut self.verdicts {
+            if let Verdict::NotBefore { left, .. } = verdict {
+                *left = left.saturating_sub(time);
+            }
+        }
+    }
 }
 
 /// Why a batch could not be applied. Its transaction is rolled back.
@@ -200,8 +222,8 @@ pub trait Worker: Send + Sync + 'static {
     /// the trace of the message about the same.
     fn subjects(&self, _message: &Self::Message, _about: &mut dyn FnMut(Uuid)) {}
 
-    /// Asks others what [`apply`](Self::apply) has to know, before and outside its transaction. An error is an outage
-    /// of the database: the batch waits, and this is called again.
+    /// Asks others what [`apply`](Self::apply) has to know, before and outside its transaction. An error is one of the
+    /// database, before anybody was asked: this is called again, for the batch or for parts of it.
     fn prepare(
         &self,
         _pool: &PgPool,
@@ -246,8 +268,22 @@ mod tests {
         let order = |n| OrderId::from(Uuid::from_u128(n));
         let mut due: Vec<_> = (0..700).map(|n| (at(5), order(n))).collect();
         due.push((at(3), order(1_000)));
-        let calls = WakeUp::group(due);
-        let sizes: Vec<_> = calls.iter().map(|call| (call.due_at, call.order_ids.len())).collect();
-        assert_eq!(sizes, [(at(3), 1), (at(5), 500), (at(5), 200)]);
+        let calls = WakeUp::group(due, at(1));
+        let sizes: Vec<_> = calls.iter().map(|call| (call.left.as_secs(), call.order_ids.len())).collect();
+        assert_eq!(sizes, [(2, 1), (4, 500), (4, 200)]);
+    }
+
+    #[test]
+    fn what_is_left_is_counted_from_the_transactions_time_and_never_below_nothing() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let mut applied = Applied {
+            verdicts: vec![Verdict::NotBefore { left: Duration::from_secs(9), attempts: 1 }],
+            wake_ups: vec![WakeUp::new(at(5), vec![], at(1)), WakeUp::new(at(1), vec![], at(5))],
+            unsettled: vec![],
+        };
+        applied.pass(Duration::from_secs(3));
+        assert_eq!(applied.verdicts, [Verdict::NotBefore { left: Duration::from_secs(6), attempts: 1 }]);
+        let left: Vec<u64> = applied.wake_ups.iter().map(|wake_up| wake_up.left.as_secs()).collect();
+        assert_eq!(left, [1, 0]);
     }
 }

@@ -122,7 +122,7 @@ pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Detail, DeadLette
         actions: operator_actions::list(conn, &about, STORY).await?,
         replays: replays::of_letter(conn, id, STORY).await?,
         replaced_by: dead_letter_edits::replacement(conn, id).await?,
-        replaces: dead_letter_edits::original(conn, &letter.queue, &letter.message_id).await?,
+        replaces: dead_letter_edits::original(conn, &letter.queue, &letter.message_id, &letter.body).await?,
         bytes: letter.body.clone(),
         letter: letter.into(),
     })

@@ -22,5 +22,5 @@ pub async fn read(State(app): State<App>, _: Viewer) -> Result<Json<HealthView>,
 /// Asks database and broker at once.
 pub(super) async fn look(app: &App) -> Result<HealthView, ApiError> {
     let (facts, queues) = tokio::join!(app.read(facts), app.look_at_queues());
-    Ok(facts?.with_queues(queues))
+    Ok(facts?.with_broker(queues, app.publisher.refused()))
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::HealthView;
+use crate::broker::refusals::{Cause, Refused};
 use crate::ops::console::filters::age;
 use crate::ops::queues::{QueueKind, Source};
 use crate::ops::workers::PoolView;
@@ -55,9 +56,11 @@ pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<Finding>) {
     findings.extend(overdue(view));
     findings.extend(audit(view));
     findings.extend(broker(view));
+    findings.extend(view.refused.iter().map(refused));
     findings.extend(unattended(view));
     findings.extend(waiting(view));
     findings.extend(money(view));
+    findings.extend(log_ahead(view));
     findings.extend(lags(view));
     findings.extend(for_people(view));
     findings.extend(view.workers.pools.iter().filter_map(paused));
@@ -150,6 +153,34 @@ fn broker(view: &HealthView) -> Option<Finding> {
         todo: "See that RabbitMQ runs and that AMQP_URL names it.",
         link: "/ops/queues",
     })
+}
+
+/// Something that the broker does not take.
+fn refused(refused: &Refused) -> Finding {
+    let Refused { target, cause, seconds } = refused;
+    let since = age(i64::try_from(*seconds).unwrap_or(i64::MAX));
+    match cause {
+        Cause::Full => Finding {
+            code: "queue_full",
+            verdict: Verdict::Wrong,
+            what: format!("{target} has taken no message for {since}: it is full"),
+            meaning: "Callers hear 503 and may try again; what it took before is safe. Its workers do not keep up, or \
+                      there are none."
+                .to_owned(),
+            todo: "See that its pool has runners, is not paused and does not wait; more runners help only if they are busy.",
+            link: "/ops/queues",
+        },
+        Cause::Trouble => Finding {
+            code: "broker_refuses",
+            verdict: Verdict::Wrong,
+            what: format!("RabbitMQ has confirmed no message to {target} for {since}"),
+            meaning: "It is not full: the broker takes messages late or not at all, on new connections too. Callers hear \
+                      503 and may try again."
+                .to_owned(),
+            todo: "Look for alarms of memory or disk, and for a node or a quorum that is missing: rabbitmqctl cluster_status.",
+            link: "/ops/queues",
+        },
+    }
 }
 
 /// Pools that nobody works; one finding if nobody works at all.
@@ -251,6 +282,19 @@ fn money(view: &HealthView) -> Vec<Finding> {
         }
     })
     .collect()
+}
+
+fn log_ahead(view: &HealthView) -> Option<Finding> {
+    view.event_log_is_ahead.then(|| Finding {
+        code: "event_log_ahead",
+        verdict: Verdict::Wrong,
+        what: "The event log is ahead of PostgreSQL's transaction ids".to_owned(),
+        meaning: "The database was restored into another cluster. Orders and payments go on; nothing is published, counted or \
+                  mailed, since what is new would be taken for read long ago."
+            .to_owned(),
+        todo: "Run holdfast cursors reset, which shows what it would do; then with --yes.",
+        link: "/ops",
+    })
 }
 
 fn lags(view: &HealthView) -> Vec<Finding> {

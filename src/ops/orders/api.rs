@@ -53,7 +53,8 @@ pub async fn search(
 
 /// A page of orders.
 pub(super) async fn find(app: &App, filter: &OrderFilter) -> Result<OrderPage, ApiError> {
-    app.read(async |conn| super::search(conn, filter).await).await
+    let filter = filter.clone();
+    app.write(move |tx| async move { Ok(super::search(tx, &filter).await?) }.boxed()).await
 }
 
 /// An order with its story.

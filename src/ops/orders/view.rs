@@ -22,8 +22,8 @@ use crate::store::refunds::RefundRow;
 pub struct OrderPage {
     /// The orders.
     pub orders: Vec<OrderSummary>,
-    /// Pass it as `after` to read on; absent at the end. A page of a search for a SKU may have fewer orders than others,
-    /// or none, and go on all the same: it looks through 5,000 orders at a time.
+    /// Pass it as `after` to read on; absent at the end. A page of a search for a SKU, or for some states of one customer's
+    /// orders, may have fewer orders than others, or none, and go on all the same: it looks through 5,000 orders at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Uuid>,
 }

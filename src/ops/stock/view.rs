@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::views::SkuView;
+use crate::http::views::{SkuView, is_false};
 use crate::store::stock_desk::{LiveHold, Movement, Sales};
 
 /// Some SKUs in the order of their codes.
@@ -27,6 +27,10 @@ pub struct SkuDetail {
     pub sku: SkuView,
     /// Who holds its units, those that fall due first first, at most 100.
     pub holds: Vec<HoldView>,
+    /// True if the shop has so many live holds that only the 5,000 that fall due first were looked through for these, and
+    /// the first 5,000 that are being paid.
+    #[serde(skip_serializing_if = "is_false")]
+    pub holds_may_be_more: bool,
     /// What was sold of it, less what was refunded.
     pub sales: Sales,
     /// What changed how many units there are, the latest first. Units that were refunded and written off left when they

@@ -1,6 +1,7 @@
 //! Where an effect stands while it is told, and what becomes of it and of its message.
 
-use chrono::{DateTime, Utc};
+use std::time::{Duration, Instant};
+
 use holdfast::domain::notice::Notice;
 use holdfast::retry::effect_delay;
 use holdfast::store::effects::{EffectStatus, End, Postponed, Standing};
@@ -20,8 +21,9 @@ pub(super) enum State {
     Unknown,
     /// It is told, there was nobody to tell, or another message of the batch asks for it.
     Nothing,
+    /// By our own watch: telling the others takes its time.
     Early {
-        due_at: DateTime<Utc>,
+        due: Instant,
         attempts: u32,
     },
     Due {
@@ -44,7 +46,9 @@ impl State {
         };
         match (standing.status, notice) {
             (EffectStatus::Done | EffectStatus::Skipped, _) => Self::Nothing,
-            (EffectStatus::Open, _) if !standing.is_due => Self::Early { due_at: standing.due_at, attempts },
+            (EffectStatus::Open, _) if !standing.is_due() => {
+                Self::Early { due: Instant::now() + standing.left, attempts }
+            }
             (_, Some(Ok(notice))) => Self::Due { earlier_attempts: attempts, notice: Box::new(notice) },
             (_, Some(Err(unreadable))) => {
                 let outcome = Outcome::Refused { class: "unreadable", reason: unreadable.to_string() };
@@ -54,13 +58,14 @@ impl State {
         }
     }
 
-    /// What becomes of the message, once the outbox has put the effect off until `postponed`, if it has.
-    pub(super) fn verdict(&self, postponed: Option<DateTime<Utc>>) -> Verdict {
+    /// What becomes of the message, once the outbox has put the effect off for `postponed`, if it has.
+    pub(super) fn verdict(&self, postponed: Option<Duration>) -> Verdict {
         let (attempts, outcome) = match self {
             Self::Tried { attempts, outcome } => (*attempts, outcome),
             Self::Nothing => return Verdict::Done,
-            Self::Early { due_at, attempts } => {
-                return Verdict::NotBefore { due_at: *due_at, attempts: *attempts };
+            Self::Early { due, attempts } => {
+                let left = due.saturating_duration_since(Instant::now());
+                return Verdict::NotBefore { left, attempts: *attempts };
             }
             Self::Unknown | Self::Due { .. } => {
                 let why = "the effect is not known yet".to_owned();
@@ -70,7 +75,7 @@ impl State {
         match (outcome, postponed) {
             (Outcome::Told | Outcome::Nobody, _) => Verdict::Done,
             (Outcome::Refused { class, reason }, _) => Verdict::Dead { class, reason: storable(reason) },
-            (Outcome::Failed { .. }, Some(due_at)) => Verdict::NotBefore { due_at, attempts },
+            (Outcome::Failed { .. }, Some(left)) => Verdict::NotBefore { left, attempts },
             (Outcome::Failed { why, .. }, None) if effect_delay(attempts).is_none() => {
                 let reason = format!("{} after {attempts} attempts", storable(why));
                 Verdict::Dead { class: "gave_up", reason }
@@ -84,7 +89,7 @@ impl State {
 /// Whether it is to be told now.
 pub(super) fn is_due(standing: &Standing) -> bool {
     match standing.status {
-        EffectStatus::Open => standing.is_due,
+        EffectStatus::Open => standing.is_due(),
         // One that was given up is back because somebody replayed it.
         EffectStatus::Dead => true,
         EffectStatus::Done | EffectStatus::Skipped => false,

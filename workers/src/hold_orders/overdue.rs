@@ -28,7 +28,7 @@ pub(super) struct OverdueSearch {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
-    /// The deadline from which to look on; from the oldest of all if there is none.
+    /// The deadline from which to look on; from the mark if there is none.
     from: Option<DateTime<Utc>>,
     /// The oldest deadline met since the search last began anew.
     oldest: Option<DateTime<Utc>>,

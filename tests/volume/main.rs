@@ -1,0 +1,17 @@
+//! However much a shop has behind it, what is done for one order, page or look stays the same: rows that PostgreSQL reads are
+//! counted, with statistics that know nothing of the past and with fresh ones. How long it takes is measured by `make bench`.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "test names are sentences, and a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod meter;
+mod past;
+mod shop;
+mod snapshots;

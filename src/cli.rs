@@ -33,6 +33,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 /// A confirm that takes longer is answered with 503.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
@@ -175,6 +176,9 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(amqp_url, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
+    if arguments.gateway.takes_unsigned_webhooks() {
+        warn!("no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored");
+    }
     let pool = pool(&arguments.database, "holdfast-api")?;
     let publishing = publisher.clone();
     telemetry::watch("holdfast", pool.clone(), move || publishing.is_connected());

@@ -21,7 +21,7 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{
-    BrokerConfig, DatabaseConfig, DeadLetterConfig, LogConfig, ManagementConfig, TimeZoneConfig,
+    BrokerConfig, DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, ManagementConfig, TimeZoneConfig,
 };
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
@@ -108,6 +108,8 @@ struct ServeArguments {
     management: ManagementConfig,
     #[command(flatten)]
     dead_letters: DeadLetterConfig,
+    #[command(flatten)]
+    door: DoorConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -167,6 +169,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listener = serving::bind(arguments.listen).await?;
+    let room = arguments.door.room(arguments.database.max_connections);
     let stop = CancellationToken::new();
     let amqp_url = &arguments.broker.amqp_url;
     let publisher = Publisher::start(Connector::new(amqp_url, "holdfast-api publish"), CONFIRM_TIMEOUT);
@@ -177,7 +180,9 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
     if arguments.gateway.takes_unsigned_webhooks() {
-        warn!("no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored");
+        warn!(
+            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored"
+        );
     }
     let pool = pool(&arguments.database, "holdfast-api")?;
     let publishing = publisher.clone();
@@ -187,7 +192,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
         .with_inspector(Inspector::new(amqp_url, &arguments.management)?);
-    let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
+    let server = tokio::spawn(serving::serve(listener, router::router(app), room, stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
     server.await.context("the server failed")?;

@@ -169,7 +169,9 @@ async fn an_extension_is_answered_with_the_deadline_it_gave_whenever_its_fact_is
         let longer = Hold { expires_at, extension_count: 1, ..hold };
         orders::extend(&mut tx, &[(order, longer)]).await.unwrap();
         let event = OrderEvent::Extended { expires_at };
-        events::append(&mut tx, &[NewEvent { order_id: order, command_id: Some(command), event }]).await.unwrap();
+        events::append(&mut tx, &[NewEvent { order_id: order, command_id: Some(command), event }])
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         expires_at
     };

@@ -22,7 +22,7 @@ use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
 use holdfast::broker::topology::Topology;
 use holdfast::config::{
-    BrokerConfig, DatabaseConfig, DeadLetterConfig, LogConfig, ManagementConfig, TimeZoneConfig,
+    BrokerConfig, DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, ManagementConfig, TimeZoneConfig,
 };
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
@@ -38,6 +38,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 /// A confirm that takes longer is answered with 503.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
@@ -114,6 +115,8 @@ struct ServeArguments {
     management: ManagementConfig,
     #[command(flatten)]
     dead_letters: DeadLetterConfig,
+    #[command(flatten)]
+    door: DoorConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -174,6 +177,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let listener = serving::bind(arguments.listen).await?;
+    let room = arguments.door.room(arguments.database.max_connections);
     let stop = CancellationToken::new();
     let broker = arguments.broker.amqp.address()?;
     let publisher = Publisher::start(Connector::new(&broker, "holdfast-api publish"), CONFIRM_TIMEOUT);
@@ -183,6 +187,11 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         watch::listen(watch.clone(), Connector::new(&broker, "holdfast-api events"), topology, stop.clone());
     tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
+    if arguments.gateway.takes_unsigned_webhooks() {
+        warn!(
+            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored"
+        );
+    }
     let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
     let publishing = publisher.clone();
     telemetry::watch("holdfast", pools.all(), move || publishing.is_connected());
@@ -199,7 +208,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         ),
     ];
     wires::tell(&arguments.database.database_url, &broker, &others);
-    let server = tokio::spawn(serving::serve(listener, router::router(app), stop.clone()));
+    let server = tokio::spawn(serving::serve(listener, router::router(app), room, stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
     server.await.context("the server failed")?;

@@ -8,8 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::broker::address::{Address, AddressError};
 use crate::broker::topology::DEFAULT_MAX_LENGTH;
 use crate::domain::limits::Limits;
+use crate::peers::network::Network;
 use crate::peers::secret::Secret;
 use crate::peers::tls::TlsFiles;
+use crate::serving::{Room, descriptors};
 
 /// The database.
 #[derive(Args, Clone)]
@@ -68,6 +70,30 @@ pub struct ManagementConfig {
     /// Such as `http://user:password@host:15672/api`; without it only depths and consumers of queues are shown
     #[arg(long, env = "HOLDFAST_RABBITMQ_API", hide_env_values = true)]
     pub rabbitmq_api: Option<Secret>,
+}
+
+/// How many may come in at once.
+#[derive(Args, Clone, Debug)]
+pub struct DoorConfig {
+    /// Connections the API serves at once; fewer if the system lets the process open fewer files
+    #[arg(long, env = "HOLDFAST_HTTP_CONNECTIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub http_connections: u32,
+    /// Percent of these that one address may have; 100 behind a proxy that is not named
+    #[arg(long, env = "HOLDFAST_HTTP_ADDRESS_SHARE_PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub http_address_share_percent: u32,
+    /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share
+    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl DoorConfig {
+    /// Room for connections beside so many to the database.
+    pub fn room(&self, database_connections: u32) -> Room {
+        let fit = descriptors::connections_that_fit(database_connections);
+        let connections = fit.min(self.http_connections as usize);
+        let per_address = (connections * self.http_address_share_percent as usize / 100).max(1);
+        Room { connections, per_address, proxies: self.trusted_proxies.clone() }
+    }
 }
 
 /// What one customer may hold.

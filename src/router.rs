@@ -18,8 +18,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::{
-    charges, customers, events, health, observe, orders, payments, popular, problem, refunds, skus, wallets,
-    webhooks,
+    body, charges, customers, events, health, observe, orders, payments, popular, problem, refunds, skus,
+    wallets, webhooks,
 };
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::{self, console, rights, session};
@@ -191,6 +191,7 @@ pub fn router(app: App) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn(body::in_time))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(problem::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::Invalid;
 
+pub mod answers;
 pub mod audit;
 pub mod audit_results;
 pub mod backlog;

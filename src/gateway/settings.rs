@@ -61,6 +61,12 @@ impl GatewaySettings {
         Ok(Some(Arc::new(Guarded::new(toss, self.guard_rules()))))
     }
 
+    /// Whether webhooks are taken from whoever sends them.
+    pub fn takes_unsigned_webhooks(&self) -> bool {
+        let is_set = |secret: &Secret| !secret.expose().trim().is_empty();
+        self.toss_secret_key.as_ref().is_some_and(is_set) && !self.webhook_secrets.iter().any(is_set)
+    }
+
     fn guard_rules(&self) -> GuardRules {
         GuardRules {
             concurrency: usize::from(self.gateway_concurrency),

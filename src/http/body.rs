@@ -1,15 +1,21 @@
-//! JSON bodies, read with every limit a stranger's bytes need.
+//! Bodies, read with every limit a stranger's bytes need.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse as _;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::{Frame, SizeHint};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use super::error::ApiError;
 use crate::message::MAX_BODY_BYTES;
@@ -50,7 +56,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// A body as it came, not too large and not too slow.
+/// A body as it came, not too large.
 pub struct Raw(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Raw {
@@ -61,11 +67,49 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(ApiError::TooLarge);
         }
-        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
-            Ok(Ok(bytes)) => Ok(Raw(bytes)),
-            Ok(Err(rejection)) => Err(unread(rejection)),
-            Err(_) => Err(ApiError::TooSlow),
+        Bytes::from_request(request, state).await.map(Raw).map_err(unread)
+    }
+}
+
+/// Gives every body the same time, whoever reads it and as what. One that has not come by then is answered with 408.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    let is_late = Arc::new(AtomicBool::new(false));
+    let limit = Box::pin(sleep(BODY_TIMEOUT));
+    let timed = |body: Body| Body::new(Timed { body, limit, is_late: is_late.clone() });
+    let response = next.run(request.map(timed)).await;
+    if is_late.load(Ordering::Relaxed) { ApiError::TooSlow.into_response() } else { response }
+}
+
+/// A body that ends with an error when its time is over.
+struct Timed {
+    body: Body,
+    limit: Pin<Box<Sleep>>,
+    is_late: Arc<AtomicBool>,
+}
+
+impl HttpBody for Timed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_pending() && self.limit.as_mut().poll(context).is_ready() {
+            self.is_late.store(true, Ordering::Relaxed);
+            let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+            return Poll::Ready(Some(Err(axum::Error::new(error))));
         }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

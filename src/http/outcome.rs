@@ -12,7 +12,7 @@ use super::views::OrderView;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
-use crate::store::events;
+use crate::store::answers::{self, Answer, Answered};
 use crate::store::orders::{self, OrderRow};
 
 /// What a caller waits for.
@@ -28,6 +28,16 @@ pub enum Awaited {
     Payment(CommandId),
     /// The money is back.
     Refund(CommandId),
+}
+
+impl Awaited {
+    /// The command whose answer is awaited, where the order's state alone does not tell.
+    fn command(self) -> Option<CommandId> {
+        match self {
+            Self::Extension(command) | Self::Payment(command) | Self::Refund(command) => Some(command),
+            Self::Decision(_) | Self::Cancellation => None,
+        }
+    }
 }
 
 /// The path of an order.
@@ -58,15 +68,11 @@ pub async fn look(
     order: OrderId,
     awaited: Awaited,
 ) -> sqlx::Result<Option<Result<(StatusCode, OrderView), ApiError>>> {
-    let command = match awaited {
-        Awaited::Extension(command) | Awaited::Payment(command) | Awaited::Refund(command) => Some(command),
-        Awaited::Decision(_) | Awaited::Cancellation => None,
+    let command = awaited.command();
+    let Some(Answered { row, answers }) = answers::find(conn, order, command.as_slice()).await? else {
+        return Ok(None);
     };
-    let Some(row) = orders::find(conn, order).await? else { return Ok(None) };
-    let answer = match command {
-        Some(command) => events::answer_to(conn, order, command).await?,
-        None => None,
-    };
+    let answer = command.and_then(|command| answers.get(&command));
     Ok(match judge(&row, answer, awaited) {
         Judgement::Undecided => None,
         Judgement::Yes(status) => Some(Ok((status, view(conn, &row).await?))),
@@ -80,11 +86,11 @@ enum Judgement {
     No(ApiError),
 }
 
-fn judge(row: &OrderRow, answer: Option<(String, Value)>, awaited: Awaited) -> Judgement {
+fn judge(row: &OrderRow, answer: Option<&Answer>, awaited: Awaited) -> Judgement {
     let order = row.id;
     let wrong_state = || Judgement::No(ApiError::WrongState { order, status: row.state.name() });
     let reason = |data: &Value| data["reason"].as_str().unwrap_or_default().to_owned();
-    match (awaited, &row.state, answer.as_ref().map(|(kind, data)| (kind.as_str(), data))) {
+    match (awaited, &row.state, answer.map(|answer| (answer.kind.as_str(), &answer.data))) {
         (Awaited::Decision(fingerprint), ..) if fingerprint != row.fingerprint => {
             Judgement::No(ApiError::KeyReused)
         }

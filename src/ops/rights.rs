@@ -110,18 +110,29 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
 }
 
 /// The answer to a form on another site that would use the operator's session (cross-site request forgery).
-pub const FOREIGN_PAGE: ApiError =
-    ApiError::Forbidden("the request does not come from a page of this console");
+const FOREIGN_PAGE: ApiError = ApiError::Forbidden("the request does not come from a page of this console");
 
 /// Whether a browser says that one of our own pages sent the request. `Sec-Fetch-Site` cannot be set by a page; browsers
 /// that do not send it, or not over plain HTTP, send `Origin` with every unsafe request.
-pub fn is_own_page(headers: &HeaderMap) -> bool {
+fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if let Some(site) = text("Sec-Fetch-Site".parse().expect("a header name")) {
         return site == "same-origin";
     }
     let (Some(origin), Some(host)) = (text(ORIGIN), text(HOST)) else { return false };
     origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
+}
+
+/// A request that one of our own pages sends: known by its headers, before anything of its body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnPage;
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if is_own_page(&parts.headers) { Ok(Self) } else { Err(FOREIGN_PAGE) }
+    }
 }
 
 #[cfg(test)]

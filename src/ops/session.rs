@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tracing::info;
 
 use super::console;
-use super::rights::{FOREIGN_PAGE, is_own_page};
+use super::rights::OwnPage;
 use crate::http::app::App;
 use crate::http::auth;
 use crate::http::error::ApiError;
@@ -51,13 +51,10 @@ pub async fn form(Query(Next { next }): Query<Next>) -> Response {
 /// Begins a session for whoever has the token of a viewer, operator or admin.
 pub async fn sign_in(
     State(app): State<App>,
-    headers: HeaderMap,
+    _: OwnPage,
     jar: CookieJar,
     Form(SignIn { token, next }): Form<SignIn>,
 ) -> Result<Response, ApiError> {
-    if !is_own_page(&headers) {
-        return Err(FOREIGN_PAGE);
-    }
     let next = local(next);
     let hash = auth::hash(token.trim());
     let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
@@ -79,14 +76,7 @@ pub async fn sign_in(
 }
 
 /// Ends the session.
-pub async fn sign_out(
-    State(app): State<App>,
-    headers: HeaderMap,
-    jar: CookieJar,
-) -> Result<Response, ApiError> {
-    if !is_own_page(&headers) {
-        return Err(FOREIGN_PAGE);
-    }
+pub async fn sign_out(State(app): State<App>, _: OwnPage, jar: CookieJar) -> Result<Response, ApiError> {
     if let Some(secret) = jar.get(cookie_name(&app)) {
         let hash = auth::hash(secret.value());
         app.write(move |tx| async move { Ok(sessions::end(tx, &hash).await?) }.boxed()).await?;

@@ -1,7 +1,6 @@
 //! The event log: append-only, read back by the relay and by whoever follows one order.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -189,20 +188,4 @@ pub async fn answered(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(CommandId).collect())
-}
-
-/// The fact that answered one command; that it paid after all, if late money did.
-pub async fn answer_to(
-    conn: &mut PgConnection,
-    order: OrderId,
-    command: CommandId,
-) -> sqlx::Result<Option<(String, Value)>> {
-    let row = sqlx::query!(
-        "SELECT type AS kind, data FROM order_events WHERE order_id = $1 AND command_id = $2 ORDER BY type = 'order.paid' DESC, id LIMIT 1",
-        order.uuid(),
-        command.0,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| (row.kind, row.data)))
 }

@@ -90,18 +90,18 @@ pub struct OrderRow {
 }
 
 /// The columns as they come; [`OrderRow::from`] makes sense of them.
-struct RawOrder {
-    id: Uuid,
-    customer_id: String,
-    status: OrderStatus,
-    amount_won: i64,
-    refunded_won: i64,
-    fingerprint: Uuid,
-    refusal: Option<serde_json::Value>,
-    extension_count: i16,
-    created_at: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
-    closed_at: Option<DateTime<Utc>>,
+pub(super) struct RawOrder {
+    pub(super) id: Uuid,
+    pub(super) customer_id: String,
+    pub(super) status: OrderStatus,
+    pub(super) amount_won: i64,
+    pub(super) refunded_won: i64,
+    pub(super) fingerprint: Uuid,
+    pub(super) refusal: Option<serde_json::Value>,
+    pub(super) extension_count: i16,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) closed_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<RawOrder> for OrderRow {

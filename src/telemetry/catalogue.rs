@@ -85,6 +85,12 @@ pub const CATALOGUE: &[Metric] = &[
         "How long a request took, up to the answer's head",
     ),
     gauge("holdfast_http_requests_in_flight", &[], "Requests being answered now, waiting ones included"),
+    gauge("holdfast_http_connections", &[], "Connections that are served now, those of the reserve left out"),
+    counter(
+        "holdfast_http_connections_refused_total",
+        &["reason"],
+        "Connections that found no place: none was left in all, or none for their address",
+    ),
     counter("holdfast_commands_accepted_total", &["queue"], "Commands that the broker has confirmed"),
     counter(
         "holdfast_commands_refused_total",

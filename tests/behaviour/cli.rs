@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::support::client::Client;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 /// What a run of the program came to.
@@ -182,5 +183,20 @@ async fn an_empty_table_of_dead_letters_is_listed_and_an_unknown_one_is_an_error
     for arguments in [&["show", "42"][..], &["replay"], &["discard", &unknown], &["list", "--limit", "0"]] {
         assert_eq!(dead_letters(arguments).await.code, Some(2), "{arguments:?}");
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_api_that_takes_unsigned_webhooks_says_so_when_it_starts() {
+    let mut world = World::idle().await;
+    let warning = "unsigned webhooks are taken";
+    let with = async |world: &mut World, name: &str, value: &str| {
+        world.environment.push((name.to_owned(), value.to_owned()));
+        Process::api(world).await.0.log()
+    };
+    assert!(!Process::api(&world).await.0.log().contains(warning), "there is no gateway");
+    assert!(with(&mut world, "HOLDFAST_TOSS_SECRET_KEY", "test_sk_1").await.contains(warning));
+    let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    assert!(!with(&mut world, "HOLDFAST_WEBHOOK_SECRETS", secret).await.contains(warning));
     world.finish().await;
 }

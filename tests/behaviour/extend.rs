@@ -4,11 +4,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::clock;
+use holdfast::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId};
+use holdfast::domain::order::{Hold, OrderState};
+use holdfast::event::OrderEvent;
 use holdfast::message::{ExpireOrders, Queue, Version};
+use holdfast::store::events::{self, NewEvent};
+use holdfast::store::orders;
 use holdfast_workers::pools::Pool;
 use serde_json::json;
 
 use crate::support::client::{Answer, Client};
+use crate::support::eventually;
 use crate::support::world::World;
 
 async fn extend(shop: &Client, id: &str, seconds: i64) -> Answer {
@@ -130,5 +136,46 @@ async fn an_extended_hold_is_released_at_its_new_deadline_and_not_at_the_old_one
     world.publish(Outgoing::command(&timer, clock::now(), None)).await;
     shop.until(held.text("id"), "expired").await;
     assert_eq!(world.count("SELECT count(*) FROM orders WHERE closed_at < expires_at").await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_extension_is_answered_with_the_deadline_it_gave_whenever_its_fact_is_seen() {
+    let world = World::idle().await;
+    world.start_workers(Pool::Commands(Queue::OrderHold));
+    let shop = world.start_api().await;
+    shop.stock("mug", 1).await;
+    let held = shop.place("mug", 1, 60).await;
+    let order: OrderId = held.text("id").parse::<uuid::Uuid>().unwrap().into();
+    let (customer, key) =
+        (CustomerId::parse(&shop.customer).unwrap(), IdempotencyKey::parse("longer").unwrap());
+    let command = CommandId::derive(&format!("extend {order}"), &customer, &key);
+
+    // The log is locked, so whoever asks for the answer stops before it; what of the order was read earlier is of before.
+    let mut tx = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE order_events IN ACCESS EXCLUSIVE MODE").execute(&mut *tx).await.unwrap();
+    let path = format!("/v1/orders/{order}/extend");
+    let asking = async { shop.post_as("longer", &path, &json!({"extend_seconds": 600})).await };
+    let extending = async {
+        eventually("somebody looks for the answer", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                            AND wait_event_type = 'Lock' AND query LIKE '%order_events%'";
+            (world.count(waiting).await > 0).then_some(())
+        })
+        .await;
+        let row = orders::lock(&mut tx, &[order]).await.unwrap().remove(0);
+        let OrderState::Held(hold) = row.state else { panic!("{row:?}") };
+        let expires_at = hold.expires_at + TimeDelta::seconds(600);
+        let longer = Hold { expires_at, extension_count: 1, ..hold };
+        orders::extend(&mut tx, &[(order, longer)]).await.unwrap();
+        let event = OrderEvent::Extended { expires_at };
+        events::append(&mut tx, &[NewEvent { order_id: order, command_id: Some(command), event }])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        expires_at
+    };
+    let (answer, expires_at) = tokio::join!(asking, extending);
+    assert_eq!((answer.status, deadline(&answer)), (200, expires_at), "{answer:?}");
     world.finish().await;
 }

@@ -15,6 +15,7 @@ mod bad_bodies;
 mod bad_requests;
 mod cancel;
 mod cli;
+mod crowds;
 mod events;
 mod extend;
 mod fuzz;

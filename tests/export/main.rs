@@ -16,7 +16,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use holdfast::serving;
+use holdfast::serving::{self, Room};
 use holdfast::telemetry::trace_parent::TraceParent;
 use reqwest::Method;
 use serde_json::json;
@@ -43,7 +43,8 @@ impl Collector {
         let routes = Router::new().route("/v1/traces", post(take_spans));
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        world.tasks.spawn(serving::serve(listener, routes, world.stop.clone()));
+        let room = Room { connections: 100, per_address: 100, proxies: vec![] };
+        world.tasks.spawn(serving::serve(listener, routes, room, world.stop.clone()));
         world.environment = vec![
             ("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint),
             // Everything is sent at the end, which has to wait for it.

@@ -37,7 +37,19 @@ impl Process {
 
     /// An API process, and a client with a shop's token.
     pub async fn api(world: &World) -> (Self, Client) {
-        let api = Self::unready_api(world);
+        Self::unready_api(world).once_ready(world).await
+    }
+
+    /// An API process that begins with so many file descriptors and may take so many.
+    pub async fn api_with_descriptors(world: &World, given: u32, allowed: u32) -> (Self, Client) {
+        let limited = format!("ulimit -Sn {given} && ulimit -Hn {allowed} && exec \"$0\" serve");
+        let mut command = Command::new("sh");
+        command.args(["-c", &limited, HOLDFAST]).env("HOLDFAST_LISTEN", "127.0.0.1:0");
+        Self::start(of(world, &mut command), "api").once_ready(world).await
+    }
+
+    async fn once_ready(self, world: &World) -> (Self, Client) {
+        let api = self;
         let address = api.until_logged("listening on http://").await;
         let client = Client::new(&format!("http://{address}"), &world.token(Role::Shop, None).await);
         // A request that needs both servers, so that later ones find everything connected.

@@ -19,6 +19,7 @@ use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
 use holdfast::ops::queues::Inspector;
 use holdfast::peers::secret::Secret;
+use holdfast::serving::Room;
 use holdfast::store::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
 use holdfast_workers::bell::Bell;
@@ -183,9 +184,10 @@ impl World {
             self.stop.clone(),
         )
         .with_inspector(self.inspector());
+        let room = Room { connections: 1_000, per_address: 1_000, proxies: vec![] };
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        self.tasks.spawn(serving::serve(listener, router::router(app), self.stop.clone()));
+        self.tasks.spawn(serving::serve(listener, router::router(app), room, self.stop.clone()));
         let token = self.token(Role::Shop, None).await;
         Client::new(&format!("http://{address}"), &token)
     }

@@ -12,6 +12,7 @@ use holdfast::config::{BrokerConfig, DatabaseConfig, LimitConfig, LogConfig, Tim
 use holdfast::effects::settings::EffectSettings;
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::peers::secret::Secret;
+use holdfast::serving::Room;
 use holdfast::{serving, store, telemetry, wires};
 use holdfast_workers::bell::Bell;
 use holdfast_workers::pauses::Pauses;
@@ -29,6 +30,8 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 const SPARE_CONNECTIONS: u32 = 12;
 /// Of a pool of their own: notifications of pauses, looks at pauses, reports.
 const REPORT_CONNECTIONS: u32 = 3;
+/// Whoever looks at `/livez` and `/metrics`.
+const ROOM: Room = Room { connections: 256, per_address: 128, proxies: vec![] };
 /// What is in flight when the signal comes has this long to finish; what does not is redelivered.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -118,7 +121,7 @@ async fn main() -> anyhow::Result<()> {
     }
     tasks.spawn(context.roster.clone().report(own, stop.clone()));
     tasks.close();
-    let server = tokio::spawn(serving::serve(listener, telemetry::routes(), stop.clone()));
+    let server = tokio::spawn(serving::serve(listener, telemetry::routes(), ROOM, stop.clone()));
 
     serving::stop_signal().await?;
     info!("stopping: finishing what is in flight");

@@ -1,0 +1,81 @@
+//! Networks of addresses, and what counts as one caller's address.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+/// An address, or a network such as `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: u128,
+    prefix: u32,
+}
+
+/// A text that names no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an address or a network such as 10.0.0.0/8")]
+pub struct InvalidNetwork;
+
+impl Network {
+    /// Whether the address is of this network.
+    pub fn holds(self, address: IpAddr) -> bool {
+        let mask = u128::MAX.checked_shl(128 - self.prefix).unwrap_or(0);
+        (number(address) ^ self.address) & mask == 0
+    }
+}
+
+impl FromStr for Network {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let (address, prefix) =
+            text.trim().split_once('/').map_or((text.trim(), None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
+        let (bits, before) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
+        let prefix = prefix.map_or(Ok(bits), |text| text.parse().map_err(|_| InvalidNetwork))?;
+        if prefix > bits {
+            return Err(InvalidNetwork);
+        }
+        Ok(Self { address: number(address), prefix: before + prefix })
+    }
+}
+
+/// IPv4 as IPv6 maps it, so that both are compared alike.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// What of an address stands for one caller: of IPv6 the network of 64 bits, which one caller has whole.
+pub fn who(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        let holds = |network: &str, address: &str| {
+            network.parse::<Network>().unwrap().holds(address.parse().unwrap())
+        };
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("127.0.0.1", "127.0.0.1", "127.0.0.2"),
+            ("127.0.0.1/32", "::ffff:127.0.0.1", "::1"),
+            ("2001:db8::/32", "2001:db8:1::1", "2001:db9::1"),
+        ] {
+            assert!(holds(network, inside) && !holds(network, outside), "{network}");
+        }
+        assert!(holds("0.0.0.0/0", "203.0.113.1") && !holds("0.0.0.0/0", "2001:db8::1"));
+        assert!(holds("::/0", "2001:db8::1"));
+        for bad in ["", "10.0.0.0/33", "example.org", "10.0.0.0/-1", "::/129"] {
+            assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+}

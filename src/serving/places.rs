@@ -1,0 +1,143 @@
+//! Places for connections: so many in all, so many for one address, and a few that only tell how the process is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics::{counter, gauge};
+
+use crate::peers::network::{Network, who};
+
+/// Places beside the others, for whoever asks how the process is while there is no room.
+pub(super) const RESERVED: usize = 32;
+
+/// How many connections there may be.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// In all.
+    pub connections: usize,
+    /// From one address.
+    pub per_address: usize,
+    /// Those who bring the connections of many callers: their addresses have no share.
+    pub proxies: Vec<Network>,
+}
+
+/// Who is in.
+#[derive(Clone)]
+pub(super) struct Places {
+    room: Arc<Room>,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    ordinary: usize,
+    reserved: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// A place, until it is dropped.
+pub(super) struct Place {
+    taken: Arc<Mutex<Taken>>,
+    address: Option<IpAddr>,
+    /// Whether it is good for more than to ask how the process is.
+    pub(super) is_ordinary: bool,
+}
+
+impl Places {
+    pub(super) fn new(room: Room) -> Self {
+        Self { room: Arc::new(room), taken: Arc::default() }
+    }
+
+    /// A place for somebody from there; none if even the reserve is taken.
+    pub(super) fn take(&self, from: IpAddr) -> Option<Place> {
+        let address = who(from);
+        let address = (!self.room.proxies.iter().any(|proxy| proxy.holds(from))).then_some(address);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_address = address.and_then(|address| taken.by_address.get(&address)).copied().unwrap_or(0);
+        let reason = if taken.ordinary >= self.room.connections {
+            "all"
+        } else if of_address >= self.room.per_address {
+            "address"
+        } else {
+            taken.ordinary += 1;
+            if let Some(address) = address {
+                *taken.by_address.entry(address).or_default() += 1;
+            }
+            gauge!("holdfast_http_connections").set(taken.ordinary as f64);
+            return Some(Place { taken: self.taken.clone(), address, is_ordinary: true });
+        };
+        counter!("holdfast_http_connections_refused_total", "reason" => reason).increment(1);
+        (taken.reserved < RESERVED).then(|| {
+            taken.reserved += 1;
+            Place { taken: self.taken.clone(), address: None, is_ordinary: false }
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_ordinary {
+            taken.reserved -= 1;
+            return;
+        }
+        taken.ordinary -= 1;
+        gauge!("holdfast_http_connections").set(taken.ordinary as f64);
+        if let Some(address) = self.address
+            && let Some(count) = taken.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                taken.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(connections: usize, per_address: usize, proxies: &[&str]) -> Places {
+        let proxies = proxies.iter().map(|text| text.parse().unwrap()).collect();
+        Places::new(Room { connections, per_address, proxies })
+    }
+
+    fn from(places: &Places, address: &str) -> Option<Place> {
+        places.take(address.parse().unwrap())
+    }
+
+    #[test]
+    fn one_address_has_its_share_and_others_the_rest() {
+        let places = places(3, 2, &[]);
+        let mine: Vec<_> = (0..2).map(|_| from(&places, "192.0.2.1").unwrap()).collect();
+        assert!(mine.iter().all(|place| place.is_ordinary));
+        assert!(!from(&places, "192.0.2.1").unwrap().is_ordinary);
+        let other = from(&places, "192.0.2.2").unwrap();
+        assert!(other.is_ordinary);
+        assert!(!from(&places, "192.0.2.3").unwrap().is_ordinary);
+        drop(mine);
+        assert!(from(&places, "192.0.2.1").unwrap().is_ordinary);
+        drop(other);
+        assert!(places.taken.lock().unwrap().by_address.is_empty());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_and_a_proxy_has_no_share() {
+        let places = places(10, 1, &["198.51.100.0/24"]);
+        let _one = from(&places, "2001:db8::1").unwrap();
+        assert!(!from(&places, "2001:db8::2").unwrap().is_ordinary);
+        let proxied: Vec<_> = (0..5).map(|_| from(&places, "198.51.100.9").unwrap()).collect();
+        assert!(proxied.iter().all(|place| place.is_ordinary));
+    }
+
+    #[test]
+    fn the_reserve_ends_as_well() {
+        let places = places(0, 0, &[]);
+        let taken: Vec<_> = (0..RESERVED).map(|_| from(&places, "192.0.2.1").unwrap()).collect();
+        assert!(from(&places, "192.0.2.1").is_none());
+        drop(taken);
+        assert!(from(&places, "192.0.2.1").is_some());
+    }
+}

@@ -56,6 +56,9 @@ async fn a_reader_reads_few_facts_at_once_however_many_are_unread() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    // They are facts of no orders, which the audit would name.
+    world.execute("ALTER TABLE order_events DISABLE TRIGGER order_events_append_only").await;
+    world.execute("TRUNCATE order_events").await;
     world.finish().await;
 }
 

@@ -119,11 +119,7 @@ async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<W
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(f.occurred_at))::float8, 0) AS "oldest_seconds!"
              FROM relay_cursors c
-            CROSS JOIN LATERAL (
-                  SELECT e.occurred_at FROM order_events e
-                   WHERE (e.transaction_id, e.id) > (c.from_transaction, c.last_id)
-                     AND e.type IN ('order.paid', 'order.refunded')
-                   ORDER BY e.transaction_id, e.id LIMIT $1) f
+            CROSS JOIN LATERAL money_facts_after(c.from_transaction, c.last_id, '9223372036854775807', $1) f
             WHERE c.name = 'effects'"#,
         at_most,
     )

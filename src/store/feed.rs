@@ -24,10 +24,8 @@ pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Res
 pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
     let facts = sqlx::query_as!(
         Position,
-        r#"SELECT transaction_id::text::bigint AS "transaction!", id FROM order_events
-            WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND transaction_id < $3::bigint::text::xid8
-              AND type IN ('order.paid', 'order.refunded')
-            ORDER BY transaction_id, id LIMIT $4"#,
+        r#"SELECT transaction_id::text::bigint AS "transaction!", id AS "id!"
+             FROM money_facts_after($1::bigint::text::xid8, $2, $3::bigint::text::xid8, $4)"#,
         look.position.transaction,
         look.position.id,
         look.horizon,

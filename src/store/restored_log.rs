@@ -27,8 +27,8 @@ pub async fn notice(conn: &mut PgConnection) -> sqlx::Result<bool> {
     // A healthy cursor may stand right before the next transaction, and no fact is of one that has not begun.
     let found = sqlx::query!(
         r#"SELECT ahead_since IS NOT NULL AS "is_noted!",
-                  coalesce((SELECT transaction_id::text::bigint FROM order_events
-                             ORDER BY transaction_id DESC, id DESC LIMIT 1) >= not_yet, false)
+                  coalesce((SELECT e.transaction_id::text::bigint FROM order_events e
+                             ORDER BY e.transaction_id DESC, e.id DESC LIMIT 1) >= not_yet, false)
                   OR EXISTS (SELECT FROM relay_cursors
                               WHERE (from_transaction::text::bigint, last_id) > (not_yet, 0)) AS "is_ahead!"
              FROM (SELECT ahead_since,
@@ -40,9 +40,9 @@ pub async fn notice(conn: &mut PgConnection) -> sqlx::Result<bool> {
     if found.is_ahead && !found.is_noted {
         sqlx::query!(
             "UPDATE event_log
-                SET ahead_since = now(), restored_to = sequence.last_id,
+                SET ahead_since = now(),
+                    restored_to = (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM order_events_id_seq),
                     new_from = pg_snapshot_xmin(pg_current_snapshot())::text::bigint + id_offset
-               FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last_id FROM order_events_id_seq) AS sequence
               WHERE ahead_since IS NULL",
         )
         .execute(conn)
@@ -143,8 +143,8 @@ pub async fn choose_offset(conn: &mut PgConnection) -> sqlx::Result<()> {
             SET next_offset = $1 + greatest(
                     pg_snapshot_xmax(pg_current_snapshot())::text::bigint + id_offset,
                     (SELECT max(greatest(from_transaction, to_transaction)::text::bigint) FROM relay_cursors),
-                    (SELECT transaction_id::text::bigint FROM order_events
-                      ORDER BY transaction_id DESC, id DESC LIMIT 1))
+                    (SELECT e.transaction_id::text::bigint FROM order_events e
+                      ORDER BY e.transaction_id DESC, e.id DESC LIMIT 1))
           WHERE ahead_since IS NOT NULL AND next_offset IS NULL",
         ROOM,
     )

@@ -139,10 +139,10 @@ async fn both_servers_are_spoken_to_by_tls_with_certificates_of_both_sides() {
 
     // The same servers, asked otherwise.
     let amqps = world.amqp_url.as_str();
-    assert_refused(
-        declare(&[("AMQP_URL", amqps), ("HOLDFAST_AMQP_CA_FILE", &ca)]).await,
-        "CertificateRequired",
-    );
+    // A server of TLS 1.3 asks for the certificate after the client is done, and may hang up before its reason is read.
+    let (went_well, said) = declare(&[("AMQP_URL", amqps), ("HOLDFAST_AMQP_CA_FILE", &ca)]).await;
+    let is_refused = said.contains("CertificateRequired") || said.contains("reset by peer");
+    assert!(!went_well && is_refused, "a client without a certificate: {said}");
     assert_refused(declare(&[("AMQP_URL", amqps)]).await, "invalid peer certificate");
     let behind_plain = plain_amqp.replace("amqp://", "amqps://");
     let asked = declare(&[("AMQP_URL", &behind_plain), ("HOLDFAST_AMQP_CA_FILE", &ca)]).await;

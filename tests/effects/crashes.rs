@@ -1,8 +1,8 @@
 //! `kill -9` between any two steps, lost messages, and a broker that forgets everything.
 
 use holdfast::message::Queue;
+use holdfast_workers::loops::sweep;
 use holdfast_workers::pools::Pool;
-use holdfast_workers::sweep;
 
 use crate::stage::Stage;
 use crate::support::eventually;

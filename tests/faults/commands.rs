@@ -10,7 +10,7 @@ use holdfast::domain::ledger::Purse;
 use holdfast::domain::money::Won;
 use holdfast::message::{Command, ConfirmPayment, ExpireOrders, HoldOrder, PayBy, Version, encode};
 use holdfast::store::charges;
-use holdfast_workers::worker::{Applied, Delivered, Worker};
+use holdfast_workers::engine::worker::{Applied, Delivered, Worker};
 use lapin::BasicProperties;
 use sqlx::PgConnection;
 use uuid::Uuid;

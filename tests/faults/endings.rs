@@ -5,11 +5,11 @@ use holdfast::clock;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::limits::Limits;
 use holdfast::message::{CancelOrder, Version};
-use holdfast_workers::cancel_orders::CancelOrders;
-use holdfast_workers::confirm_payment::ConfirmPayments;
-use holdfast_workers::expire_orders::ExpireDue;
-use holdfast_workers::hold_orders::HoldOrders;
-use holdfast_workers::sweep_holds::sweep;
+use holdfast_workers::jobs::cancel_orders::CancelOrders;
+use holdfast_workers::jobs::confirm_payments::ConfirmPayments;
+use holdfast_workers::jobs::expire_orders::ExpireDue;
+use holdfast_workers::jobs::hold_orders::HoldOrders;
+use holdfast_workers::loops::sweep_holds::sweep;
 
 use crate::commands::{apply, apply_alone, charge, confirm, expire, hold, until_somebody_waits_for_a_lock};
 use crate::support::world::World;

@@ -5,7 +5,7 @@ use holdfast::domain::gateway::PaymentKey;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::money::Won;
 use holdfast::message::{CardPart, ConfirmPayment, PayBy, Queue, Version};
-use holdfast_workers::sweep;
+use holdfast_workers::loops::sweep;
 use lapin::BasicProperties;
 
 use crate::commands::{hold, named, publish, publish_strange};

@@ -2,9 +2,9 @@
 
 use holdfast::domain::limits::Limits;
 use holdfast::message::Queue;
-use holdfast_workers::hold_orders::HoldOrders;
+use holdfast_workers::engine::worker::{ApplyError, Worker as _};
+use holdfast_workers::jobs::hold_orders::HoldOrders;
 use holdfast_workers::pools::Pool;
-use holdfast_workers::worker::{ApplyError, Worker as _};
 use serde_json::json;
 
 use crate::commands::{

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use holdfast::broker::envelope::Incoming;
 use holdfast::message::{CancelOrder, Queue};
+use holdfast_workers::engine::runner;
+use holdfast_workers::engine::worker::{
+    Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command,
+};
+use holdfast_workers::loops::{sweep, sweep_holds};
 use holdfast_workers::pools::Pool;
-use holdfast_workers::runner;
-use holdfast_workers::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
-use holdfast_workers::{sweep, sweep_holds};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};

@@ -5,9 +5,9 @@ use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::refund::{Asked, RefundReason};
 use holdfast::message::{RefundOrder, Version};
-use holdfast_workers::confirm_payment::ConfirmPayments;
-use holdfast_workers::hold_orders::HoldOrders;
-use holdfast_workers::refund_orders::RefundOrders;
+use holdfast_workers::jobs::confirm_payments::ConfirmPayments;
+use holdfast_workers::jobs::hold_orders::HoldOrders;
+use holdfast_workers::jobs::refund_orders::RefundOrders;
 use serde_json::json;
 
 use crate::commands::{apply, apply_alone, charge, confirm, hold, until_somebody_waits_for_a_lock};

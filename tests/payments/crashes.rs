@@ -50,9 +50,11 @@ async fn a_payment_whose_message_was_lost_is_woken() {
     .await;
     stage.world.purge("payment.resolve").await;
     let woken =
-        holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
-            .await
-            .unwrap();
+        holdfast_workers::loops::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| {
+            true
+        })
+        .await
+        .unwrap();
     assert_eq!(woken, 1);
     let _worker = Process::worker(&stage.world, RESOLVERS);
     stage.shop.until(&order, "paid").await;

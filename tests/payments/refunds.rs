@@ -205,9 +205,11 @@ async fn a_refund_whose_message_was_lost_is_woken() {
     .await;
     stage.world.purge("refund.resolve").await;
     let woken =
-        holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
-            .await
-            .unwrap();
+        holdfast_workers::loops::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| {
+            true
+        })
+        .await
+        .unwrap();
     assert_eq!(woken, 1);
     let (clean, report) = stage.reconcile(&[]);
     assert!(!clean && report["differences"][0]["kind"] == "still_open", "{report}");

@@ -42,7 +42,7 @@ async fn a_webhook_that_learns_nothing_does_not_end_the_asking() {
     let request = request.header("tosspayments-webhook-transmission-id", "one").json(&body);
     assert_eq!(stage.shop.send(request).await.status, 200);
     waiting(1).await;
-    holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
+    holdfast_workers::loops::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
         .await
         .unwrap();
     waiting(2).await;

@@ -3,8 +3,8 @@
 use holdfast::message::Queue;
 use holdfast::store::overdue_holds;
 use holdfast::store::tokens::Role;
+use holdfast_workers::loops::sweep_holds::sweep;
 use holdfast_workers::pools::Pool;
-use holdfast_workers::sweep_holds::sweep;
 use sqlx::Connection as _;
 
 use crate::meter::{Meter, metered_world};

@@ -1,43 +1,8 @@
-//! The worker pools: each worker is one file with the queue it reads and one function over a batch; the runner alone
-//! touches the broker.
+//! The worker pools. `engine` takes batches and acknowledges them, and alone touches the broker's channels; `jobs` are the workers,
+//! `steps` what they share, `loops` what runs beside the queues; `pools` is the list of all.
 
-mod ask_gateway;
-mod backlog;
-pub mod bell;
-pub mod cancel_orders;
-pub mod charge_wallets;
-mod check_truths;
-pub mod collect_dead_letters;
-pub mod confirm_payment;
-pub mod deliver;
-mod distinct;
-pub mod expire_orders;
-pub mod extend_holds;
-mod facts;
-pub mod feed_effects;
-pub mod figures;
-mod finish;
-mod follow;
-mod give_back;
-pub mod hold_orders;
-mod parts;
-pub mod pause;
-pub mod pauses;
+pub mod engine;
+pub mod jobs;
+pub mod loops;
 pub mod pools;
-mod portion;
-pub mod refund_orders;
-pub mod relay_events;
-pub mod release;
-pub mod replay_dead_letters;
-pub mod report_orders;
-pub mod resolve_payment;
-pub mod resolve_refund;
-pub mod roster;
-pub mod runner;
-pub mod send_mail;
-pub mod settle;
-pub mod sweep;
-pub mod sweep_holds;
-mod tally;
-mod traces;
-pub mod worker;
+pub mod steps;

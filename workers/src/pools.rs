@@ -13,23 +13,22 @@ pub use holdfast::pool::Pool;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::backlog;
-use crate::cancel_orders::CancelOrders;
-use crate::charge_wallets::ChargeWallets;
-use crate::check_truths;
-use crate::collect_dead_letters::CollectDeadLetters;
-use crate::confirm_payment::ConfirmPayments;
-use crate::deliver::Deliver;
-use crate::expire_orders::ExpireDue;
-use crate::extend_holds::ExtendHolds;
-use crate::hold_orders::HoldOrders;
-use crate::refund_orders::RefundOrders;
-use crate::report_orders::Platform;
-use crate::resolve_payment::ResolvePayments;
-use crate::resolve_refund::ResolveRefunds;
-use crate::runner::{self, Context};
-use crate::send_mail::Customers;
-use crate::{feed_effects, figures, relay_events, replay_dead_letters, sweep};
+use crate::engine::context::Context;
+use crate::engine::runner;
+use crate::jobs::cancel_orders::CancelOrders;
+use crate::jobs::charge_wallets::ChargeWallets;
+use crate::jobs::collect_dead_letters::CollectDeadLetters;
+use crate::jobs::confirm_payments::ConfirmPayments;
+use crate::jobs::expire_orders::ExpireDue;
+use crate::jobs::extend_holds::ExtendHolds;
+use crate::jobs::hold_orders::HoldOrders;
+use crate::jobs::refund_orders::RefundOrders;
+use crate::jobs::report_orders::Platform;
+use crate::jobs::resolve_payments::ResolvePayments;
+use crate::jobs::resolve_refunds::ResolveRefunds;
+use crate::jobs::send_mail::Customers;
+use crate::loops::{backlog, check_truths, feed_effects, figures, relay_events, replay_dead_letters, sweep};
+use crate::steps::deliver::Deliver;
 
 /// A pool and how many runners it has, as in `order.hold=2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

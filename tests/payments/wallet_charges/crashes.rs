@@ -76,9 +76,11 @@ async fn a_charge_whose_message_was_lost_is_woken() {
     .await;
     stage.world.purge("wallet.charge").await;
     let woken =
-        holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
-            .await
-            .unwrap();
+        holdfast_workers::loops::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| {
+            true
+        })
+        .await
+        .unwrap();
     assert_eq!(woken, 1);
     let _worker = Process::worker(&stage.world, CHARGERS);
     stage.shop.until_charge_is(&id, "posted").await;

@@ -53,7 +53,7 @@ async fn a_webhook_that_learns_nothing_does_not_end_the_asking() {
     // The hint comes first, and the message that must not be lost right behind it.
     stage.send_webhook(&id, &key).await;
     waiting(1).await;
-    holdfast_workers::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
+    holdfast_workers::loops::sweep::wake_unsettled(&stage.world.pool, &stage.world.publisher, 0, |_| true)
         .await
         .unwrap();
     waiting(2).await;

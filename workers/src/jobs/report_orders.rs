@@ -1,0 +1,35 @@
+//! `order.report`: tells the data platform a fact.
+
+use std::sync::Arc;
+
+use holdfast::clock;
+use holdfast::domain::notice::Notice;
+use holdfast::effects::report::{DataPlatform, ReportError};
+use holdfast::message::ReportOrder;
+use holdfast::store::effects::{Effect, EffectKind};
+
+use crate::steps::deliver::{Outcome, Outlet};
+
+/// The data platform.
+pub struct Platform {
+    /// Carries the reports.
+    pub data_platform: Arc<DataPlatform>,
+}
+
+impl Outlet for Platform {
+    type Command = ReportOrder;
+    const KIND: EffectKind = EffectKind::Report;
+    const AT_ONCE: usize = 32;
+
+    fn effect(command: &ReportOrder) -> Effect {
+        Effect { event_id: command.event_id, kind: Self::KIND, order_id: command.order_id }
+    }
+
+    async fn tell(&self, notice: &Notice) -> Outcome {
+        match self.data_platform.report(notice, clock::now()).await {
+            Ok(()) => Outcome::Told,
+            Err(gone @ ReportError::Gone) => Outcome::Refused { class: "gone", reason: gone.to_string() },
+            Err(ReportError::Failed { why, retry_after }) => Outcome::Failed { why, retry_after },
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What the answers of a batch come to, and carrying it out: one statement per table.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
+use holdfast::domain::ids::{OrderId, SkuId};
+use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
+use holdfast::domain::order::OrderState;
+use holdfast::domain::payment::Purses;
+use holdfast::domain::refusal::DeclineReason;
+use holdfast::event::OrderEvent;
+use holdfast::store::card_payments::{self, CardPayment, Change};
+use holdfast::store::events::NewEvent;
+use holdfast::store::ledger::{self, Posting};
+use holdfast::store::orders::{self, OrderRow, OrderStatus};
+use holdfast::store::payments::PaymentStatus;
+use holdfast::store::stock::{self, StockChange};
+use holdfast::store::units_bought;
+use metrics::counter;
+use sqlx::PgConnection;
+
+use crate::engine::counted_at_commit;
+use crate::engine::worker::{Unsettled, Verdict};
+use crate::steps::ask_gateway::{Answer, again, ask_on, some_more_times};
+use crate::steps::facts;
+use crate::steps::release::{self, sold};
+
+/// What a batch does.
+pub(super) struct Plan {
+    orders: HashMap<OrderId, OrderRow>,
+    now: DateTime<Utc>,
+    /// After this time no call to the gateway is on its way any more.
+    quiet: TimeDelta,
+    /// What customers can spend, of those whose payments use purses.
+    purses: HashMap<String, Purses>,
+    changes: Vec<Change>,
+    postings: Vec<Posting>,
+    /// Orders that become paid, whose units are still set aside, by the state they leave.
+    paid: Vec<(OrderStatus, OrderId)>,
+    /// Orders whose payment came to nothing: on hold again, or expired if their time is up meanwhile.
+    freed: Vec<OrderId>,
+    late: Vec<CardPayment>,
+    told: Vec<NewEvent>,
+}
+
+impl Plan {
+    pub(super) fn new(
+        orders: HashMap<OrderId, OrderRow>,
+        purses: HashMap<String, Purses>,
+        now: DateTime<Utc>,
+        quiet: TimeDelta,
+    ) -> Self {
+        Self {
+            orders,
+            now,
+            quiet,
+            purses,
+            changes: vec![],
+            postings: vec![],
+            paid: vec![],
+            freed: vec![],
+            late: vec![],
+            told: vec![],
+        }
+    }
+
+    /// Decides one payment, and what becomes of its message.
+    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &Answer) -> Verdict {
+        let finding = &answer.finding;
+        let Some(order) = self.orders.get_mut(&payment.order_id) else {
+            return again("the order is not there", self.now - payment.created_at);
+        };
+        let not_found = *finding == Finding::NotFound;
+        let case = Case {
+            status: payment.status,
+            wanted: Wanted::by_order(&order.state, self.now),
+            not_found_count: payment.not_found_count + i32::from(not_found),
+            age: answer.looked_at - payment.asked_at,
+            quiet: self.quiet,
+        };
+        let step = next(case, finding);
+        match step {
+            Step::Pay => {
+                order.state = OrderState::Paid { paid_at: self.now };
+                self.paid.push((OrderStatus::Paying, order.id));
+                self.capture(payment, capture_reserved(payment.parts));
+            }
+            Step::Late => self.late.push(payment.clone()),
+            Step::Decline(reason, code) => {
+                if let OrderState::Paying(hold) = order.state {
+                    order.state = OrderState::Held(hold);
+                    self.freed.push(payment.order_id);
+                    self.post(payment, Phase::Voided, void(payment.parts));
+                }
+                self.decline(payment, reason, code);
+            }
+            Step::Returned => {
+                let (payment_id, amount_won) = (payment.id, payment.parts.card);
+                self.change(payment, PaymentStatus::Returned);
+                self.tell(payment, OrderEvent::PaymentReturned { payment_id, amount_won });
+                count("returned");
+            }
+            Step::AskAgain(open) => {
+                self.changes.push(Change { not_found, ..changed(payment, status(open)) });
+                return ask_on(open, self.now - payment.created_at);
+            }
+            Step::LookAgain => return some_more_times("the gateway could not be asked"),
+            Step::Leave => {}
+        }
+        Verdict::Done
+    }
+
+    fn capture(&mut self, payment: &CardPayment, entries: Vec<Entry>) {
+        let (payment_id, amount_won) = (payment.id, payment.amount);
+        self.change(payment, PaymentStatus::Captured);
+        self.post(payment, Phase::Posted, entries);
+        let method = payment.parts.method();
+        self.tell(payment, OrderEvent::Paid { payment_id, amount_won, method });
+        count("captured");
+    }
+
+    fn post(&mut self, payment: &CardPayment, phase: Phase, entries: Vec<Entry>) {
+        let customer_id = self.orders[&payment.order_id].customer_id.clone();
+        self.postings.push(Posting { transaction: payment.id, phase, customer_id, entries });
+    }
+
+    fn decline(&mut self, payment: &CardPayment, reason: DeclineReason, code: Option<String>) {
+        let declined = Some((reason, code.clone()));
+        self.changes.push(Change { declined, ..changed(payment, PaymentStatus::Declined) });
+        self.tell(payment, OrderEvent::PaymentDeclined { payment_id: payment.id, reason, code });
+        count("declined");
+    }
+
+    fn change(&mut self, payment: &CardPayment, status: PaymentStatus) {
+        self.changes.push(changed(payment, status));
+    }
+
+    fn tell(&mut self, payment: &CardPayment, event: OrderEvent) {
+        self.told.push(NewEvent { order_id: payment.order_id, command_id: Some(payment.id), event });
+    }
+
+    fn tell_late(&mut self, payment: &CardPayment, paid: bool) {
+        let (payment_id, amount_won) = (payment.id, payment.parts.card);
+        self.tell(payment, OrderEvent::PaymentLate { payment_id, amount_won, paid });
+        counted_at_commit::count(counter!("holdfast_late_payments_total"), 1);
+    }
+
+    /// Does it all. Returns the payments that are to go back.
+    pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
+        // What a payment came to is told before what follows from it.
+        facts::append(tx, &std::mem::take(&mut self.told)).await?;
+        let mut available = self.lock_stock(tx).await?;
+        let mut stock_changes = Vec::new();
+        if !self.freed.is_empty() {
+            orders::advance(tx, &self.freed, OrderStatus::Paying, OrderStatus::Held).await?;
+            stock_changes = release::expire(tx, &self.freed).await?;
+        }
+        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
+        for from in [OrderStatus::Paying, OrderStatus::Held, OrderStatus::Expired] {
+            let paid: Vec<OrderId> =
+                self.paid.iter().filter(|(state, _)| *state == from).map(|(_, order)| *order).collect();
+            if paid.is_empty() {
+                continue;
+            }
+            orders::advance(tx, &paid, from, OrderStatus::Paid).await?;
+            stock::record_sales(tx, &paid).await?;
+            // The units of an expired order are no longer set aside: they were taken as late.
+            if from != OrderStatus::Expired {
+                stock_changes.extend(sold(stock::units_of(tx, &paid).await?));
+            }
+        }
+        stock::change(tx, &stock_changes).await?;
+        let paid: Vec<OrderId> = self.paid.iter().map(|(_, order)| *order).collect();
+        units_bought::add(tx, &paid).await?;
+        card_payments::change(tx, &self.changes).await?;
+        ledger::post(tx, &self.postings).await?;
+        facts::append(tx, &self.told).await?;
+        Ok(returning)
+    }
+
+    /// Locks every SKU of the batch at once, in order, and returns what is available of it.
+    async fn lock_stock(&self, tx: &mut PgConnection) -> sqlx::Result<HashMap<SkuId, i32>> {
+        let paid = self.paid.iter().map(|(_, order)| *order);
+        let late = self.late.iter().map(|payment| payment.order_id);
+        let orders: Vec<OrderId> = self.freed.iter().copied().chain(paid).chain(late).collect();
+        if orders.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let skus: BTreeSet<SkuId> =
+            stock::units_of(tx, &orders).await?.into_iter().map(|(sku_id, _)| sku_id).collect();
+        stock::lock_available(tx, &skus.into_iter().collect::<Vec<_>>()).await
+    }
+
+    /// Money for orders that no longer waited for it: it pays where the units and the rest of the payment are still
+    /// there, and goes back where not.
+    async fn settle_late(
+        &mut self,
+        tx: &mut PgConnection,
+        available: &mut HashMap<SkuId, i32>,
+        stock_changes: &mut Vec<StockChange>,
+    ) -> sqlx::Result<Vec<Unsettled>> {
+        let late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<OrderId> = late.iter().map(|payment| payment.order_id).collect();
+        let items = orders::items_of(tx, &ids).await?;
+        let mut returning = Vec::new();
+        for payment in late {
+            let wanted: Vec<(SkuId, i32)> = items
+                .iter()
+                .filter(|(order, _)| *order == payment.order_id)
+                .map(|(_, item)| (item.sku_id, item.quantity))
+                .collect();
+            let from = self.late_from(&payment, &wanted, available);
+            self.tell_late(&payment, from.is_some());
+            let Some(from) = from else {
+                self.change(&payment, PaymentStatus::Returning);
+                returning.push(Unsettled::Payment(payment.id, payment.order_id));
+                continue;
+            };
+            if from == OrderStatus::Expired {
+                for (sku_id, units) in wanted {
+                    *available.entry(sku_id).or_default() -= units;
+                    stock_changes.push(StockChange { sku_id, on_hand: -units, reserved: 0 });
+                }
+            }
+            self.paid.push((from, payment.order_id));
+            self.capture(&payment, capture(payment.parts));
+        }
+        Ok(returning)
+    }
+
+    /// Which state a late payment can still take its order to `paid` from, if any: on hold for another try, or expired
+    /// while its units are there. What it takes from purses was given back to them and must be there, too.
+    fn late_from(
+        &mut self,
+        payment: &CardPayment,
+        wanted: &[(SkuId, i32)],
+        available: &HashMap<SkuId, i32>,
+    ) -> Option<OrderStatus> {
+        let order = self.orders.get_mut(&payment.order_id).expect("only decided payments are late");
+        let is_there = |(sku, units): &(SkuId, i32)| available.get(sku).is_some_and(|left| left >= units);
+        let from = match order.state {
+            // This very batch ends its hold.
+            OrderState::Held(hold) if hold.is_overdue(self.now) && self.freed.contains(&order.id) => {
+                return None;
+            }
+            OrderState::Held(_) => OrderStatus::Held,
+            OrderState::Expired { .. } if wanted.iter().all(is_there) => OrderStatus::Expired,
+            _ => return None,
+        };
+        // Another amount than the order's was never asked for, whatever the gateway took.
+        if payment.parts.total() != Some(payment.amount) {
+            return None;
+        }
+        let purses = self.purses.entry(order.customer_id.clone()).or_default();
+        *purses = purses.spend(payment.parts).ok()?;
+        order.state = OrderState::Paid { paid_at: self.now };
+        Some(from)
+    }
+}
+
+fn count(outcome: &'static str) {
+    counted_at_commit::count(counter!("holdfast_payments_total", "outcome" => outcome), 1);
+}
+
+fn changed(payment: &CardPayment, status: PaymentStatus) -> Change {
+    Change { id: payment.id, status, not_found: false, declined: None }
+}
+
+fn status(open: Open) -> PaymentStatus {
+    match open {
+        Open::Requesting => PaymentStatus::Requesting,
+        Open::Unknown => PaymentStatus::Unknown,
+        Open::Returning => PaymentStatus::Returning,
+        Open::Declined => PaymentStatus::Declined,
+    }
+}

@@ -1,0 +1,36 @@
+//! `mail.send`: writes to the customer about a fact.
+
+use std::sync::Arc;
+
+use holdfast::domain::notice::Notice;
+use holdfast::effects::mail::{MailError, Mailer};
+use holdfast::message::SendMail;
+use holdfast::store::effects::{Effect, EffectKind};
+
+use crate::steps::deliver::{Outcome, Outlet};
+
+/// Customers, by mail.
+pub struct Customers {
+    /// Carries the mails.
+    pub mailer: Arc<Mailer>,
+}
+
+impl Outlet for Customers {
+    type Command = SendMail;
+    const KIND: EffectKind = EffectKind::Mail;
+    // Mail servers allow few connections.
+    const AT_ONCE: usize = 8;
+
+    fn effect(command: &SendMail) -> Effect {
+        Effect { event_id: command.event_id, kind: Self::KIND, order_id: command.order_id }
+    }
+
+    async fn tell(&self, notice: &Notice) -> Outcome {
+        let Some(email) = &notice.email else { return Outcome::Nobody };
+        match self.mailer.send(email, notice).await {
+            Ok(()) => Outcome::Told,
+            Err(MailError::Refused(reason)) => Outcome::Refused { class: "refused", reason },
+            Err(MailError::Failed(why)) => Outcome::Failed { why, retry_after: None },
+        }
+    }
+}

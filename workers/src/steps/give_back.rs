@@ -1,0 +1,88 @@
+//! The end of a refund: money, stock, order and fact, all in one transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::domain::ledger::{Phase, refund};
+use holdfast::domain::money::Won;
+use holdfast::domain::payment::Parts;
+use holdfast::domain::refund::RefundItem;
+use holdfast::event::{OrderEvent, RefundedItem};
+use holdfast::store::events::NewEvent;
+use holdfast::store::ledger::{self, Posting};
+use holdfast::store::{refunds, stock, units_bought};
+use metrics::counter;
+use sqlx::PgConnection;
+
+use super::facts;
+use crate::engine::counted_at_commit;
+
+/// A refund that is to be done.
+#[derive(Debug, Clone)]
+pub(crate) struct Refunded {
+    /// Its id.
+    pub(crate) id: CommandId,
+    /// The order it is of.
+    pub(crate) order_id: OrderId,
+    /// Whose purses its money goes back to.
+    pub(crate) customer_id: String,
+    /// Where the money goes back to.
+    pub(crate) parts: Parts,
+}
+
+/// Does what these refunds say. Their rows say already that they are done; orders and purses are locked.
+pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx::Result<()> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<CommandId> = done.iter().map(|refunded| refunded.id).collect();
+    let orders: BTreeSet<OrderId> = done.iter().map(|refunded| refunded.order_id).collect();
+    let postings: Vec<Posting> = done
+        .iter()
+        .map(|refunded| Posting {
+            transaction: refunded.id,
+            phase: Phase::Posted,
+            customer_id: refunded.customer_id.clone(),
+            entries: refund(refunded.parts),
+        })
+        .collect();
+    ledger::post(tx, &postings).await?;
+    let orders: Vec<OrderId> = orders.into_iter().collect();
+    let whole = refunds::advance_orders(tx, &orders).await?;
+    let mut items: HashMap<CommandId, Vec<RefundItem>> = HashMap::new();
+    for (id, item) in refunds::items_of(tx, &ids).await? {
+        items.entry(id).or_default().push(item);
+    }
+    // Of several refunds of one order the last one makes it whole.
+    let last: HashMap<OrderId, CommandId> =
+        done.iter().map(|refunded| (refunded.order_id, refunded.id)).collect();
+    let told: Vec<NewEvent> = done
+        .iter()
+        .map(|refunded| {
+            let is_whole = whole.contains(&refunded.order_id) && last[&refunded.order_id] == refunded.id;
+            told(refunded, is_whole, items.remove(&refunded.id).unwrap_or_default())
+        })
+        .collect();
+    facts::append(tx, &told).await?;
+    let changes = refunds::restock(tx, &ids).await?;
+    stock::change(tx, &changes).await?;
+    units_bought::take_back(tx, &ids).await?;
+    counted_at_commit::count(counter!("holdfast_refunds_total", "outcome" => "done"), done.len());
+    Ok(())
+}
+
+fn told(refunded: &Refunded, is_whole: bool, items: Vec<RefundItem>) -> NewEvent {
+    let items = items.into_iter().map(|item| RefundedItem {
+        sku: item.sku,
+        quantity: item.quantity,
+        amount_won: item.amount,
+        restocked: item.restock,
+    });
+    let event = OrderEvent::Refunded {
+        refund_id: refunded.id,
+        amount_won: refunded.parts.total().unwrap_or(Won(0)),
+        is_whole,
+        items: items.collect(),
+    };
+    NewEvent { order_id: refunded.order_id, command_id: Some(refunded.id), event }
+}

@@ -1,0 +1,58 @@
+//! Release: a hold whose time is up ends, and its units go back.
+
+use holdfast::clock;
+use holdfast::domain::ids::{OrderId, SkuId};
+use holdfast::event::OrderEvent;
+use holdfast::store::events::NewEvent;
+use holdfast::store::orders;
+use holdfast::store::stock::{self, StockChange};
+use metrics::histogram;
+use sqlx::PgConnection;
+
+use super::facts;
+use crate::engine::counted_at_commit;
+
+/// Ends those of these holds whose time is up, writes that down, and returns what it does to the stock, for the
+/// caller to apply together with its own changes: SKUs are locked once and in order.
+pub async fn expire(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<StockChange>> {
+    let expired = orders::expire(tx, orders).await?;
+    if expired.is_empty() {
+        return Ok(Vec::new());
+    }
+    let released_at = clock::now();
+    let told: Vec<NewEvent> = expired
+        .iter()
+        .map(|hold| NewEvent {
+            order_id: hold.id,
+            command_id: None,
+            event: OrderEvent::Expired { expires_at: hold.expires_at, released_at },
+        })
+        .collect();
+    facts::append(tx, &told).await?;
+    let lateness =
+        expired.iter().map(|hold| (released_at - hold.expires_at).as_seconds_f64().max(0.0)).collect();
+    counted_at_commit::record(histogram!("holdfast_release_lateness_seconds"), lateness);
+    let ids: Vec<OrderId> = expired.iter().map(|hold| hold.id).collect();
+    units_back(tx, &ids).await
+}
+
+/// [`expire`], and the stock with it.
+pub async fn expire_and_give_back(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<usize> {
+    let changes = expire(tx, orders).await?;
+    stock::change(tx, &changes).await?;
+    Ok(changes.len())
+}
+
+/// The change that gives the units of these orders back.
+pub async fn units_back(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<StockChange>> {
+    let units = stock::units_of(tx, orders).await?;
+    Ok(units
+        .into_iter()
+        .map(|(sku_id, units)| StockChange { sku_id, on_hand: 0, reserved: -units })
+        .collect())
+}
+
+/// Units that leave the shop.
+pub(crate) fn sold(units: Vec<(SkuId, i32)>) -> impl Iterator<Item = StockChange> {
+    units.into_iter().map(|(sku_id, units)| StockChange { sku_id, on_hand: -units, reserved: -units })
+}

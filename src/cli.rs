@@ -224,8 +224,12 @@ async fn migrate(arguments: MigrateArguments) -> anyhow::Result<()> {
     sqlx::query("SET lock_timeout = 0").execute(&mut *conn).await?;
     store::MIGRATIONS.run(&mut *conn).await.context("the schema could not be brought up to date")?;
     let roles = [
-        ("bootstrap-shop", store::tokens::Role::Shop, arguments.bootstrap_shop_token),
-        ("bootstrap-operator", store::tokens::Role::Operator, arguments.bootstrap_operator_token),
+        ("bootstrap-shop", holdfast::store::operators::tokens::Role::Shop, arguments.bootstrap_shop_token),
+        (
+            "bootstrap-operator",
+            holdfast::store::operators::tokens::Role::Operator,
+            arguments.bootstrap_operator_token,
+        ),
     ];
     for (name, role, token) in roles {
         if let Some(token) = token {

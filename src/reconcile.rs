@@ -10,9 +10,9 @@ use sqlx::PgPool;
 use crate::domain::gateway::{GatewayPayment, GatewayStatus, PaymentKey, TransactionKind};
 use crate::domain::ids::{CommandId, OrderId};
 use crate::gateway::port::{FindAnswer, Gateway, List, ListAnswer, MAX_PAGE};
-use crate::store::card_payments::{self, Booked};
-use crate::store::payments::PaymentStatus;
-use crate::store::{booked_charges, card_movements};
+use crate::store::charges;
+use crate::store::payments::booked::Booked;
+use crate::store::payments::{self, PaymentStatus, card_movements};
 
 /// Keys that are looked up in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
@@ -255,8 +255,8 @@ async fn booked(pool: &PgPool, theirs: &ByKey) -> sqlx::Result<BTreeMap<PaymentK
     let keys: Vec<PaymentKey> = theirs.keys().cloned().collect();
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_AT_ONCE) {
-        found.extend(card_payments::by_keys(&mut conn, keys).await?);
-        found.extend(booked_charges::by_keys(&mut conn, keys).await?);
+        found.extend(payments::booked::by_keys(&mut conn, keys).await?);
+        found.extend(charges::booked::by_keys(&mut conn, keys).await?);
     }
     // Of several tries under one key the one that may have the money counts, then one of the order that the gateway names.
     found.sort_by_cached_key(|booked| {

@@ -9,53 +9,20 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::Invalid;
 
-pub mod answers;
 pub mod audit;
-pub mod audit_results;
-pub mod backlog;
-pub mod booked_charges;
-pub mod card_charges;
-pub mod card_movements;
-pub mod card_payments;
 pub mod charges;
-pub mod cursors;
 pub mod customers;
-pub mod dead_letter_edits;
-pub mod dead_letter_filter;
-pub mod dead_letter_lists;
 pub mod dead_letters;
 pub mod effects;
 pub mod encryption;
 pub mod events;
-pub mod feed;
-pub mod figures;
-pub mod health;
 pub mod ledger;
-pub mod money_desk;
 pub mod named_locks;
-pub mod new_orders;
-pub mod notices;
-pub mod operator_actions;
-pub mod order_history;
-pub mod order_search;
+pub mod operators;
 pub mod orders;
-pub mod overdue_holds;
-pub mod paused_pools;
 pub mod payments;
-pub mod queue_looks;
-pub mod refundable;
 pub mod refunds;
-pub mod relay;
-pub mod replays;
-pub mod restored_log;
-pub mod sales;
-pub mod sessions;
-pub mod skus;
 pub mod stock;
-pub mod stock_desk;
-pub mod tokens;
-pub mod units_bought;
-pub mod usage;
 pub mod webhooks;
 pub mod workers;
 
@@ -99,7 +66,7 @@ pub fn pool(url: &str, name: &str, max_connections: u32) -> Result<PgPool, sqlx:
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // Before anybody writes into a database that was restored: whoever repairs it must know what was written since.
-        .after_connect(|conn, _| Box::pin(async move { restored_log::notice_on_connect(conn).await }))
+        .after_connect(|conn, _| Box::pin(async move { events::restored_log::notice_on_connect(conn).await }))
         .connect_lazy_with(options))
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
 use holdfast::ops::event_log::{self, Reader};
 use holdfast::ops::reason::Reason;
-use holdfast::store::restored_log::Standing;
+use holdfast::store::events::restored_log::Standing;
 use sqlx::PgConnection;
 
 #[derive(Args)]

@@ -18,9 +18,10 @@ use holdfast::ops::dead_letters::edit::{self, Edited};
 use holdfast::ops::dead_letters::export::{Export, Format};
 use holdfast::ops::dead_letters::{DeadLetterError, detail};
 use holdfast::ops::rights::Actor;
-use holdfast::store::dead_letter_filter::Filter;
-use holdfast::store::dead_letter_lists::{self, Page, Position, Summary};
-use holdfast::store::tokens::Role;
+use holdfast::store::dead_letters;
+use holdfast::store::dead_letters::filter::Filter;
+use holdfast::store::dead_letters::lists::{Page, Position, Summary};
+use holdfast::store::operators::tokens::Role;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -131,7 +132,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
     let pool = super::pool(&arguments.database, "holdfast-dead-letters")?;
     match arguments.command {
         DeadLetterCommand::Groups { filter, json } => {
-            let groups = dead_letter_lists::groups(&mut *pool.begin().await?, &filter).await?;
+            let groups = dead_letters::lists::groups(&mut *pool.begin().await?, &filter).await?;
             if json {
                 groups.iter().for_each(|group| println!("{}", json!(group)));
             } else {
@@ -178,7 +179,7 @@ async fn pages(
     let mut found = Page { letters: vec![], next: after };
     loop {
         let left = limit - found.letters.len();
-        let page = dead_letter_lists::page(&mut tx, filter, found.next, left).await?;
+        let page = dead_letters::lists::page(&mut tx, filter, found.next, left).await?;
         found.letters.extend(page.letters);
         found.next = page.next;
         if found.next.is_none() || found.letters.len() == limit {

@@ -18,7 +18,7 @@ use holdfast::ops::orders::view::{OrderDetail, OrderPage, OrderSummary};
 use holdfast::ops::orders::{self, actions};
 use holdfast::ops::reason::Reason;
 use holdfast::ops::rights::Actor;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast::terminal::printable;
 use serde_json::json;
 use sqlx::PgPool;

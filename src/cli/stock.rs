@@ -9,7 +9,7 @@ use holdfast::ops::reason::Reason;
 use holdfast::ops::rights::Actor;
 use holdfast::ops::stock::view::{SkuDetail, StockPage};
 use holdfast::ops::stock::{self, Correction, MovementsFrom, StockFilter};
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast::terminal::printable;
 use serde_json::json;
 use sqlx::PgPool;

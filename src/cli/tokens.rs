@@ -4,9 +4,8 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
 use holdfast::domain::ids::CustomerId;
-use holdfast::http::auth;
 use holdfast::ops::access::{self, AccessError, Wanted};
-use holdfast::store::tokens::{self, ListedToken, NewToken, Role};
+use holdfast::store::operators::tokens::{self, ListedToken, NewToken, Role};
 use holdfast::terminal::printable;
 use sqlx::PgConnection;
 
@@ -110,7 +109,7 @@ pub(super) async fn replace(
     if token.len() < 16 {
         bail!("the token {name} must have at least 16 characters");
     }
-    let hash = auth::hash(token);
+    let hash = tokens::hash(token);
     if tokens::is_known(conn, &hash).await? {
         if tokens::find(conn, &hash).await?.is_none() {
             tracing::warn!(name, "this token was revoked, and stays so");

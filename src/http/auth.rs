@@ -6,29 +6,17 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use moka::sync::Cache;
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::app::App;
 use super::error::ApiError;
 use crate::domain::ids::CustomerId;
-use crate::store::tokens::{self, Role, Token};
+use crate::store::operators::tokens::{self, Role, Token, hash};
 
 /// Names the customer a shop acts for.
 pub const CUSTOMER_HEADER: &str = "Holdfast-Customer";
 /// A token seen before is taken for this long without asking, so that orders are accepted while the database is away.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 const REMEMBERED_TOKENS: u64 = 100_000;
-
-/// SHA-256 of a token: what the database stores.
-pub fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
-/// A new token of 244 random bits.
-pub fn new_token() -> String {
-    format!("hf_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
-}
 
 /// Tokens seen within the last minute.
 #[derive(Clone)]

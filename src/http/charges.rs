@@ -27,7 +27,7 @@ use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
-use crate::store::{card_charges, payments};
+use crate::store::payments;
 
 /// A caller who waits looks at the row after this time, and then after longer and longer ones …
 const FIRST_LOOK: Duration = Duration::from_millis(20);
@@ -83,7 +83,7 @@ pub(super) async fn place(
     let amount = charge_amount(Purse::Wallet, amount_won)?;
     let id = charge_id(Purse::Wallet, &customer, key);
     let (charge, is_new) = app
-        .write(move |tx| async move { Ok(card_charges::place(tx, id, &customer, amount).await?) }.boxed())
+        .write(move |tx| async move { Ok(charges::by_card::place(tx, id, &customer, amount).await?) }.boxed())
         .await?;
     if charge.amount != amount || !charge.is_by_card {
         return Err(ApiError::KeyReused);
@@ -161,7 +161,7 @@ async fn request(
     customer: &CustomerId,
     card: &CardPart,
 ) -> Result<(Charge, bool), ApiError> {
-    let mut charge = card_charges::lock_own(tx, id, customer).await?.ok_or(ApiError::NotFound)?;
+    let mut charge = charges::by_card::lock_own(tx, id, customer).await?.ok_or(ApiError::NotFound)?;
     if !charge.is_by_card {
         return Err(ApiError::Unprocessable("this charge is not paid by card".to_owned()));
     }
@@ -181,7 +181,7 @@ async fn request(
             Err(ApiError::ChargeDeclined { charge: id, reason })
         }
         Ok(()) => {
-            card_charges::request(tx, id, &card.payment_key).await?;
+            charges::by_card::request(tx, id, &card.payment_key).await?;
             charge.status = ChargeStatus::Requesting;
             Ok((charge, false))
         }

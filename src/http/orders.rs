@@ -21,7 +21,7 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
-use crate::store::order_search::{self, Wanted};
+use crate::store::orders::search::Wanted;
 use crate::store::orders::{self, OrderStatus};
 
 /// Orders on one page.
@@ -168,7 +168,7 @@ pub async fn list(
             let (mut end, mut look) = (None, limit + 1);
             if status.is_some() {
                 let wanted = Wanted { after, ..Wanted::default() };
-                let depth = order_search::customer_at_depth(conn, &customer, &wanted, LOOKED_THROUGH - 1);
+                let depth = orders::search::customer_at_depth(conn, &customer, &wanted, LOOKED_THROUGH - 1);
                 (end, look) = (depth.await?, LOOKED_THROUGH);
             }
             let rows = orders::list(conn, &customer, status, after, (look, limit + 1)).await?;

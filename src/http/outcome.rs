@@ -12,7 +12,7 @@ use super::views::OrderView;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
-use crate::store::answers::{self, Answer, Answered};
+use crate::store::events::answers::{self, Answer, Answered};
 use crate::store::orders::{self, OrderRow};
 
 /// What a caller waits for.

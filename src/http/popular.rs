@@ -9,7 +9,7 @@ use super::app::App;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::query::Query;
-use crate::store::sales::{self, Sold};
+use crate::store::stock::sales::{self, Sold};
 
 const DEFAULT_DAYS: i32 = 3;
 const MAX_DAYS: i32 = 31;

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::views::{Problem, SkuView};
 use crate::domain::ids::{ProductName, SkuCode};
 use crate::domain::money::{DiscountRatio, Won};
-use crate::store::skus::{self, Put, SkuDefinition};
+use crate::store::stock::skus::{self, Put, SkuDefinition};
 
 /// More units of one SKU than this nobody owns; sums stay far within 32 bits.
 pub const MAX_ON_HAND: i64 = 1_000_000_000;

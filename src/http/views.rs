@@ -13,7 +13,7 @@ use crate::domain::order::OrderState;
 use crate::store::charges::{Charge, ChargeStatus};
 use crate::store::orders::OrderRow;
 use crate::store::refunds::RefundRow;
-use crate::store::skus::SkuRow;
+use crate::store::stock::skus::SkuRow;
 
 /// Every price and amount is in Korean won.
 const CURRENCY: &str = "KRW";

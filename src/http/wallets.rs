@@ -19,7 +19,7 @@ use crate::domain::ids::{CustomerId, IdempotencyKey};
 use crate::domain::ledger::Purse;
 use crate::store::charges::{self as store, ChargeStatus};
 use crate::store::ledger;
-use crate::store::tokens::Role;
+use crate::store::operators::tokens::Role;
 
 /// Read the wallet
 #[utoipa::path(

@@ -7,10 +7,10 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::ids::CustomerId;
-use crate::http::auth;
 use crate::http::error::ApiError;
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::tokens::{self, NewToken, Role};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
+use crate::store::operators::tokens::{self, NewToken, Role};
 
 /// Tokens on the one page that lists them.
 pub const LISTED: i64 = 1_000;
@@ -71,8 +71,8 @@ pub async fn create(conn: &mut PgConnection, actor: &str, wanted: &Wanted) -> Re
     if *replace && tokens::revoke(conn, name).await? > 0 {
         write_down(conn, actor, Act::TokenRevoke, name, None).await?;
     }
-    let token = auth::new_token();
-    let hash = auth::hash(&token);
+    let token = tokens::new_token();
+    let hash = tokens::hash(&token);
     let new = NewToken { name, role: *role, customer: customer.as_ref(), hash: &hash };
     match tokens::insert(conn, new).await {
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -103,5 +103,5 @@ async fn write_down(
 ) -> sqlx::Result<()> {
     let subject = ("token", name.to_owned());
     let action = NewAction { actor, act, subject, before: None, after, reason: None };
-    operator_actions::append(conn, &[action]).await
+    operators::actions::append(conn, &[action]).await
 }

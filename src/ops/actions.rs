@@ -3,7 +3,7 @@
 pub mod api;
 pub mod pages;
 
-use crate::store::operator_actions::Action;
+use crate::store::operators::actions::Action;
 
 /// Actions on one page.
 pub const PAGE: i64 = 100;

@@ -15,17 +15,16 @@ use uuid::Uuid;
 
 pub use self::error::DeadLetterError;
 use super::rights::Actor;
-use crate::store::dead_letter_filter::{Filter, Which};
-use crate::store::dead_letter_lists::{self, Group, Page, Position, Summary};
-use crate::store::dead_letters::{self, DeadLetterStatus};
-use crate::store::operator_actions::{self, Act, NewAction};
+use crate::store::dead_letters::filter::{Filter, Which};
+use crate::store::dead_letters::lists::{Group, Page, Position, Summary};
+use crate::store::dead_letters::{self, DeadLetterStatus, SUBJECT};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
 
 /// Dead letters on one page.
 pub const PAGE_SIZE: usize = 100;
 /// Dead letters discarded or restored at once: in one transaction, and within the time an answer may take.
 pub const MAX_CHANGED: i64 = 5_000;
-/// What kind of thing the audit log calls a dead letter.
-pub const SUBJECT: &str = "dead_letter";
 /// A reason longer than this is a novel.
 const MAX_REASON_CHARS: usize = 500;
 
@@ -53,12 +52,12 @@ pub async fn list(
     filter: &Filter,
     after: Option<Position>,
 ) -> sqlx::Result<Page<Summary>> {
-    dead_letter_lists::page(conn, filter, after, PAGE_SIZE).await
+    dead_letters::lists::page(conn, filter, after, PAGE_SIZE).await
 }
 
 /// Groups of dead letters, the largest first.
 pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<Group>> {
-    dead_letter_lists::groups(conn, filter).await
+    dead_letters::lists::groups(conn, filter).await
 }
 
 /// How many of a selection have a status, counted up to one more than `limit` where they are not named.
@@ -76,7 +75,7 @@ pub async fn count(
         (Selection::Ids(ids), None) => i64::try_from(distinct(ids)).unwrap_or(i64::MAX),
         (Selection::Matching(filter), _) => {
             let filter = narrowed(filter, which)?;
-            dead_letter_lists::count(conn, &filter, limit.saturating_add(1)).await?
+            dead_letters::lists::count(conn, &filter, limit.saturating_add(1)).await?
         }
     };
     if counted > limit { Err(DeadLetterError::TooMany { limit }) } else { Ok(counted) }
@@ -140,7 +139,7 @@ pub async fn change(
         }
         Selection::Matching(filter) => {
             let filter = narrowed(filter, change.of())?;
-            (dead_letter_lists::lock_matching(conn, &filter, MAX_CHANGED + 1).await?, 0)
+            (dead_letters::lists::lock_matching(conn, &filter, MAX_CHANGED + 1).await?, 0)
         }
     };
     if i64::try_from(ids.len()).unwrap_or(i64::MAX) > MAX_CHANGED {
@@ -152,13 +151,13 @@ pub async fn change(
         .map(|id| NewAction {
             actor: &actor.name,
             act,
-            subject: operator_actions::subject(SUBJECT, *id),
+            subject: operators::actions::subject(SUBJECT, *id),
             before: Some(json!({"status": before})),
             after: Some(json!({"status": after})),
             reason,
         })
         .collect();
-    operator_actions::append(conn, &actions).await?;
+    operators::actions::append(conn, &actions).await?;
     Ok(Changed { changed: ids.len(), skipped })
 }
 

@@ -6,10 +6,11 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use super::reason::Reason;
-use crate::store::backlog::{self, Waiting};
-use crate::store::cursors::{self, Cursor, Look, Position};
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::restored_log::{self, Standing, Step, Writers};
+use crate::store::events::cursors::{self, Cursor, Look, Position};
+use crate::store::events::restored_log::{self, Standing, Step, Writers};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
+use crate::store::workers::backlog::{self, Waiting};
 
 /// Facts looked at in one statement.
 const AT_ONCE: i64 = 5_000;
@@ -94,7 +95,7 @@ pub async fn repair(
         after: Some(json!({"id_offset": now.id_offset, "renumbered_facts": new})),
         reason: Some(reason.as_str()),
     };
-    operator_actions::append(&mut tx, &[action]).await?;
+    operators::actions::append(&mut tx, &[action]).await?;
     tx.commit().await?;
     Ok(new)
 }

@@ -15,15 +15,14 @@ pub use verdict::{Finding, Verdict};
 use super::queues::{self, QueuesView};
 use super::workers::{self, WorkersView};
 use crate::broker::refusals::Refused;
-use crate::store::audit_results::{self, BrokenTruth, LastAudit};
-use crate::store::backlog;
-use crate::store::cursors::Cursor;
-use crate::store::figures::{self, LATENESS_BOUNDS_MS};
-use crate::store::health::{Backlog, COUNTED_AT_MOST, OpenMoney};
-use crate::store::money_desk;
-use crate::store::orders;
-use crate::store::queue_looks::Age;
-use crate::store::restored_log;
+use crate::store::audit::results::{BrokenTruth, LastAudit};
+use crate::store::events::cursors::Cursor;
+use crate::store::events::figures::{self, LATENESS_BOUNDS_MS};
+use crate::store::events::restored_log;
+use crate::store::workers::backlog;
+use crate::store::workers::backlog::shown::{Backlog, COUNTED_AT_MOST, OpenMoney};
+use crate::store::workers::queue_looks::Age;
+use crate::store::{audit, orders, payments};
 
 /// Orders are shown per minute for so long.
 const MINUTES: i32 = 60;
@@ -165,13 +164,13 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
         overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?.into(),
         lateness: lateness(conn).await?,
         open_money: money.into_iter().map(OpenMoney::from).collect(),
-        unmatched_webhooks: money_desk::count_unmatched_webhooks(conn).await?,
+        unmatched_webhooks: payments::unsettled::count_unmatched_webhooks(conn).await?,
         late_money: LateMoney { count: late.facts, amount_won: late.amount_won },
         dead_letters: backlog::dead_letters(conn, COUNTED_AT_MOST).await?.into(),
         event_log_is_ahead: restored_log::is_ahead(conn).await?,
         relay_lag: backlog::unread(conn, Cursor::Events, COUNTED_AT_MOST).await?.into(),
         feed_lag: backlog::unread(conn, Cursor::Effects, COUNTED_AT_MOST).await?.into(),
-        audit: audit_results::last(conn).await?.map(AuditView::from),
+        audit: audit::results::last(conn).await?.map(AuditView::from),
         orders: outcomes(conn).await?,
         workers: workers::list(conn).await?,
         ages: queues::ages(conn).await?,

@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::page;
-use crate::store::money_desk::{self, OnItsWay, UnmatchedWebhook};
+use crate::store::payments;
+use crate::store::payments::unsettled::{OnItsWay, UnmatchedWebhook};
 
 /// Rows of a list. Nobody works through more at once, and what is settled makes room.
 const LISTED: usize = 100;
@@ -29,8 +30,8 @@ pub struct MoneyView {
 /// Reads it.
 pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
     let limit = page::rows_to_read(LISTED);
-    let mut on_its_way = money_desk::on_its_way(conn, limit).await?;
-    let mut unmatched_webhooks = money_desk::unmatched_webhooks(conn, limit).await?;
+    let mut on_its_way = payments::unsettled::on_its_way(conn, limit).await?;
+    let mut unmatched_webhooks = payments::unsettled::unmatched_webhooks(conn, limit).await?;
     Ok(MoneyView {
         more_on_its_way: page::cut(&mut on_its_way, LISTED),
         on_its_way,

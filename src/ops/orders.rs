@@ -16,9 +16,10 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::http::error::ApiError;
 use crate::ops::page;
-use crate::store::order_search::{self, Wanted};
 use crate::store::orders::OrderStatus;
-use crate::store::{events, order_history, orders, refunds};
+use crate::store::orders::search::Wanted;
+use crate::store::stock::skus;
+use crate::store::{events, orders, refunds};
 use filter::{OrderFilter, Search};
 use view::{OrderDetail, OrderPage, OrderSummary};
 
@@ -79,7 +80,7 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
     let search = filter.parse()?;
     let sku = match &search.sku {
         None => None,
-        Some(code) => match order_search::sku_id(conn, code).await? {
+        Some(code) => match skus::sku_id(conn, code).await? {
             Some(id) => Some(id),
             None => return Ok(OrderPage { orders: vec![], next: None }),
         },
@@ -97,18 +98,20 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
     let is_about_some_states = wanted.statuses.len() < OrderStatus::ALL.len();
     let is_looked_for = sku.is_some() || (wanted.customer.is_some() && is_about_some_states);
     let end = match (&candidates, &wanted.customer) {
-        (None, None) if is_looked_for => order_search::at_depth(conn, &wanted, LOOKED_THROUGH).await?,
+        (None, None) if is_looked_for => orders::search::at_depth(conn, &wanted, LOOKED_THROUGH).await?,
         (None, Some(customer)) if is_looked_for => {
-            order_search::customer_at_depth(conn, customer, &wanted, LOOKED_THROUGH - 1).await?
+            orders::search::customer_at_depth(conn, customer, &wanted, LOOKED_THROUGH - 1).await?
         }
         _ => None,
     };
     wanted.from = wanted.from.max(end.map(|(created_at, _)| created_at));
     let looked_through = if is_looked_for { LOOKED_THROUGH } else { wanted.limit };
     let mut ids = match (candidates, &wanted.customer) {
-        (Some(candidates), _) => order_search::among(conn, &candidates, &wanted).await?,
-        (None, Some(customer)) => order_search::of_customer(conn, customer, &wanted, looked_through).await?,
-        (None, None) => order_search::of_everyone(conn, &wanted).await?,
+        (Some(candidates), _) => orders::search::among(conn, &candidates, &wanted).await?,
+        (None, Some(customer)) => {
+            orders::search::of_customer(conn, customer, &wanted, looked_through).await?
+        }
+        (None, None) => orders::search::of_everyone(conn, &wanted).await?,
     };
     let has_more = page::cut(&mut ids, PAGE);
 
@@ -134,14 +137,14 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
 /// The few orders that can be meant, if the search names something that few orders have.
 async fn candidates(conn: &mut PgConnection, search: &Search) -> sqlx::Result<Option<Vec<OrderId>>> {
     if let Some(name) = &search.payment {
-        let mut orders = order_search::paid_by(conn, name).await?;
+        let mut orders = orders::search::paid_by(conn, name).await?;
         if let Some((lowest, highest)) = search.ids {
             orders.retain(|order| (lowest..=highest).contains(&order.uuid()));
         }
         return Ok(Some(orders));
     }
     if let Some((lowest, highest)) = search.ids {
-        return Ok(Some(order_search::between(conn, lowest, highest, ALIKE).await?));
+        return Ok(Some(orders::search::between(conn, lowest, highest, ALIKE).await?));
     }
     Ok(None)
 }
@@ -154,17 +157,17 @@ pub async fn show(conn: &mut PgConnection, order: OrderId) -> Result<OrderDetail
     let now = orders::transaction_time(conn).await?;
 
     let facts = events::of_order(conn, order, 0).await?;
-    let payments = order_history::payments_of(conn, order).await?;
+    let payments = orders::history::payments_of(conn, order).await?;
     let refunds = refunds::of_order(conn, order).await?;
     let refund_ids: Vec<CommandId> = refunds.iter().map(|refund| refund.id).collect();
     let refund_items = refunds::items_of(conn, &refund_ids).await?;
     let payment_ids: Vec<_> = payments.iter().map(|payment| payment.id).collect();
-    let webhooks = order_history::webhooks_of(conn, order, &payment_ids).await?;
+    let webhooks = orders::history::webhooks_of(conn, order, &payment_ids).await?;
     let fact_ids: Vec<i64> = facts.iter().map(|fact| fact.id).collect();
-    let effects = order_history::effects_of(conn, &fact_ids).await?;
-    let dead_letters = order_history::dead_letters_of(conn, order).await?;
+    let effects = orders::history::effects_of(conn, &fact_ids).await?;
+    let dead_letters = orders::history::dead_letters_of(conn, order).await?;
     let letter_ids: Vec<_> = dead_letters.iter().map(|letter| letter.id).collect();
-    let actions = order_history::actions_on(conn, order, &letter_ids).await?;
+    let actions = orders::history::actions_on(conn, order, &letter_ids).await?;
 
     let sources = timeline::Sources {
         facts: &facts,

@@ -23,7 +23,7 @@ use crate::broker::topology::{UNREADABLE, dead_queues};
 use crate::clock;
 use crate::config::ManagementConfig;
 use crate::message::Queue;
-use crate::store::queue_looks::{self, Age};
+use crate::store::workers::queue_looks::{self, Age};
 
 /// Both ways of asking together take less than two seconds: a page waits for this.
 const MANAGEMENT_LIMIT: Duration = Duration::from_millis(900);

@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use super::dead_letters::{self, DeadLetterError, Selection, checked_reason, narrowed};
 use super::rights::Actor;
-use crate::store::dead_letter_filter::Which;
-use crate::store::dead_letter_lists;
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::replays::{self, Item, ItemFilter, NewReplay, Replay};
+use crate::store::dead_letters::filter::Which;
+use crate::store::dead_letters::lists as dead_letter_lists;
+use crate::store::dead_letters::replays::{self, Item, ItemFilter, NewReplay, Replay};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
 
 /// Dead letters in one replay.
 pub const MAX_TOTAL: i64 = 100_000;
@@ -76,12 +77,12 @@ pub async fn start(
     let action = NewAction {
         actor: &actor.name,
         act: Act::ReplayStart,
-        subject: operator_actions::subject(SUBJECT, id),
+        subject: operators::actions::subject(SUBJECT, id),
         before: None,
         after: Some(json!({"filter": stored, "total": total, "rate_per_second": rate_per_second})),
         reason,
     };
-    operator_actions::append(conn, &[action]).await?;
+    operators::actions::append(conn, &[action]).await?;
     show(conn, id).await
 }
 
@@ -116,11 +117,11 @@ pub async fn cancel(conn: &mut PgConnection, id: Uuid, actor: &Actor) -> Result<
     let action = NewAction {
         actor: &actor.name,
         act: Act::ReplayCancel,
-        subject: operator_actions::subject(SUBJECT, id),
+        subject: operators::actions::subject(SUBJECT, id),
         before: Some(json!({"status": before.status})),
         after: Some(json!({"status": after.status, "handled": after.handled(), "total": after.total})),
         reason: None,
     };
-    operator_actions::append(conn, &[action]).await?;
+    operators::actions::append(conn, &[action]).await?;
     Ok(after)
 }

@@ -12,7 +12,7 @@ use super::session;
 use crate::http::app::App;
 use crate::http::auth::Caller;
 use crate::http::error::ApiError;
-use crate::store::tokens::Role;
+use crate::store::operators::tokens::Role;
 
 /// Whoever does something, by the name of their token or, on the command line, by their own.
 #[derive(Debug, Clone, PartialEq, Eq)]

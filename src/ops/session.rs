@@ -13,11 +13,10 @@ use tracing::info;
 use super::console;
 use super::rights::OwnPage;
 use crate::http::app::App;
-use crate::http::auth;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
-use crate::store::sessions;
-use crate::store::tokens::{self, Role, Token};
+use crate::store::operators::sessions;
+use crate::store::operators::tokens::{self, Role, Token};
 
 /// A working day: who is still at it signs in again.
 const SESSION_SECONDS: i32 = 12 * 60 * 60;
@@ -56,15 +55,15 @@ pub async fn sign_in(
     Form(SignIn { token, next }): Form<SignIn>,
 ) -> Result<Response, ApiError> {
     let next = local(next);
-    let hash = auth::hash(token.trim());
+    let hash = tokens::hash(token.trim());
     let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
     let known = found.filter(|token| !matches!(token.role, Role::Shop | Role::Customer));
     let Some(Token { name, .. }) = known else {
         let problem = Some("This token is not known here, or not one of an operator.");
         return Ok(console::page(&SignInPage { next, problem }));
     };
-    let secret = auth::new_token();
-    let secret_hash = auth::hash(&secret);
+    let secret = tokens::new_token();
+    let secret_hash = tokens::hash(&secret);
     let begun = app.write(move |tx| {
         async move { Ok(sessions::begin(tx, &hash, &secret_hash, SESSION_SECONDS).await?) }.boxed()
     });
@@ -78,7 +77,7 @@ pub async fn sign_in(
 /// Ends the session.
 pub async fn sign_out(State(app): State<App>, _: OwnPage, jar: CookieJar) -> Result<Response, ApiError> {
     if let Some(secret) = jar.get(cookie_name(&app)) {
-        let hash = auth::hash(secret.value());
+        let hash = tokens::hash(secret.value());
         app.write(move |tx| async move { Ok(sessions::end(tx, &hash).await?) }.boxed()).await?;
     }
     let ended = jar.remove(cookie(&app, String::new()));
@@ -89,7 +88,7 @@ pub async fn sign_out(State(app): State<App>, _: OwnPage, jar: CookieJar) -> Res
 pub async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Token>, ApiError> {
     let jar = CookieJar::from_headers(headers);
     let Some(secret) = jar.get(cookie_name(app)) else { return Ok(None) };
-    let hash = auth::hash(secret.value());
+    let hash = tokens::hash(secret.value());
     app.read(async |conn| sessions::find(conn, &hash).await).await
 }
 

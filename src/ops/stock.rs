@@ -17,10 +17,11 @@ use crate::http::skus::MAX_ON_HAND;
 use crate::ops::page;
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::order_search;
-use crate::store::skus::{self, Wanted};
-use crate::store::stock_desk::{self, Counters, LiveHolds, NewMovement};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
+use crate::store::stock;
+use crate::store::stock::desk::{Counters, LiveHolds, NewMovement};
+use crate::store::stock::skus::{self, Wanted};
 use view::{MovementView, SkuDetail, StockPage};
 
 /// SKUs, and movements, on one page.
@@ -112,15 +113,15 @@ pub async fn show(
     time_zone: Tz,
 ) -> Result<SkuDetail, StockError> {
     let row = skus::find(conn, code).await?.ok_or(StockError::NotFound)?;
-    let sku = order_search::sku_id(conn, code).await?.ok_or(StockError::NotFound)?;
+    let sku = skus::sku_id(conn, code).await?.ok_or(StockError::NotFound)?;
     let live = match row.reserved {
         0 => LiveHolds::default(),
-        _ => stock_desk::live_holds(conn, sku, HOLDS).await?,
+        _ => stock::desk::live_holds(conn, sku, HOLDS).await?,
     };
-    let sales = stock_desk::sales(conn, sku, time_zone.name()).await?;
+    let sales = stock::desk::sales(conn, sku, time_zone.name()).await?;
     let limit = page::rows_to_read(PAGE);
     let before = from.0.map(|(id, _)| id);
-    let mut movements = stock_desk::movements(conn, sku, before, limit).await?;
+    let mut movements = stock::desk::movements(conn, sku, before, limit).await?;
     let has_more = page::cut(&mut movements, PAGE);
     // How many units there were after each is counted back from how many there are.
     let mut on_hand = from.0.map_or(i64::from(row.on_hand), |(_, units)| units);
@@ -166,7 +167,7 @@ pub async fn correct(
         return Err(Invalid::new("units", "a whole number from 1 to 1,000,000,000").into());
     }
     let Counters { sku_id, on_hand, reserved } =
-        stock_desk::lock(tx, code).await?.ok_or(StockError::NotFound)?;
+        stock::desk::lock(tx, code).await?.ok_or(StockError::NotFound)?;
     // The same key for another kind of correction, or for another count, is another command.
     let kind = match correction {
         Correction::Receive(_) => "receive".to_owned(),
@@ -178,7 +179,7 @@ pub async fn correct(
         Correction::Receive(units) | Correction::By(units) => Some(units),
         Correction::Count(_) => None,
     };
-    match (stock_desk::moved_by(tx, command).await?, asked) {
+    match (stock::desk::moved_by(tx, command).await?, asked) {
         (Some(moved), Some(asked)) if i64::from(moved) != asked => return Err(StockError::KeyReused),
         (Some(_), _) => return Ok(on_hand),
         (None, _) => {}
@@ -198,7 +199,7 @@ pub async fn correct(
     let units = counted - on_hand;
     let movement =
         NewMovement { sku_id, is_received, units, actor: &actor.name, note: reason.as_str(), command };
-    stock_desk::put_down(tx, movement).await?;
+    stock::desk::put_down(tx, movement).await?;
     let action = NewAction {
         actor: &actor.name,
         act: if is_received { Act::StockReceive } else { Act::StockAdjust },
@@ -207,6 +208,6 @@ pub async fn correct(
         after: Some(json!({"on_hand": counted, "reserved": reserved, "units": units})),
         reason: Some(reason.as_str()),
     };
-    operator_actions::append(tx, &[action]).await?;
+    operators::actions::append(tx, &[action]).await?;
     Ok(counted)
 }

@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::pool::Pool;
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::paused_pools::{self, Pause};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
+use crate::store::workers::pauses::Pause;
 use crate::store::workers::{self, Process, ProcessPool};
 
 /// More processes than this are not listed; those that are gone are forgotten after a day.
@@ -115,7 +116,7 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<WorkersView> {
     let processes = workers::processes(conn, MAX_PROCESSES).await?;
     let ids: Vec<Uuid> = processes.iter().map(|process| process.id).collect();
     let of_processes = workers::pools(conn, &ids).await?;
-    let paused = paused_pools::list(conn).await?;
+    let paused = workers::pauses::list(conn).await?;
     let alive: Vec<Uuid> =
         processes.iter().filter(|process| process.is_alive).map(|process| process.id).collect();
     let pools = Pool::all().map(|pool| pool_view(pool, &of_processes, &alive, &paused)).collect();
@@ -178,10 +179,10 @@ pub async fn pause(
     if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0') {
         return Err(PauseError::Reason);
     }
-    if let Some(pause) = paused_pools::insert(&mut *conn, pool.name(), actor, reason).await? {
+    if let Some(pause) = workers::pauses::insert(&mut *conn, pool.name(), actor, reason).await? {
         let action = action(pool, Act::PoolPause, actor, [Value::Null, json!(pause)], Some(reason));
-        operator_actions::append(conn, &[action]).await?;
-        paused_pools::notify(conn).await?;
+        operators::actions::append(conn, &[action]).await?;
+        workers::pauses::notify(conn).await?;
     }
     Ok(read(conn, pool).await?)
 }
@@ -198,10 +199,10 @@ pub async fn resume(
     if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0')) {
         return Err(PauseError::Reason);
     }
-    if let Some(pause) = paused_pools::delete(conn, pool.name()).await? {
+    if let Some(pause) = workers::pauses::delete(conn, pool.name()).await? {
         let action = action(pool, Act::PoolResume, actor, [json!(pause), Value::Null], reason);
-        operator_actions::append(conn, &[action]).await?;
-        paused_pools::notify(conn).await?;
+        operators::actions::append(conn, &[action]).await?;
+        workers::pauses::notify(conn).await?;
     }
     Ok(read(conn, pool).await?)
 }

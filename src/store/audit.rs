@@ -2,6 +2,7 @@
 //! where it sums a table that grows, one statement for each piece of its keys: no snapshot is held for long, as it would keep
 //! the dead rows of everything that happens meanwhile. A piece holds all that it compares, so orders in motion break nothing.
 
+pub mod results;
 mod truths;
 
 use std::time::Duration;

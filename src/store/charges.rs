@@ -1,5 +1,8 @@
 //! Charges: what fills customers' purses. Those by card go on in [`card_charges`](super::card_charges).
 
+pub mod booked;
+pub mod by_card;
+
 use std::collections::HashMap;
 
 use sqlx::PgConnection;

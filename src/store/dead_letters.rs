@@ -1,5 +1,10 @@
 //! Dead letters: how they are collected, and one of them with its story.
 
+pub mod edits;
+pub mod filter;
+pub mod lists;
+pub mod replays;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -277,3 +282,6 @@ pub async fn deaths(conn: &mut PgConnection, id: Uuid, limit: i64) -> sqlx::Resu
     .fetch_all(conn)
     .await
 }
+
+/// What kind of thing the audit log calls a dead letter.
+pub const SUBJECT: &str = "dead_letter";

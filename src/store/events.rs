@@ -1,5 +1,13 @@
 //! The event log: append-only, read back by the relay and by whoever follows one order.
 
+pub mod answers;
+pub mod cursors;
+pub mod feed;
+pub mod figures;
+pub mod notices;
+pub mod relay;
+pub mod restored_log;
+
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;

@@ -1,5 +1,12 @@
 //! Orders and their items. Every transition is a compare-and-swap on `status`: the row count decides.
 
+pub mod history;
+pub mod new;
+pub mod overdue_holds;
+pub mod search;
+pub mod units_bought;
+pub mod usage;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;

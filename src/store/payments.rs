@@ -1,5 +1,10 @@
 //! Attempts to pay.
 
+pub mod booked;
+pub mod by_card;
+pub mod card_movements;
+pub mod unsettled;
+
 use std::collections::HashSet;
 
 use sqlx::PgConnection;

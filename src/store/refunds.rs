@@ -1,5 +1,7 @@
 //! Refunds: what was given back of paid orders, or is on its way back.
 
+pub mod left;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -1,5 +1,9 @@
 //! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
 
+pub mod desk;
+pub mod sales;
+pub mod skus;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,9 @@
 //! Worker processes that are or lately were alive, and what their pools do.
 
+pub mod backlog;
+pub mod pauses;
+pub mod queue_looks;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;

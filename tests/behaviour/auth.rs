@@ -1,7 +1,6 @@
 //! Tokens, roles, and the customer a request is for.
 
-use holdfast::http::auth;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::{self, Role};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::json;
@@ -28,9 +27,9 @@ async fn only_a_known_token_opens_the_door() {
     for value in [&good, &lower] {
         assert_eq!(authorized(&shop, Some(value.as_bytes())).await.status, 200);
     }
-    let wrong = format!("Bearer {}", auth::new_token());
+    let wrong = format!("Bearer {}", tokens::new_token());
     let basic = format!("Basic {}", shop.token);
-    let hash: String = auth::hash(&shop.token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = tokens::hash(&shop.token).iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = format!("Bearer {hash}");
     let cut = &good[..good.len() - 1];
     for value in [

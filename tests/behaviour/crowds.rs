@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};

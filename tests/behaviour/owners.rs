@@ -1,6 +1,6 @@
 //! Whose order it is: to everyone else it does not exist.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;

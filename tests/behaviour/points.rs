@@ -1,6 +1,6 @@
 //! Points, and orders that cost nothing.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::json;
 
 use crate::support::world::World;

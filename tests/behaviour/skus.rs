@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use holdfast::message::Queue;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 

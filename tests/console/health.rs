@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::browser::{Browser, ENTER};
 use crate::support::eventually_within;

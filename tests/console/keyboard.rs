@@ -1,6 +1,6 @@
 //! The console without a mouse.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::browser::{Browser, ENTER};
 use crate::support::eventually;

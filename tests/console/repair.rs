@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::browser::{Browser, ENTER};
 use crate::support::client::Client;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::browser::Browser;
 use crate::support::client::Client;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::browser::Browser;
 use crate::payloads::PAYLOADS;

@@ -1,8 +1,8 @@
 //! Counters: each fact counts exactly once.
 
 use holdfast::config::DEFAULT_TIME_ZONE;
-use holdfast::store::cursors::{self, Cursor};
-use holdfast::store::feed;
+use holdfast::store::events::cursors::{self, Cursor};
+use holdfast::store::events::feed;
 use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 use sqlx::PgPool;

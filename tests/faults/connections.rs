@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use holdfast::message::Queue;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast_workers::pools::Pool;
 use sqlx::Connection as _;
 

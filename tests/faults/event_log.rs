@@ -3,9 +3,10 @@
 use std::process::{Command, Output};
 
 use holdfast::config::DEFAULT_TIME_ZONE;
-use holdfast::store::cursors::{self, Cursor, Look, Position};
 use holdfast::store::effects::EffectKind;
-use holdfast::store::{backlog, feed, figures, relay, restored_log};
+use holdfast::store::events::cursors::{self, Cursor, Look, Position};
+use holdfast::store::events::{feed, figures, relay, restored_log};
+use holdfast::store::workers::backlog;
 use serde_json::Value;
 use sqlx::PgConnection;
 

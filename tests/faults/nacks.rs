@@ -72,7 +72,8 @@ async fn an_api_whose_broker_confirms_nothing_is_not_ready_and_health_says_so() 
         (ready.status == 503 && ready.body["refused"][0]["cause"] == "trouble").then_some(())
     })
     .await;
-    let operator = shop.with_token(&world.token(holdfast::store::tokens::Role::Viewer, None).await);
+    let operator =
+        shop.with_token(&world.token(holdfast::store::operators::tokens::Role::Viewer, None).await);
     shop.place_async("key", "mug", 1, 600).await;
     let health = operator.get("/v1/ops/health").await;
     let named =

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::letters::{Letter, hold_body, operator, post};
 use crate::support::client::Client;

@@ -1,8 +1,8 @@
 //! However many dead letters there are, a page looks at few of them. How long that takes is measured by `make bench`.
 
 use holdfast::ops::dead_letters::{self, PAGE_SIZE};
-use holdfast::store::dead_letter_filter::Filter;
-use holdfast::store::dead_letter_lists::{Position, SCANNED_AT_ONCE};
+use holdfast::store::dead_letters::filter::Filter;
+use holdfast::store::dead_letters::lists::{Position, SCANNED_AT_ONCE};
 use sqlx::PgConnection;
 
 use crate::letters::operator;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use reqwest::Method;
 use serde_json::Value;
 

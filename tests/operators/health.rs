@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast::message::Queue;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::face::{holdfast, operator, post, somebody};

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::support::client::{Answer, Client};
 use crate::support::eventually;

@@ -1,6 +1,6 @@
 //! Money that may need a person, through all three faces.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 

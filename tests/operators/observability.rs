@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use holdfast::store::cursors::Cursor;
+use holdfast::store::events::cursors::Cursor;
 use holdfast::telemetry::catalogue::{CATALOGUE, Kind, Metric};
 use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
@@ -276,7 +276,7 @@ async fn both_programs_export_what_the_catalogue_lists() {
 
 #[tokio::test]
 async fn what_waits_is_counted() {
-    use holdfast::store::backlog;
+    use holdfast::store::workers::backlog;
     let world = World::idle().await;
     let shop = world.start_api().await;
     world.start_workers(holdfast_workers::pools::Pool::Commands(holdfast::message::Queue::OrderHold));

@@ -1,6 +1,6 @@
 //! What operators do to orders: decided by the workers, told soon, and in the audit log with who and why.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 

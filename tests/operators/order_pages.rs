@@ -1,6 +1,6 @@
 //! The console's pages about orders: they work without scripts, and what strangers wrote stays text.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use reqwest::Method;
 use reqwest::redirect::Policy;
 use serde_json::json;

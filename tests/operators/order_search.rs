@@ -1,7 +1,7 @@
 //! Orders are found by everything an operator may know of them.
 
 use futures_util::future::join_all;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::Value;
 
 use crate::support::client::{Answer, Client};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use holdfast_workers::pools::Pool;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Stock as operators see and correct it.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;

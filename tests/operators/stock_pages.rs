@@ -1,6 +1,6 @@
 //! The console's pages about stock.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use crate::order_pages::{Browser, hidden};
 use crate::support::world::World;

@@ -1,6 +1,6 @@
 //! One order's whole story.
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;

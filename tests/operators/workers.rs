@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 use serde_json::Value;
 
 use crate::face::{holdfast, somebody};

@@ -141,7 +141,7 @@ async fn what_is_not_paid_cannot_go_back_and_no_customer_asks_for_it() {
     for body in bad {
         assert_eq!(stage.refund(&order, body.clone()).await.status, 422, "{body}");
     }
-    let customer = stage.world.token(holdfast::store::tokens::Role::Customer, Some("alice")).await;
+    let customer = stage.world.token(holdfast::store::operators::tokens::Role::Customer, Some("alice")).await;
     let path = format!("/v1/orders/{order}/refunds");
     assert_eq!(stage.shop.with_token(&customer).post(&path, &json!({})).await.status, 403);
     assert_eq!(stage.shop.as_customer("bob").post(&path, &json!({})).await.status, 404);

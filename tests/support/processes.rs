@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
 
 use super::client::Client;
 use super::world::World;

@@ -14,13 +14,12 @@ use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::http::app::App;
-use holdfast::http::auth;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
 use holdfast::ops::queues::Inspector;
 use holdfast::peers::secret::Secret;
 use holdfast::serving::Room;
-use holdfast::store::tokens::{self, NewToken, Role};
+use holdfast::store::operators::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
 use holdfast_workers::engine::bell::Bell;
 use holdfast_workers::engine::context::Context;
@@ -211,8 +210,8 @@ impl World {
     }
 
     async fn insert_token(&self, name: &str, role: Role, customer: Option<CustomerId>) -> String {
-        let token = auth::new_token();
-        let hash = auth::hash(&token);
+        let token = tokens::new_token();
+        let hash = tokens::hash(&token);
         let new = NewToken { name, role, customer: customer.as_ref(), hash: &hash };
         tokens::insert(&mut self.pool.acquire().await.unwrap(), new).await.unwrap();
         token

@@ -1,8 +1,8 @@
 //! A long snapshot, such as a dump's, keeps what has ended in the indexes: nobody walks over it again and again.
 
 use holdfast::message::Queue;
-use holdfast::store::overdue_holds;
-use holdfast::store::tokens::Role;
+use holdfast::store::operators::tokens::Role;
+use holdfast::store::orders::overdue_holds;
 use holdfast_workers::loops::sweep_holds::sweep;
 use holdfast_workers::pools::Pool;
 use sqlx::Connection as _;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use holdfast::ops::dead_letters::{self, Change, Changed, MAX_CHANGED, Selection};
-use holdfast::store::dead_letter_filter::Filter;
+use holdfast::store::dead_letters::filter::Filter;
 use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use holdfast::ops::dead_letters::body::{hex_dump, pretty};
 use holdfast::ops::dead_letters::detail::Detail;
 use holdfast::ops::dead_letters::edit::DiffLine;
-use holdfast::store::dead_letter_lists::{Group, Summary};
+use holdfast::store::dead_letters::lists::{Group, Summary};
 use holdfast::terminal::printable;
 
 /// An error on a line of a table.

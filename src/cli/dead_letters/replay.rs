@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use holdfast::ops::replays::{self, DEFAULT_RATE, MAX_RATE, Manner};
-use holdfast::store::replays::{ItemFilter, Replay, ReplayOutcome, ReplayStatus};
+use holdfast::store::dead_letters::replays::{ItemFilter, Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;

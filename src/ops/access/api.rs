@@ -13,7 +13,7 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::ops::rights::Admin;
-use crate::store::tokens::{self, ListedToken, Role};
+use crate::store::operators::tokens::{self, ListedToken, Role};
 
 /// Tokens, the newest first.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::rights::Admin;
-use crate::store::tokens::{self, ListedToken, Role};
+use crate::store::operators::tokens::{self, ListedToken, Role};
 
 #[derive(askama::Template)]
 #[template(path = "tokens.html")]

@@ -10,7 +10,8 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::rights::Viewer;
-use crate::store::operator_actions::{self, Action, Filter};
+use crate::store::operators;
+use crate::store::operators::actions::{Action, Filter};
 
 /// Actions of operators, the latest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,7 +32,7 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<ActionList>, ApiError> {
     let filter = filter.without_blanks();
-    let actions = app.read(async |conn| operator_actions::list(conn, &filter, PAGE).await).await?;
+    let actions = app.read(async |conn| operators::actions::list(conn, &filter, PAGE).await).await?;
     let next_before_id = super::next(&actions);
     Ok(Json(ActionList { actions, next_before_id }))
 }

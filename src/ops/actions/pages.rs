@@ -8,7 +8,8 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
-use crate::store::operator_actions::{self, Action, Filter};
+use crate::store::operators;
+use crate::store::operators::actions::{Action, Filter};
 
 #[derive(askama::Template)]
 #[template(path = "actions.html")]
@@ -26,7 +27,7 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Response, ApiError> {
     let filter = filter.without_blanks();
-    let actions = app.read(async |conn| operator_actions::list(conn, &filter, PAGE).await).await?;
+    let actions = app.read(async |conn| operators::actions::list(conn, &filter, PAGE).await).await?;
     let next = super::next(&actions);
     Ok(console::page(&ActionsPage { frame, filter, actions, next }))
 }

@@ -21,8 +21,8 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::ops::rights::{Actor, Operator, Viewer};
-use crate::store::dead_letter_filter::Filter;
-use crate::store::dead_letter_lists::{Group, Page, Summary};
+use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::lists::{Group, Page, Summary};
 
 /// A page of dead letters.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,13 +6,14 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::DeadLetterError;
 use super::body::Body;
-use super::{DeadLetterError, SUBJECT};
 use crate::broker::envelope::TRACEPARENT;
-use crate::store::dead_letter_edits::{self, Replacement};
-use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, Death};
-use crate::store::operator_actions::{self, Action};
-use crate::store::replays::{self, Part};
+use crate::store::dead_letters::edits::Replacement;
+use crate::store::dead_letters::replays::{self, Part};
+use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, Death, SUBJECT};
+use crate::store::operators;
+use crate::store::operators::actions::Action;
 
 /// Deaths, actions and replays shown with a dead letter, the latest of each.
 const STORY: i64 = 100;
@@ -112,17 +113,18 @@ pub struct Detail {
 /// One dead letter with its story.
 pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Detail, DeadLetterError> {
     let letter = dead_letters::find(conn, id).await?.ok_or(DeadLetterError::NoSuchLetter(id))?;
-    let about = operator_actions::Filter {
+    let about = operators::actions::Filter {
         subject_kind: Some(SUBJECT.to_owned()),
         subject_id: Some(id.to_string()),
-        ..operator_actions::Filter::default()
+        ..operators::actions::Filter::default()
     };
     Ok(Detail {
         deaths: dead_letters::deaths(conn, id, STORY).await?,
-        actions: operator_actions::list(conn, &about, STORY).await?,
+        actions: operators::actions::list(conn, &about, STORY).await?,
         replays: replays::of_letter(conn, id, STORY).await?,
-        replaced_by: dead_letter_edits::replacement(conn, id).await?,
-        replaces: dead_letter_edits::original(conn, &letter.queue, &letter.message_id, &letter.body).await?,
+        replaced_by: dead_letters::edits::replacement(conn, id).await?,
+        replaces: dead_letters::edits::original(conn, &letter.queue, &letter.message_id, &letter.body)
+            .await?,
         bytes: letter.body.clone(),
         letter: letter.into(),
     })

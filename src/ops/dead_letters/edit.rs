@@ -9,15 +9,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::{Body, pretty};
-use super::{DeadLetterError, SUBJECT, checked_reason};
+use super::{DeadLetterError, checked_reason};
 use crate::broker::envelope::{Outgoing, Replay, TRACEPARENT};
 use crate::broker::publisher::Publisher;
 use crate::clock;
 use crate::message::{Queue, order_of};
 use crate::ops::rights::Actor;
-use crate::store::dead_letter_edits::{self, NewEdit};
-use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus};
-use crate::store::operator_actions::{self, Act, NewAction};
+use crate::store::dead_letters::edits::NewEdit;
+use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, SUBJECT};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
 
 /// Namespace of the ids of changed copies.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d0e_51a7_29c4_4c5e_8b1d_f04a_7be1_93d2);
@@ -64,18 +65,18 @@ pub async fn send(
     let (edited, message) = checked(&letter, body)?;
     dead_letters::mark(conn, &[id], DeadLetterStatus::Replaced).await?;
     let edit = NewEdit { dead_letter_id: id, queue: &letter.queue, message_id: &edited.message_id, body };
-    dead_letter_edits::insert(conn, edit).await?;
+    dead_letters::edits::insert(conn, edit).await?;
     let action = NewAction {
         actor: &actor.name,
         act: Act::DeadLetterEdit,
-        subject: operator_actions::subject(SUBJECT, id),
+        subject: operators::actions::subject(SUBJECT, id),
         before: Some(json!({"status": letter.status, "body": stored(&letter.body)})),
         after: Some(json!({
             "status": DeadLetterStatus::Replaced, "message_id": edited.message_id, "body": stored(body),
         })),
         reason,
     };
-    operator_actions::append(conn, &[action]).await?;
+    operators::actions::append(conn, &[action]).await?;
     publisher.publish(message).await?;
     Ok(edited)
 }

@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 
 use super::body::Body;
 use super::detail::LetterView;
-use crate::store::dead_letter_filter::Filter;
-use crate::store::dead_letter_lists::{self, Page, Position};
+use crate::store::dead_letters;
+use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::lists::{Page, Position};
 
 /// Dead letters read at once; a body has up to 64 KiB.
 const ROWS_AT_ONCE: usize = 200;
@@ -80,7 +81,7 @@ impl Export {
     /// The next piece of text: up to two hundred dead letters.
     pub async fn next(&mut self, conn: &mut PgConnection) -> sqlx::Result<Vec<u8>> {
         let Page { letters, next } =
-            dead_letter_lists::whole_page(conn, &self.filter, self.after, ROWS_AT_ONCE).await?;
+            dead_letters::lists::whole_page(conn, &self.filter, self.after, ROWS_AT_ONCE).await?;
         let letters = letters.into_iter().map(LetterView::from);
         let piece = match self.format {
             Format::Jsonl => letters.flat_map(|letter| json_line(&letter)).collect(),

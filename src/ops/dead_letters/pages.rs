@@ -20,9 +20,9 @@ use crate::http::error::ApiError;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::replays::{self, DEFAULT_RATE, MAX_RATE, MAX_TOTAL};
 use crate::ops::rights::{Actor, Operator};
-use crate::store::dead_letter_filter::{Filter, Which};
-use crate::store::dead_letter_lists::{Group, Page, SCANNED_AT_ONCE, Summary};
 use crate::store::dead_letters::DeadLetterStatus;
+use crate::store::dead_letters::filter::{Filter, Which};
+use crate::store::dead_letters::lists::{Group, Page, SCANNED_AT_ONCE, Summary};
 
 impl DeadLetterStatus {
     /// How loud it looks on a page.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::export::Format;
 use super::{DeadLetterError, Selection};
 use crate::http::error::ApiError;
-use crate::store::dead_letter_filter::Filter;
-use crate::store::dead_letter_lists::Position;
+use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::lists::Position;
 
 /// A filter in a URL, and what else may stand there.
 #[derive(Debug, Clone, Default)]

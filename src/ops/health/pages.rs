@@ -10,7 +10,7 @@ use crate::ops::chart::{self, Bar, Tone};
 use crate::ops::console::filters::{age, duration};
 use crate::ops::console::{self, Frame, filters};
 use crate::store::audit::TRUTHS;
-use crate::store::health::Backlog;
+use crate::store::workers::backlog::shown::Backlog;
 
 #[derive(askama::Template)]
 #[template(path = "health.html")]

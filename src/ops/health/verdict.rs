@@ -73,7 +73,9 @@ pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<Finding>) {
 fn counted(count: i64, one: &str, many: &str) -> String {
     match count {
         1 => format!("1 {one}"),
-        count if count >= crate::store::health::COUNTED_AT_MOST => format!("{count} or more {many}"),
+        count if count >= crate::store::workers::backlog::shown::COUNTED_AT_MOST => {
+            format!("{count} or more {many}")
+        }
         count => format!("{count} {many}"),
     }
 }

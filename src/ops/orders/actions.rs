@@ -18,8 +18,9 @@ use crate::domain::refund::{Asked, RefundReason};
 use crate::message::{CancelOrder, Command, RefundOrder, ResolvePayment, ResolveRefund, Version};
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
-use crate::store::operator_actions::{self, Act, NewAction};
-use crate::store::order_history::{self, Attempt};
+use crate::store::operators;
+use crate::store::operators::actions::{Act, NewAction};
+use crate::store::orders::history::Attempt;
 use crate::store::orders::{self, OrderRow};
 use crate::store::payments::PaymentStatus;
 use crate::store::refunds::{self, RefundRow, RefundStatus};
@@ -83,7 +84,7 @@ pub async fn resolve(
     reason: &Reason,
 ) -> Result<(Vec<Uuid>, Vec<Outgoing>), OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
-    let mut payments = order_history::payments_of(tx, order).await?;
+    let mut payments = orders::history::payments_of(tx, order).await?;
     payments.retain(is_worth_asking);
     let mut refunds = refunds::of_order(tx, order).await?;
     refunds.retain(|refund| refund.status == RefundStatus::Requesting);
@@ -114,7 +115,7 @@ pub async fn settle(
     reason: &Reason,
 ) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
-    let payments = order_history::payments_of(tx, order).await?;
+    let payments = orders::history::payments_of(tx, order).await?;
     let payment = payments.iter().find(|payment| payment.id == payment_id.0).ok_or(OrderError::NotFound)?;
     let status = match payment.status {
         PaymentStatus::Requesting => Some(Open::Requesting),
@@ -162,12 +163,12 @@ async fn write_down(
     let action = NewAction {
         actor: &actor.name,
         act,
-        subject: operator_actions::subject("order", order.id.uuid()),
+        subject: operators::actions::subject("order", order.id.uuid()),
         before: Some(before),
         after: Some(after),
         reason: Some(reason.as_str()),
     };
-    operator_actions::append(tx, &[action]).await
+    operators::actions::append(tx, &[action]).await
 }
 
 fn message(command: &impl Command) -> Outgoing {

@@ -11,9 +11,9 @@ use crate::domain::order::OrderState;
 use crate::domain::refund::RefundItem;
 use crate::store::effects::{EffectKind, EffectStatus};
 use crate::store::events::StoredEvent;
-use crate::store::operator_actions::Action;
-use crate::store::order_history::{Attempt, Died, Heard, Told};
+use crate::store::operators::actions::Action;
 use crate::store::orders::OrderRow;
+use crate::store::orders::history::{Attempt, Died, Heard, Told};
 use crate::store::payments::PaymentStatus;
 use crate::store::refunds::{RefundRow, RefundStatus};
 

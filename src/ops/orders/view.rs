@@ -12,8 +12,8 @@ use crate::domain::ids::CommandId;
 use crate::domain::order::OrderState;
 use crate::domain::refund::RefundItem;
 use crate::http::views::OrderView;
-use crate::store::order_history::Attempt;
 use crate::store::orders::OrderRow;
+use crate::store::orders::history::Attempt;
 use crate::store::refunds::RefundRow;
 
 /// Some orders, newest first.

@@ -18,7 +18,7 @@ use crate::http::query::Query;
 use crate::ops::dead_letters::Selection;
 use crate::ops::dead_letters::request::{Asked, DryRun};
 use crate::ops::rights::{Actor, Operator, Viewer};
-use crate::store::replays::{Item, ItemFilter, Replay, ReplayOutcome};
+use crate::store::dead_letters::replays::{Item, ItemFilter, Replay, ReplayOutcome};
 
 /// Which replays.
 #[derive(Debug, Deserialize, IntoParams)]

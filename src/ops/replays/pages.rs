@@ -11,8 +11,8 @@ use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::rights::Operator;
-use crate::store::dead_letter_filter::Filter;
-use crate::store::replays::{Item, Replay, ReplayOutcome, ReplayStatus};
+use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::replays::{Item, Replay, ReplayOutcome, ReplayStatus};
 
 impl ReplayStatus {
     /// How loud it looks on a page.

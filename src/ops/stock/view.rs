@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::views::{SkuView, is_false};
-use crate::store::stock_desk::{LiveHold, Movement, Sales};
+use crate::store::stock::desk::{LiveHold, Movement, Sales};
 
 /// Some SKUs in the order of their codes.
 #[derive(Debug, Serialize, ToSchema)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use holdfast::pool::Pool;
-use holdfast::store::{self, paused_pools};
+use holdfast::store::{self, workers};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
@@ -91,7 +91,7 @@ async fn learn(pool: &PgPool, learned: &watch::Sender<Known>) {
         if listener.is_none() {
             listener = listen(pool).await.ok();
         }
-        let read = store::within(pool, LIMIT, paused_pools::list).await;
+        let read = store::within(pool, LIMIT, workers::pauses::list).await;
         match read {
             Ok(pauses) => {
                 let names: Vec<String> = pauses.into_iter().map(|pause| pause.pool).collect();
@@ -119,7 +119,7 @@ async fn learn(pool: &PgPool, learned: &watch::Sender<Known>) {
 async fn listen(pool: &PgPool) -> sqlx::Result<PgListener> {
     let opening = async {
         let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(paused_pools::CHANNEL).await?;
+        listener.listen(workers::pauses::CHANNEL).await?;
         Ok(listener)
     };
     timeout(LIMIT, opening).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))

@@ -12,7 +12,7 @@ use holdfast::domain::ids::CommandId;
 use holdfast::domain::ledger::Purse;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::{ChargeWallet, Queue};
-use holdfast::store::card_charges::{self, CardCharge};
+use holdfast::store::charges::by_card::CardCharge;
 use holdfast::store::{self, charges, ledger, orders};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ impl Worker for ChargeWallets {
         let ids = ids(batch);
         let (found, looked_at) = store::within(pool, LIMIT, async |conn| {
             let looked_at = orders::transaction_time(conn).await?;
-            Ok::<_, sqlx::Error>((card_charges::find(conn, &ids).await?, looked_at))
+            Ok::<_, sqlx::Error>((charges::by_card::find(conn, &ids).await?, looked_at))
         })
         .await?;
         let open = found.into_iter().map(|charge| (charge.id, charge)).collect();
@@ -86,7 +86,7 @@ impl Worker for ChargeWallets {
         tx: &mut PgConnection,
         batch: &[Delivered<Charging>],
     ) -> Result<Applied, ApplyError> {
-        let locked = card_charges::lock(tx, &ids(batch)).await?;
+        let locked = charges::by_card::lock(tx, &ids(batch)).await?;
         let now = orders::transaction_time(tx).await?;
         let customers = distinct(locked.iter().map(|charge| charge.customer_id.as_str()));
         ledger::lock_purses(tx, &customers).await?;

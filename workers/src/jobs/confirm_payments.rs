@@ -13,7 +13,7 @@ use holdfast::domain::payment::{PaymentDecision, decide};
 use holdfast::domain::refusal::DeclineReason;
 use holdfast::message::{ConfirmPayment, Queue};
 use holdfast::store::orders::{self, OrderRow};
-use holdfast::store::{card_payments, events, ledger, payments};
+use holdfast::store::{events, ledger, payments};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ async fn asked_before(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let open = card_payments::find(tx, &ids).await?.into_iter();
+    let open = payments::by_card::find(tx, &ids).await?.into_iter();
     Ok(open
         .filter(|payment| payment.status != Open::Declined)
         .map(|payment| (payment.id, payment.order_id))

@@ -16,11 +16,10 @@ use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::NewEvent;
 use holdfast::store::named_locks::{self, Named};
-use holdfast::store::new_orders::{self, DecidedOrder, KnownOrder, Outcome};
-use holdfast::store::orders::{self, OrderStatus};
+use holdfast::store::orders::new::{DecidedOrder, KnownOrder, Outcome};
+use holdfast::store::orders::{self, OrderStatus, units_bought, usage};
 use holdfast::store::payments::{self, NewPayment};
 use holdfast::store::stock::{self, StockChange};
-use holdfast::store::{units_bought, usage};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -76,7 +75,7 @@ impl Worker for HoldOrders {
         let customers: Vec<&str> = customers.iter().map(String::as_str).collect();
         let now = named_locks::lock(tx, Named::Customers { at_most: self.batch_size }, &customers).await?;
         let ids: Vec<OrderId> = batch.iter().map(|delivered| delivered.message.order_id).collect();
-        let sorted = sort_out(batch, new_orders::known(tx, &ids).await?);
+        let sorted = sort_out(batch, orders::new::known(tx, &ids).await?);
         let mut due = sorted.due_again;
 
         if !sorted.fresh.is_empty() {
@@ -230,7 +229,7 @@ fn short_skus(decided: &[DecidedOrder]) -> BTreeSet<&str> {
 }
 
 async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
-    new_orders::insert(tx, decided, now).await?;
+    orders::new::insert(tx, decided, now).await?;
     let told: Vec<NewEvent> = decided.iter().map(event).collect();
     facts::append(tx, &told).await
 }

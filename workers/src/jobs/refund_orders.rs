@@ -12,7 +12,7 @@ use holdfast::message::{Queue, RefundOrder};
 use holdfast::store::events::{self, NewEvent};
 use holdfast::store::ledger;
 use holdfast::store::orders::{self, OrderRow};
-use holdfast::store::refundable::{self, Refundable};
+use holdfast::store::refunds::left::Refundable;
 use holdfast::store::refunds::{self, NewRefund, RefundStatus};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -64,7 +64,7 @@ impl Worker for RefundOrders {
         let asked_before = refunds::find_open(tx, &commands).await?;
         answered.extend(asked_before.iter().map(|refund| refund.id));
 
-        let refundable = refundable::of_orders(tx, &ids).await?;
+        let refundable = refunds::left::of_orders(tx, &ids).await?;
         let mut deciding = Deciding { orders: &orders, refundable, refunds: vec![], refused: vec![] };
         let verdicts = messages()
             .map(|message| {

@@ -16,9 +16,9 @@ use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::payment::Purses;
 use holdfast::gateway::port::Gateway;
 use holdfast::message::{Queue, ResolvePayment};
-use holdfast::store::card_payments::{self, CardPayment};
 use holdfast::store::orders::{self, OrderRow};
-use holdfast::store::{self, ledger};
+use holdfast::store::payments::by_card::CardPayment;
+use holdfast::store::{self, ledger, payments};
 use sqlx::{PgConnection, PgPool};
 use tracing::info;
 use uuid::Uuid;
@@ -81,7 +81,7 @@ impl Worker for ResolvePayments {
             batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
         let (found, looked_at) = store::within(pool, LIMIT, async |conn| {
             let looked_at = orders::transaction_time(conn).await?;
-            Ok::<_, sqlx::Error>((card_payments::find(conn, &ids).await?, looked_at))
+            Ok::<_, sqlx::Error>((payments::by_card::find(conn, &ids).await?, looked_at))
         })
         .await?;
         let mut open: HashMap<CommandId, CardPayment> =
@@ -110,7 +110,7 @@ impl Worker for ResolvePayments {
         let orders: HashMap<OrderId, OrderRow> =
             orders::lock(tx, &orders).await?.into_iter().map(|order| (order.id, order)).collect();
         let now = orders::transaction_time(tx).await?;
-        let payments: HashMap<CommandId, CardPayment> = card_payments::lock(tx, &payments)
+        let payments: HashMap<CommandId, CardPayment> = payments::by_card::lock(tx, &payments)
             .await?
             .into_iter()
             .map(|payment| (payment.id, payment))

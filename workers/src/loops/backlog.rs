@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use holdfast::store::backlog::{self, OpenMoney, Waiting};
-use holdfast::store::cursors::Cursor;
-use holdfast::store::restored_log;
+use holdfast::store::events::cursors::Cursor;
+use holdfast::store::events::restored_log;
+use holdfast::store::workers::backlog::{self, OpenMoney, Waiting};
 use holdfast::{clock, store};
 use metrics::gauge;
 use sqlx::{PgConnection, PgPool};

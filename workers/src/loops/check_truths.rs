@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use holdfast::clock;
-use holdfast::store::audit::{Audit, Finding, STATEMENT_LIMIT};
-use holdfast::store::{self, audit_results};
+use holdfast::store;
+use holdfast::store::audit::{Audit, Finding, STATEMENT_LIMIT, results as audit_results};
 use metrics::gauge;
 use sqlx::PgPool;
 use tracing::warn;

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use holdfast::broker::publisher::PublishError;
 use holdfast::retry::Backoff;
-use holdfast::store::cursors::{self, Cursor};
-use holdfast::store::events::CHANNEL;
-use holdfast::store::restored_log;
+use holdfast::store::events::cursors::{self, Cursor};
+use holdfast::store::events::{CHANNEL, restored_log};
 use metrics::gauge;
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};

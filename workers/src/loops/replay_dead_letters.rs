@@ -13,12 +13,11 @@ use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
 use holdfast::domain::ids::OrderId;
 use holdfast::message::Queue;
-use holdfast::ops::dead_letters::SUBJECT;
 use holdfast::retry::Backoff;
-use holdfast::store;
-use holdfast::store::dead_letters::{self, DeadLetter, DeadLetterStatus};
-use holdfast::store::operator_actions::{self, Act, NewAction};
-use holdfast::store::replays::{self, Due, Handled, ReplayOutcome};
+use holdfast::store::dead_letters::replays::{self, Due, Handled, ReplayOutcome};
+use holdfast::store::dead_letters::{self, DeadLetter, DeadLetterStatus, SUBJECT};
+use holdfast::store::operators::actions::{Act, NewAction};
+use holdfast::store::{self, operators};
 use metrics::counter;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
@@ -138,7 +137,7 @@ async fn send_batch(
         batch.push(Handled { position, outcome, reason });
     }
     dead_letters::mark(&mut tx, &sent, DeadLetterStatus::Replayed).await?;
-    operator_actions::append(&mut tx, &audit(&replay, &sent)).await?;
+    operators::actions::append(&mut tx, &audit(&replay, &sent)).await?;
     replays::note(&mut tx, &replay, &batch).await?;
     tx.commit().await?;
     counter!("holdfast_dead_letters_replayed_total").increment(sent.len() as u64);
@@ -193,7 +192,7 @@ fn audit<'a>(replay: &'a Due, sent: &[Uuid]) -> Vec<NewAction<'a>> {
     let action = |id: &Uuid| NewAction {
         actor: &replay.actor,
         act: Act::DeadLetterReplay,
-        subject: operator_actions::subject(SUBJECT, *id),
+        subject: operators::actions::subject(SUBJECT, *id),
         before: Some(json!({"status": DeadLetterStatus::Open})),
         after: Some(json!({"status": DeadLetterStatus::Replayed, "replay_id": replay.id})),
         reason: replay.reason.as_deref(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::ids::OrderId;
 use holdfast::store;
-use holdfast::store::overdue_holds::{self, Span};
+use holdfast::store::orders::overdue_holds::{self, Span};
 use sqlx::{Connection as _, PgPool};
 use tracing::warn;
 

@@ -12,8 +12,9 @@ use futures_util::{StreamExt as _, stream};
 use holdfast::broker::envelope::Incoming;
 use holdfast::domain::notice::Notice;
 use holdfast::message::Command;
+use holdfast::store;
 use holdfast::store::effects::{self, Effect, EffectKind};
-use holdfast::store::{self, notices};
+use holdfast::store::events::notices;
 use metrics::counter;
 use sqlx::{PgConnection, PgPool};
 

@@ -10,7 +10,8 @@ use holdfast::domain::refund::RefundItem;
 use holdfast::event::{OrderEvent, RefundedItem};
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::{refunds, stock, units_bought};
+use holdfast::store::orders::units_bought;
+use holdfast::store::{refunds, stock};
 use metrics::counter;
 use sqlx::PgConnection;
 

@@ -7,8 +7,8 @@ use holdfast::domain::card::{Case, Finding, Open, Step, next};
 use holdfast::domain::charge::{Fill, wanted};
 use holdfast::domain::ledger::{Account, Phase, Purse, charge};
 use holdfast::domain::money::Won;
-use holdfast::store::card_charges::{self, CardCharge, Change};
-use holdfast::store::charges::ChargeStatus;
+use holdfast::store::charges::by_card::{CardCharge, Change};
+use holdfast::store::charges::{self, ChargeStatus};
 use holdfast::store::ledger::{self, Posting};
 use metrics::counter;
 use sqlx::PgConnection;
@@ -109,7 +109,7 @@ impl Plan {
 
     /// Does it all. Returns the charges whose money is to go back.
     pub(super) async fn carry_out(self, tx: &mut PgConnection) -> sqlx::Result<Vec<Unsettled>> {
-        card_charges::change(tx, &self.changes).await?;
+        charges::by_card::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;
         Ok(self.returning)
     }

@@ -9,9 +9,9 @@ use holdfast::event::OrderEvent;
 use holdfast::message::ConfirmPayment;
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::orders::{self, OrderRow, OrderStatus};
+use holdfast::store::orders::{self, OrderRow, OrderStatus, units_bought};
 use holdfast::store::payments::{self, Begin, NewPayment};
-use holdfast::store::{stock, units_bought};
+use holdfast::store::stock;
 use metrics::counter;
 use sqlx::PgConnection;
 

@@ -10,13 +10,12 @@ use holdfast::domain::order::OrderState;
 use holdfast::domain::payment::Purses;
 use holdfast::domain::refusal::DeclineReason;
 use holdfast::event::OrderEvent;
-use holdfast::store::card_payments::{self, CardPayment, Change};
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::orders::{self, OrderRow, OrderStatus};
-use holdfast::store::payments::PaymentStatus;
+use holdfast::store::orders::{self, OrderRow, OrderStatus, units_bought};
+use holdfast::store::payments::by_card::{CardPayment, Change};
+use holdfast::store::payments::{self, PaymentStatus};
 use holdfast::store::stock::{self, StockChange};
-use holdfast::store::units_bought;
 use metrics::counter;
 use sqlx::PgConnection;
 
@@ -173,7 +172,7 @@ impl Plan {
         stock::change(tx, &stock_changes).await?;
         let paid: Vec<OrderId> = self.paid.iter().map(|(_, order)| *order).collect();
         units_bought::add(tx, &paid).await?;
-        card_payments::change(tx, &self.changes).await?;
+        payments::by_card::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;
         facts::append(tx, &self.told).await?;
         Ok(returning)

@@ -9,7 +9,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
 use holdfast::message::Queue;
 use holdfast::store::effects::EffectKind;
-use holdfast::store::{self, card_charges, card_payments, effects, refunds};
+use holdfast::store::{self, charges, effects, payments, refunds};
 use holdfast::telemetry::trace_parent::TraceParent;
 use metrics::counter;
 use sqlx::{PgConnection, PgPool};
@@ -43,9 +43,11 @@ pub async fn wake_unsettled(
         pool,
         publisher,
         "money",
-        async |conn| card_payments::claim_forgotten(conn, quiet_seconds, of_payments).await,
+        async |conn| payments::by_card::claim_forgotten(conn, quiet_seconds, of_payments).await,
         |(payment, order)| unsettled(Unsettled::Payment(payment, order)),
-        async |conn, claimed| card_payments::note_woken(conn, &first(claimed, |(payment, _)| payment)).await,
+        async |conn, claimed| {
+            payments::by_card::note_woken(conn, &first(claimed, |(payment, _)| payment)).await
+        },
     )
     .await;
     let refunds = wake(
@@ -61,9 +63,9 @@ pub async fn wake_unsettled(
         pool,
         publisher,
         "money",
-        async |conn| card_charges::claim_forgotten(conn, quiet_seconds, of_charges).await,
+        async |conn| charges::by_card::claim_forgotten(conn, quiet_seconds, of_charges).await,
         |charge| unsettled(Unsettled::Charge(charge)),
-        async |conn, claimed| card_charges::note_woken(conn, claimed).await,
+        async |conn, claimed| charges::by_card::note_woken(conn, claimed).await,
     )
     .await;
     Ok(payments? + refunds? + charges?)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use holdfast::domain::notice::Notice;
 use holdfast::retry::effect_delay;
 use holdfast::store::effects::{EffectStatus, End, Postponed, Standing};
-use holdfast::store::notices::Unreadable;
+use holdfast::store::events::notices::Unreadable;
 use holdfast::terminal::printable;
 
 use super::Outcome;

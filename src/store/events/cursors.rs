@@ -2,7 +2,7 @@
 //!
 //! Facts are read in the order of their transaction, then of their id, up to the horizon: the oldest transaction that still
 //! runs. A fact's `transaction_id` is that of its own transaction or, where that is greater, of the fact of its order before it
-//! ([`super::events::append`]). So
+//! ([`super::append`]). So
 //!
 //! * nothing is skipped: who writes a fact has an id no greater than the fact's, and has ended when the horizon is above it;
 //! * facts of one order are read in order: their transaction ids never fall, and their ids grow, because an order's row is locked
@@ -29,7 +29,7 @@ impl Cursor {
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Events, "relay"), (Self::Effects, "feed"), (Self::Figures, "figures")];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::store) fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Effects => "effects",

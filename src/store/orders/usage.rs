@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decoded;
 use crate::domain::allocation::Usage;
 use crate::domain::ids::{CustomerId, SkuId};
+use crate::store::decoded;
 
 /// Live holds and their units of these customers, and the units they bought of the SKUs in `counting_sales` and did not give
 /// back. Overdue holds no longer count, released or not. Of each customer at most `max_holds` are read: who has so many gets

@@ -3,13 +3,13 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::card_payments::Booked;
-use super::charges::ChargeStatus;
-use super::decoded;
-use super::payments::PaymentStatus;
+use super::ChargeStatus;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::CommandId;
 use crate::domain::money::Won;
+use crate::store::decoded;
+use crate::store::payments::PaymentStatus;
+use crate::store::payments::booked::Booked;
 
 struct Row {
     id: Uuid,

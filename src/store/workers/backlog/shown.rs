@@ -1,6 +1,7 @@
 //! What may be wrong, as the page of health shows it: the numbers of `backlog`, counted up to a lower limit.
 
-use super::backlog::{self, Waiting};
+use super::Waiting;
+use crate::store::workers::backlog;
 
 /// Further than this nobody counts: what is wrong so often is wrong enough.
 pub const COUNTED_AT_MOST: i64 = 1_000;

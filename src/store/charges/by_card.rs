@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::charges::{self, Charge, ChargeStatus};
-use super::{CLAIM_SECONDS, decoded};
+use super::{Charge, ChargeStatus};
 use crate::domain::card::Open;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
 use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
+use crate::store::{CLAIM_SECONDS, charges, decoded};
 
 /// Writes an open charge down, once per id. Returns it, and whether this very call did.
 pub async fn place(

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
-use crate::domain::ids::{CustomerId, OrderId, SkuCode, SkuId};
+use super::OrderStatus;
+use crate::domain::ids::{CustomerId, OrderId, SkuId};
 
 /// What the orders of a page have in common.
 #[derive(Debug, Clone, Default)]
@@ -62,12 +62,6 @@ pub async fn paid_by(conn: &mut PgConnection, name: &str) -> sqlx::Result<Vec<Or
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(OrderId::from).collect())
-}
-
-/// The row of a SKU.
-pub async fn sku_id(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuId>> {
-    let id = sqlx::query_scalar!("SELECT id FROM skus WHERE code = $1", code.as_str()).fetch_optional(conn);
-    Ok(id.await?.map(SkuId))
 }
 
 /// The order that has `depth` wanted ones of whomever before it, whatever their SKUs: how far a search for a SKU looks at

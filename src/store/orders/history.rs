@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::effects::{EffectKind, EffectStatus};
-use super::operator_actions::Action;
-use super::payments::PaymentStatus;
 use crate::domain::ids::OrderId;
+use crate::store::effects::{EffectKind, EffectStatus};
+use crate::store::operators::actions::Action;
+use crate::store::payments::PaymentStatus;
 
 /// Of very many the latest are read; they are told in the order in which they happened.
 fn oldest_first<T>(mut latest: Vec<T>) -> Vec<T> {

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::dead_letter_filter::Filter;
-use super::dead_letters::{DeadLetter, DeadLetterStatus};
+use super::filter::Filter;
+use super::{DeadLetter, DeadLetterStatus};
 
 /// Dead letters looked at before a page ends, where an index does not lead to those that fit: a third of what can be read
 /// within 100 ms.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
+use super::OrderStatus;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
 use crate::domain::money::Won;

@@ -1,9 +1,11 @@
 //! What waits for somebody, in numbers: counted by index, and no further than whoever asks wants to know, so that no look is
 //! long however much is wrong.
 
+pub mod shown;
+
 use sqlx::PgConnection;
 
-use super::cursors::Cursor;
+use crate::store::events::cursors::Cursor;
 
 /// How much waits, and for how long the oldest of it does.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
 use crate::domain::ids::{SkuCode, SkuId};
+use crate::store::orders::OrderStatus;
 
 /// A hold that keeps units of a SKU.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::orders::{OrderRow, OrderStatus, RawOrder};
 use crate::domain::ids::{CommandId, OrderId};
+use crate::store::orders::{OrderRow, OrderStatus, RawOrder};
 
 /// The fact that answered a command.
 #[derive(Debug, Clone, serde::Deserialize)]

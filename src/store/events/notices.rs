@@ -8,14 +8,14 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::effects::Effect;
-use super::orders;
 use crate::domain::allocation::HeldItem;
 use crate::domain::contact::EmailAddress;
 use crate::domain::ids::{CommandId, CustomerId, OrderId, SkuCode};
 use crate::domain::money::Won;
 use crate::domain::notice::{Matter, Notice, NoticeItem};
 use crate::event::RefundedItem;
+use crate::store::effects::Effect;
+use crate::store::orders;
 
 /// What of a fact's data is told.
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::health::{Backlog, COUNTED_AT_MOST};
+use crate::store::workers::backlog::shown::{Backlog, COUNTED_AT_MOST};
 
 /// Money on its way at a gateway.
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]

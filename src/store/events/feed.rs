@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use sqlx::PgConnection;
 
 use super::cursors::{Look, Part, Position};
-use super::effects::{Effect, EffectKind, effect};
+use crate::store::effects::{Effect, EffectKind, effect};
 
 /// Whether there are facts behind this place that the feed cares for, be it too early to read them.
 pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Result<bool> {

@@ -14,7 +14,7 @@ const ROOM: i64 = 1_000_000_000_000;
 const REPAIR_LOCK: i64 = 0x686f_6c64_7265_7061;
 
 /// [`notice`] for a new connection, which is as good without: to a database that is not migrated yet, or a standby.
-pub(super) async fn notice_on_connect(conn: &mut PgConnection) -> sqlx::Result<()> {
+pub(in crate::store) async fn notice_on_connect(conn: &mut PgConnection) -> sqlx::Result<()> {
     match notice(conn).await {
         Ok(_) | Err(sqlx::Error::Database(_)) => Ok(()),
         Err(error) => Err(error),

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decoded;
-use super::refunds::parts;
+use super::parts;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
 use crate::domain::refund::Line;
+use crate::store::decoded;
 
 /// A paid order as far as it can still be given back.
 #[derive(Debug, Clone)]

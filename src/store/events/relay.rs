@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::cursors::{Look, Part, Position};
-use super::events::{EventRow, StoredEvent};
+use super::{EventRow, StoredEvent};
 
 /// The next facts, at most `limit`.
 pub async fn next_part(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::dead_letters::DeadLetterStatus;
+use super::DeadLetterStatus;
 
 /// A text longer than this is nothing to search for.
 const MAX_CHARS: usize = 200;

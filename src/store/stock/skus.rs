@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::ids::{ProductName, SkuCode};
+use crate::domain::ids::{ProductName, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
 
 /// What a shop says of a SKU.
@@ -166,4 +166,10 @@ pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sq
 /// One SKU.
 pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
     Ok(read(conn, Wanted { code: Some(code), ..Wanted::default() }, 1).await?.pop())
+}
+
+/// The row of a SKU.
+pub async fn sku_id(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuId>> {
+    let id = sqlx::query_scalar!("SELECT id FROM skus WHERE code = $1", code.as_str()).fetch_optional(conn);
+    Ok(id.await?.map(SkuId))
 }

@@ -1,6 +1,7 @@
 //! Bearer tokens, known by their hash only.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -143,4 +144,14 @@ pub async fn list(conn: &mut PgConnection, revoked: bool, limit: i64) -> sqlx::R
     )
     .fetch_all(conn)
     .await
+}
+
+/// SHA-256 of a token: what the database stores.
+pub fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// A new token of 244 random bits.
+pub fn new_token() -> String {
+    format!("hf_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }

@@ -2,13 +2,14 @@
 
 pub mod address;
 pub mod connection;
-pub mod death;
 pub mod delay;
 pub mod depth;
 pub mod envelope;
 pub mod management;
 pub mod publisher;
+pub mod queues;
 pub mod refusals;
+pub mod settings;
 pub mod topology;
 mod wire;
 

@@ -20,15 +20,14 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use holdfast::broker::connection::Connector;
 use holdfast::broker::publisher::Publisher;
+use holdfast::broker::queues::Inspector;
+use holdfast::broker::settings::{BrokerConfig, ManagementConfig};
 use holdfast::broker::topology::Topology;
-use holdfast::config::{
-    BrokerConfig, DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, ManagementConfig, TimeZoneConfig,
-};
+use holdfast::config::{DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, TimeZoneConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::pools::Pools;
 use holdfast::http::watch::{self, Watch};
-use holdfast::ops::queues::Inspector;
 use holdfast::peers::secret::Secret;
 use holdfast::store::audit::Audit;
 use holdfast::{asyncapi, router, serving, store, telemetry, wires};
@@ -199,7 +198,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .with_time_zone(arguments.time_zone.time_zone)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
-        .with_inspector(Inspector::new(&broker, &arguments.management)?);
+        .with_inspector(Inspector::new(&broker, arguments.management.rabbitmq_api.as_ref())?);
     let others = [
         ("RabbitMQ's management API", arguments.management.rabbitmq_api.as_ref().map(Secret::expose)),
         (

@@ -1,7 +1,6 @@
 //! The rules, pure: no IO and no clock. Time is an argument, decisions are values.
 
 pub mod allocation;
-pub mod breaker;
 pub mod card;
 pub mod charge;
 pub mod contact;

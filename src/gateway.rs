@@ -2,6 +2,7 @@
 //!
 //! What a gateway answers is definite or it is unknown; unknown is not failed, and is asked again by `find`.
 
+pub mod breaker;
 pub mod guard;
 pub mod port;
 pub mod settings;

@@ -17,10 +17,10 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::{
-    body, charges, customers, events, health, observe, orders, payments, popular, problem, refunds, skus,
-    wallets, webhooks,
+use crate::http::routes::{
+    charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
 };
+use crate::http::{body, observe, problem};
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::{self, console, rights, session};
 use crate::telemetry;

@@ -1,5 +1,7 @@
 //! What surrounds a body on its way: properties and headers.
 
+pub mod death;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -9,12 +11,12 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use uuid::Uuid;
 
-use super::death::{DEAD_SUFFIX, Death};
 use super::delay::Rung;
-use super::topology::{DEAD, EVENTS, STRAIGHT_TO_QUEUE, UNREADABLE};
+use super::topology::{DEAD, DEAD_SUFFIX, EVENTS, STRAIGHT_TO_QUEUE, UNREADABLE};
 use crate::domain::ids::OrderId;
 use crate::message::{Command, Queue, encode};
 use crate::telemetry::trace_parent::TraceParent;
+use death::Death;
 
 /// How often a message was tried before. RabbitMQ 4 ignores a republished `x-death`, so the count is our own.
 pub const X_ATTEMPT: &str = "x-attempt";

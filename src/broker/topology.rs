@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use super::BrokerError;
 use super::connection::{Connector, within};
-use super::death::DEAD_SUFFIX;
+
 use super::delay::Rung;
 use crate::message::Queue;
+
+/// The end of the name of each queue of dead letters.
+pub(super) const DEAD_SUFFIX: &str = ".dead";
 
 /// Where commands of other programs enter, and where delayed ones come back; the routing key is the queue's name.
 pub const COMMANDS: &str = "commands";

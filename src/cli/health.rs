@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast::config::{AmqpConfig, DatabaseConfig, ManagementConfig};
+use holdfast::broker::queues::Inspector;
+use holdfast::broker::settings::{AmqpConfig, ManagementConfig};
+use holdfast::config::DatabaseConfig;
 use holdfast::ops::health::{self, HealthView, Verdict};
-use holdfast::ops::queues::Inspector;
 use holdfast::terminal::printable;
 
 #[derive(Args)]
@@ -25,7 +26,7 @@ pub(super) struct HealthArguments {
 /// Exit 1 if anything is not well.
 pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-health")?;
-    let inspector = Inspector::new(&arguments.amqp.address()?, &arguments.management)?;
+    let inspector = Inspector::new(&arguments.amqp.address()?, arguments.management.rabbitmq_api.as_ref())?;
     let facts = async { health::facts(&mut *pool.acquire().await?).await };
     let (facts, queues) = tokio::join!(facts, inspector.look());
     inspector.close().await;
@@ -69,6 +70,6 @@ fn print(view: &HealthView) {
 
 fn ready(view: &HealthView) -> u64 {
     let commands =
-        view.queues.queues.iter().filter(|queue| queue.kind == holdfast::ops::queues::QueueKind::Command);
+        view.queues.queues.iter().filter(|queue| queue.kind == holdfast::broker::queues::QueueKind::Command);
     commands.map(|queue| queue.ready).sum()
 }

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast::config::{AmqpConfig, DatabaseConfig, ManagementConfig};
-use holdfast::ops::queues::{self, Inspector, QueuesView, Source};
+use holdfast::broker::queues::{Inspector, QueuesView, Source};
+use holdfast::broker::settings::{AmqpConfig, ManagementConfig};
+use holdfast::config::DatabaseConfig;
+use holdfast::ops::queues;
 
 #[derive(Args)]
 pub(super) struct QueueArguments {
@@ -26,11 +28,11 @@ pub(super) struct QueueArguments {
 /// Exit 1 if the broker does not answer.
 pub(super) async fn run(arguments: QueueArguments) -> anyhow::Result<ExitCode> {
     let pool = super::pool(&arguments.database, "holdfast-queues")?;
-    let inspector = Inspector::new(&arguments.amqp.address()?, &arguments.management)?;
+    let inspector = Inspector::new(&arguments.amqp.address()?, arguments.management.rabbitmq_api.as_ref())?;
     let ages = async { queues::ages(&mut *pool.acquire().await?).await };
     let (view, ages) = tokio::join!(inspector.look(), ages);
     inspector.close().await;
-    let view = view.with_ages(&ages.context("cannot ask PostgreSQL")?);
+    let view = queues::with_ages(view, &ages.context("cannot ask PostgreSQL")?);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

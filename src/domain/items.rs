@@ -144,6 +144,9 @@ impl From<HoldSeconds> for i64 {
     }
 }
 
+/// More units of one SKU than this nobody owns; sums stay far within 32 bits.
+pub const MAX_ON_HAND: i64 = 1_000_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;

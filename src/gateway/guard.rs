@@ -10,10 +10,10 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
+use super::breaker::{Breaker, BreakerRules};
 use super::port::{
     Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, Gateway, List, ListAnswer, WebhookEvent, Why,
 };
-use crate::domain::breaker::{Breaker, BreakerRules};
 use crate::domain::gateway::{GatewayOrderId, PaymentKey};
 use crate::peers::webhook::WebhookError;
 

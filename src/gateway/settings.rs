@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::breaker::BreakerRules;
 use super::guard::{GuardRules, Guarded};
 use super::port::Gateway;
 use super::toss::{Toss, TossError, TossSettings};
-use crate::domain::breaker::BreakerRules;
 use crate::peers::secret::Secret;
 use crate::peers::webhook::{InvalidSecret, WebhookSecrets};
 

@@ -9,15 +9,15 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::auth::Tokens;
 use super::error::ApiError;
 use super::pools::Pools;
+use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
+use crate::broker::queues::{Inspector, QueuesView};
 use crate::config::DEFAULT_TIME_ZONE;
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
-use crate::ops::queues::{Inspector, QueuesView};
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.

@@ -1,46 +1,17 @@
 //! Who calls: bearer tokens, their roles, and the customer a request is for.
 
-use std::time::Duration;
-
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use moka::sync::Cache;
 
 use super::app::App;
 use super::error::ApiError;
+use super::tokens::Caller;
 use crate::domain::ids::CustomerId;
 use crate::store::operators::tokens::{self, Role, Token, hash};
 
 /// Names the customer a shop acts for.
 pub const CUSTOMER_HEADER: &str = "Holdfast-Customer";
-/// A token seen before is taken for this long without asking, so that orders are accepted while the database is away.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-const REMEMBERED_TOKENS: u64 = 100_000;
-
-/// Tokens seen within the last minute.
-#[derive(Clone)]
-pub struct Tokens {
-    seen: Cache<[u8; 32], Caller>,
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        let seen = Cache::builder().max_capacity(REMEMBERED_TOKENS).time_to_live(REMEMBERED_FOR).build();
-        Self { seen }
-    }
-}
-
-/// Whoever presented a valid token.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// What people call the token.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
-    /// The one customer of a customer's token.
-    customer: Option<CustomerId>,
-}
 
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;

@@ -7,7 +7,6 @@ use crate::domain::Invalid;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
-use crate::ops::workers::PauseError;
 use crate::store;
 
 /// Why a request has no good answer.
@@ -112,16 +111,6 @@ impl From<PublishError> for ApiError {
         match error {
             PublishError::Full => Self::QueueFull,
             PublishError::Unroutable | PublishError::Unavailable => Self::BrokerUnavailable,
-        }
-    }
-}
-
-impl From<PauseError> for ApiError {
-    fn from(error: PauseError) -> Self {
-        match error {
-            PauseError::UnknownPool(_) => Self::NotFound,
-            PauseError::Reason => Self::Unprocessable(error.to_string()),
-            PauseError::Database(error) => error.into(),
         }
     }
 }

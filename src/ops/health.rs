@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 
 pub use verdict::{Finding, Verdict};
 
-use super::queues::{self, QueuesView};
+use super::queues::{self, with_ages};
 use super::workers::{self, WorkersView};
+use crate::broker::queues::QueuesView;
 use crate::broker::refusals::Refused;
 use crate::store::audit::results::{BrokenTruth, LastAudit};
 use crate::store::events::cursors::Cursor;
@@ -196,7 +197,7 @@ impl Facts {
             audit: self.audit,
             orders: self.orders,
             workers: self.workers,
-            queues: queues.with_ages(&self.ages),
+            queues: with_ages(queues, &self.ages),
             refused,
         };
         (view.verdict, view.findings) = verdict::judge(&view);

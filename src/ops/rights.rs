@@ -10,8 +10,8 @@ use axum::response::Response;
 
 use super::session;
 use crate::http::app::App;
-use crate::http::auth::Caller;
 use crate::http::error::ApiError;
+use crate::http::tokens::Caller;
 use crate::store::operators::tokens::Role;
 
 /// Whoever does something, by the name of their token or, on the command line, by their own.

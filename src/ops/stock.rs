@@ -12,8 +12,8 @@ use utoipa::IntoParams;
 
 use crate::domain::Invalid;
 use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode};
+use crate::domain::items::MAX_ON_HAND;
 use crate::http::error::ApiError;
-use crate::http::skus::MAX_ON_HAND;
 use crate::ops::page;
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;

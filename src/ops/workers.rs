@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::error::ApiError;
 use crate::pool::Pool;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
@@ -232,4 +233,14 @@ fn action<'a>(
 async fn read(conn: &mut PgConnection, pool: Pool) -> sqlx::Result<PoolView> {
     let all = list(conn).await?.pools;
     Ok(all.into_iter().find(|view| view.pool == pool.name()).expect("every pool is on the list"))
+}
+
+impl From<PauseError> for ApiError {
+    fn from(error: PauseError) -> Self {
+        match error {
+            PauseError::UnknownPool(_) => Self::NotFound,
+            PauseError::Reason => Self::Unprocessable(error.to_string()),
+            PauseError::Database(error) => error.into(),
+        }
+    }
 }

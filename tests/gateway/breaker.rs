@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use holdfast::domain::breaker::BreakerRules;
+use holdfast::gateway::breaker::BreakerRules;
 use holdfast::gateway::guard::{GuardRules, Guarded};
 use holdfast::gateway::port::{ConfirmAnswer, FindAnswer, Gateway as _, Why};
 use holdfast::gateway::toss::Toss;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use holdfast::domain::breaker::BreakerRules;
+use holdfast::gateway::breaker::BreakerRules;
 use holdfast::gateway::guard::{GuardRules, Guarded};
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::toss::{Toss, TossSettings};

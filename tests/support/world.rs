@@ -7,8 +7,9 @@ use holdfast::broker::address::Address;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
+use holdfast::broker::queues::Inspector;
 use holdfast::broker::topology::{DEFAULT_MAX_LENGTH, Topology};
-use holdfast::config::{DEFAULT_TIME_ZONE, ManagementConfig};
+use holdfast::config::DEFAULT_TIME_ZONE;
 use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
@@ -16,7 +17,6 @@ use holdfast::gateway::port::Gateway;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
-use holdfast::ops::queues::Inspector;
 use holdfast::peers::secret::Secret;
 use holdfast::serving::Room;
 use holdfast::store::operators::tokens::{self, NewToken, Role};
@@ -194,8 +194,8 @@ impl World {
     /// Whom the API asks about queues: AMQP alone, unless the management API is among what programs are told.
     pub fn inspector(&self) -> Inspector {
         let api = self.environment.iter().find(|(name, _)| name == "HOLDFAST_RABBITMQ_API");
-        let config = ManagementConfig { rabbitmq_api: api.map(|(_, url)| Secret::from(url.clone())) };
-        Inspector::new(&self.amqp_url, &config).unwrap()
+        let api = api.map(|(_, url)| Secret::from(url.clone()));
+        Inspector::new(&self.amqp_url, api.as_ref()).unwrap()
     }
 
     /// Makes a token.

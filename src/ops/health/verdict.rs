@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::HealthView;
+use crate::broker::queues::{QueueKind, Source};
 use crate::broker::refusals::{Cause, Refused};
 use crate::ops::console::filters::age;
-use crate::ops::queues::{QueueKind, Source};
 use crate::ops::workers::PoolView;
 use crate::pool::Pool;
 

@@ -27,7 +27,7 @@ use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Wait};
 use crate::http::outcome::Awaited;
 use crate::http::query::Query;
-use crate::http::refunds::{self, RefundItem};
+use crate::http::routes::refunds::{self, RefundItem};
 use crate::http::views::{OrderView, Problem};
 use crate::http::watch::Subscription;
 use crate::ops::reason::Reason;

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::{QueuesView, ages};
+use super::{ages, with_ages};
+use crate::broker::queues::QueuesView;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::rights::Viewer;
@@ -18,5 +19,5 @@ use crate::ops::rights::Viewer;
 )]
 pub async fn list(State(app): State<App>, _: Viewer) -> Result<Json<QueuesView>, ApiError> {
     let view = app.look_at_queues().await;
-    Ok(Json(view.with_ages(&app.read(ages).await?)))
+    Ok(Json(with_ages(view, &app.read(ages).await?)))
 }

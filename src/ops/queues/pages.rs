@@ -6,7 +6,8 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use serde::Deserialize;
 
-use super::{AgeIs, QueueKind, QueueView, QueuesView, Source, ages};
+use super::{ages, with_ages};
+use crate::broker::queues::{AgeIs, QueueKind, QueueView, QueuesView, Source};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::filters::age;
@@ -47,7 +48,7 @@ async fn look(app: &App) -> Result<(QueuesView, WorkersView), ApiError> {
     let known = app.read(async |conn| Ok::<_, sqlx::Error>((ages(conn).await?, workers::list(conn).await?)));
     let (known, queues) = tokio::join!(known, app.look_at_queues());
     let (ages, workers) = known?;
-    Ok((queues.with_ages(&ages), workers))
+    Ok((with_ages(queues, &ages), workers))
 }
 
 /// Why a pool is paused or goes on.

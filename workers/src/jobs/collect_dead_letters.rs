@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use holdfast::broker::death::Death;
+use holdfast::broker::envelope::death::Death;
 use holdfast::broker::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT, X_REPLAY};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::items::MAX_ITEMS;

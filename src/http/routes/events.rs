@@ -12,13 +12,13 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::app::App;
-use super::auth::Buyer;
-use super::error::ApiError;
 use super::orders::OwnOrder;
-use super::views::Problem;
-use super::watch::Subscription;
 use crate::domain::ids::OrderId;
+use crate::http::app::App;
+use crate::http::auth::Buyer;
+use crate::http::error::ApiError;
+use crate::http::views::Problem;
+use crate::http::watch::Subscription;
 use crate::store::events::{self, StoredEvent};
 
 /// A quiet stream looks at the table this often all the same.

@@ -6,12 +6,12 @@ use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::app::App;
-use super::auth::Buyer;
-use super::body;
-use super::error::ApiError;
 use crate::domain::contact::EmailAddress;
 use crate::domain::ids::CustomerId;
+use crate::http::app::App;
+use crate::http::auth::Buyer;
+use crate::http::body;
+use crate::http::error::ApiError;
 use crate::store::customers::{self, Customer};
 
 /// A customer.

@@ -7,17 +7,16 @@ use futures_util::FutureExt as _;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::app::App;
-use super::auth::{Caller, Shopkeeper};
-use super::body;
-use super::error::ApiError;
-use super::views::{Problem, SkuView};
 use crate::domain::ids::{ProductName, SkuCode};
+use crate::domain::items::MAX_ON_HAND;
 use crate::domain::money::{DiscountRatio, Won};
+use crate::http::app::App;
+use crate::http::auth::Shopkeeper;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::tokens::Caller;
+use crate::http::views::{Problem, SkuView};
 use crate::store::stock::skus::{self, Put, SkuDefinition};
-
-/// More units of one SKU than this nobody owns; sums stay far within 32 bits.
-pub const MAX_ON_HAND: i64 = 1_000_000_000;
 
 /// A SKU as a shop defines it.
 #[derive(Debug, Deserialize, ToSchema)]

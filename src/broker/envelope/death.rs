@@ -2,12 +2,9 @@
 
 use lapin::types::{AMQPValue, FieldTable};
 
-use super::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT};
-use super::topology::UNROUTABLE_DEAD;
+use super::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT};
+use crate::broker::topology::{DEAD_SUFFIX, UNROUTABLE_DEAD};
 use crate::message::Queue;
-
-/// The end of the name of each queue of dead letters.
-pub(super) const DEAD_SUFFIX: &str = ".dead";
 
 /// A death.
 #[derive(Debug, Clone, PartialEq, Eq)]

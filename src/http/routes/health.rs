@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::app::App;
+use crate::http::app::App;
 use crate::store;
 
 /// Ready when the database answers with the schema this program was built for and the broker takes messages

@@ -5,17 +5,17 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::app::App;
-use super::auth::Buyer;
-use super::body;
-use super::command::give;
-use super::error::ApiError;
-use super::headers::{OptionalKey, Trace, Wait};
 use super::orders::{OwnOrder, command_id};
-use super::outcome::Awaited;
-use super::views::{OrderView, Problem};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::money::Won;
+use crate::http::app::App;
+use crate::http::auth::Buyer;
+use crate::http::body;
+use crate::http::command::give;
+use crate::http::error::ApiError;
+use crate::http::headers::{OptionalKey, Trace, Wait};
+use crate::http::outcome::Awaited;
+use crate::http::views::{OrderView, Problem};
 use crate::message::{CardPart, ConfirmPayment, PayBy, Version};
 
 /// How to pay.

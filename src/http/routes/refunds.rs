@@ -7,18 +7,18 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::app::App;
-use super::auth::Beneficiary;
-use super::body;
-use super::command::give;
-use super::error::ApiError;
-use super::headers::{RequiredKey, Trace, Wait};
 use super::orders::{OwnOrder, command_id};
-use super::outcome::Awaited;
-use super::views::{OrderView, Problem, RefundView};
 use crate::domain::ids::{CommandId, Fingerprint, OrderId, SkuCode};
 use crate::domain::items::{MAX_ITEMS, Quantity};
 use crate::domain::refund::{Asked, AskedItem, RefundReason};
+use crate::http::app::App;
+use crate::http::auth::Beneficiary;
+use crate::http::body;
+use crate::http::command::give;
+use crate::http::error::ApiError;
+use crate::http::headers::{RequiredKey, Trace, Wait};
+use crate::http::outcome::Awaited;
+use crate::http::views::{OrderView, Problem, RefundView};
 use crate::message::{RefundOrder, Version};
 use crate::store::refunds;
 

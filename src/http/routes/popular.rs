@@ -5,10 +5,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::app::App;
-use super::auth::Caller;
-use super::error::ApiError;
-use super::query::Query;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::http::tokens::Caller;
 use crate::store::stock::sales::{self, Sold};
 
 const DEFAULT_DAYS: i32 = 3;

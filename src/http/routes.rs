@@ -1,0 +1,13 @@
+//! The handlers, one file per group of routes.
+
+pub mod charges;
+pub mod customers;
+pub mod events;
+pub mod health;
+pub mod orders;
+pub mod payments;
+pub mod popular;
+pub mod refunds;
+pub mod skus;
+pub mod wallets;
+pub mod webhooks;

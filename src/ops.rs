@@ -13,8 +13,6 @@ pub mod orders;
 pub mod page;
 pub mod queues;
 pub mod reason;
-pub mod replays;
 pub mod rights;
-pub mod session;
 pub mod stock;
 pub mod workers;

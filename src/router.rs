@@ -22,7 +22,9 @@ use crate::http::routes::{
 };
 use crate::http::{body, observe, problem};
 use crate::message::MAX_BODY_BYTES;
-use crate::ops::{self, console, rights, session};
+use crate::ops::console::{self, sign_in};
+use crate::ops::dead_letters::replays::{api, pages};
+use crate::ops::{self, rights};
 use crate::telemetry;
 
 #[derive(OpenApi)]
@@ -74,10 +76,10 @@ fn operators() -> OpenApiRouter<App> {
         .routes(routes!(ops::dead_letters::api::restore))
         .routes(routes!(ops::dead_letters::api::read))
         .routes(routes!(ops::dead_letters::api::edit))
-        .routes(routes!(ops::replays::api::start, ops::replays::api::list))
-        .routes(routes!(ops::replays::api::read))
-        .routes(routes!(ops::replays::api::items))
-        .routes(routes!(ops::replays::api::cancel))
+        .routes(routes!(api::start, api::list))
+        .routes(routes!(api::read))
+        .routes(routes!(api::items))
+        .routes(routes!(api::cancel))
         .routes(routes!(ops::health::api::read))
         .routes(routes!(ops::money::api::list))
         .routes(routes!(ops::queues::api::list))
@@ -116,9 +118,9 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
             "/ops/dead-letters/{id}/edit",
             get(ops::dead_letters::pages::edit_form).post(ops::dead_letters::pages::edit),
         ),
-        ("/ops/replays", get(ops::replays::pages::list)),
-        ("/ops/replays/{id}", get(ops::replays::pages::show)),
-        ("/ops/replays/{id}/cancel", post(ops::replays::pages::cancel)),
+        ("/ops/replays", get(pages::list)),
+        ("/ops/replays/{id}", get(pages::show)),
+        ("/ops/replays/{id}/cancel", post(pages::cancel)),
         ("/ops/orders", get(ops::orders::pages::search)),
         ("/ops/orders/{id}", get(ops::orders::pages::show)),
         ("/ops/orders/{id}/cancel", post(ops::orders::pages::cancel)),
@@ -136,8 +138,8 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
 /// What of the console a stranger may see.
 fn door() -> Router<App> {
     Router::new()
-        .route("/ops/sign-in", get(session::form).post(session::sign_in))
-        .route("/ops/sign-out", post(session::sign_out))
+        .route("/ops/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/ops/sign-out", post(sign_in::sign_out))
         .route("/ops/assets/{name}", get(console::assets::serve))
 }
 

@@ -5,6 +5,7 @@
 pub mod assets;
 pub mod filters;
 pub mod problems;
+pub mod sign_in;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;

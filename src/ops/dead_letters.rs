@@ -7,6 +7,7 @@ pub mod edit;
 pub mod error;
 pub mod export;
 pub mod pages;
+pub mod replays;
 pub mod request;
 
 use serde_json::json;

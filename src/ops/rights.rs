@@ -1,14 +1,16 @@
 //! Who may do what: a viewer reads, an operator acts, an admin makes tokens; each may also do what comes before. The
 //! [`guard`] stands before every route of operators, so that a new one is closed until somebody opens it.
 
+pub mod origin;
+pub mod session;
+
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
+use origin::{FOREIGN_PAGE, is_own_page};
 
-use super::session;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::tokens::Caller;
@@ -109,20 +111,6 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// The answer to a form on another site that would use the operator's session (cross-site request forgery).
-const FOREIGN_PAGE: ApiError = ApiError::Forbidden("the request does not come from a page of this console");
-
-/// Whether a browser says that one of our own pages sent the request. `Sec-Fetch-Site` cannot be set by a page; browsers
-/// that do not send it, or not over plain HTTP, send `Origin` with every unsafe request.
-fn is_own_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if let Some(site) = text("Sec-Fetch-Site".parse().expect("a header name")) {
-        return site == "same-origin";
-    }
-    let (Some(origin), Some(host)) = (text(ORIGIN), text(HOST)) else { return false };
-    origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
-}
-
 /// A request that one of our own pages sends: known by its headers, before anything of its body is read.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnPage;
@@ -132,31 +120,5 @@ impl<S: Send + Sync> FromRequestParts<S> for OwnPage {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         if is_own_page(&parts.headers) { Ok(Self) } else { Err(FOREIGN_PAGE) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn only_our_own_pages_count_as_ours() {
-        assert!(is_own_page(&with(&[("sec-fetch-site", "same-origin")])));
-        assert!(is_own_page(&with(&[("origin", "https://ops.shop.kr"), ("host", "ops.shop.kr")])));
-        for foreign in [
-            vec![],
-            vec![("sec-fetch-site", "cross-site"), ("origin", "https://a.kr"), ("host", "a.kr")],
-            vec![("sec-fetch-site", "same-site")],
-            vec![("sec-fetch-site", "none")],
-            vec![("origin", "https://evil.kr"), ("host", "ops.shop.kr")],
-            vec![("origin", "null"), ("host", "ops.shop.kr")],
-            vec![("host", "ops.shop.kr")],
-        ] {
-            assert!(!is_own_page(&with(&foreign)), "{foreign:?}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use holdfast::message::Queue;
 use holdfast::ops::dead_letters::Selection;
-use holdfast::ops::replays::{self, Manner};
+use holdfast::ops::dead_letters::replays::{self, Manner};
 use holdfast::ops::rights::Actor;
 use holdfast::store::operators::tokens::Role;
 use holdfast::telemetry::trace_parent::TraceParent;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use holdfast::ops::replays::{self, DEFAULT_RATE, MAX_RATE, Manner};
+use holdfast::ops::dead_letters::replays::{self, DEFAULT_RATE, MAX_RATE, Manner};
 use holdfast::store::dead_letters::replays::{ItemFilter, Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -2,19 +2,18 @@
 
 use axum::Form;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
-use axum_extra::extract::cookie::{Cookie, SameSite};
 use futures_util::FutureExt as _;
 use serde::Deserialize;
 use tracing::info;
 
-use super::console;
-use super::rights::OwnPage;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
+use crate::ops::console;
+use crate::ops::rights::OwnPage;
+use crate::ops::rights::session::{cookie, cookie_name};
 use crate::store::operators::sessions;
 use crate::store::operators::tokens::{self, Role, Token};
 
@@ -82,28 +81,6 @@ pub async fn sign_out(State(app): State<App>, _: OwnPage, jar: CookieJar) -> Res
     }
     let ended = jar.remove(cookie(&app, String::new()));
     Ok((ended, Redirect::to("/ops/sign-in")).into_response())
-}
-
-/// The live token of the session that a request's cookie names.
-pub async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Token>, ApiError> {
-    let jar = CookieJar::from_headers(headers);
-    let Some(secret) = jar.get(cookie_name(app)) else { return Ok(None) };
-    let hash = tokens::hash(secret.value());
-    app.read(async |conn| sessions::find(conn, &hash).await).await
-}
-
-/// Behind TLS the name itself makes browsers insist on `Secure` and on this very host (RFC 6265bis, section 4.1.3.2).
-fn cookie_name(app: &App) -> &'static str {
-    if app.behind_tls { "__Host-holdfast" } else { "holdfast" }
-}
-
-fn cookie(app: &App, secret: String) -> Cookie<'static> {
-    Cookie::build((cookie_name(app), secret))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Strict)
-        .secure(app.behind_tls)
-        .build()
 }
 
 /// Where to go on, if that is a page of the console: a link must not lead a newly signed-in operator elsewhere.

@@ -8,8 +8,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::dead_letters::{self, DeadLetterError, Selection, checked_reason, narrowed};
-use super::rights::Actor;
+use super::{DeadLetterError, Selection, checked_reason, narrowed};
+use crate::ops::dead_letters;
+use crate::ops::rights::Actor;
 use crate::store::dead_letters::filter::Which;
 use crate::store::dead_letters::lists as dead_letter_lists;
 use crate::store::dead_letters::replays::{self, Item, ItemFilter, NewReplay, Replay};

@@ -49,8 +49,9 @@ pub async fn fill(world: &World, past: Past, count: i64, name: &str, customers: 
     for first in (0..count).step_by(AT_ONCE as usize) {
         let last = (first + AT_ONCE).min(count) - 1;
         let mut tx = world.pool.begin().await.unwrap();
-        // What is written here is counted here, not as if a worker of an older version had sold it.
-        sqlx::query("SELECT set_config('holdfast.counts_units', 'on', true)")
+        // What is written here is counted here, not as if a worker of an older version had sold it; and filling may take
+        // as long as it does on a slow machine.
+        sqlx::query("SELECT set_config('holdfast.counts_units', 'on', true), set_config('statement_timeout', '0', true)")
             .execute(&mut *tx)
             .await
             .unwrap();

@@ -277,9 +277,12 @@ impl World {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Does to the database what no program of ours does.
+    /// Does to the database what no program of ours does, for as long as that takes on this machine.
     pub async fn execute(&self, sql: &'static str) {
-        sqlx::query(sql).execute(&self.pool).await.unwrap();
+        let mut conn = self.pool.acquire().await.unwrap();
+        sqlx::query("SET statement_timeout = 0").execute(&mut *conn).await.unwrap();
+        sqlx::query(sql).execute(&mut *conn).await.unwrap();
+        sqlx::query("RESET statement_timeout").execute(&mut *conn).await.unwrap();
     }
 
     /// Puts a hold into the past, so that its time is up and nothing has released it yet. Run it where neither

@@ -280,7 +280,7 @@ pub async fn expire(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result
                 ORDER BY id FOR NO KEY UPDATE
            )
            UPDATE orders SET status = 'expired', closed_at = now() FROM due
-            WHERE orders.id = due.id AND orders.status = 'held'
+            WHERE orders.id = due.id AND CASE WHEN status = 'held' THEN true ELSE false END
            RETURNING orders.id, orders.expires_at AS "expires_at!""#,
         &orders,
     )
@@ -337,7 +337,7 @@ pub async fn extend(conn: &mut PgConnection, holds: &[(OrderId, Hold)]) -> sqlx:
     sqlx::query!(
         "UPDATE orders SET expires_at = new.expires_at, extension_count = new.extension_count
            FROM unnest($1::uuid[], $2::timestamptz[], $3::smallint[]) AS new (id, expires_at, extension_count)
-          WHERE orders.id = new.id AND orders.status = 'held'",
+          WHERE orders.id = new.id AND CASE WHEN status = 'held' THEN true ELSE false END",
         &orders,
         &deadlines,
         &counts,

@@ -165,7 +165,7 @@ pub async fn find_open(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::
         r#"SELECT r.id, r.order_id, r.wallet_won, r.points_won, r.card_won, r.created_at,
                   p.payment_key AS "payment_key!"
              FROM refunds r JOIN payments p ON p.id = r.payment_id
-            WHERE r.id = ANY($1) AND r.status = 'requesting'"#,
+            WHERE r.id = ANY($1) AND CASE WHEN r.status = 'requesting' THEN true ELSE false END"#,
         &ids,
     )
     .fetch_all(conn)
@@ -190,7 +190,7 @@ pub async fn finish(conn: &mut PgConnection, refunds: &[(CommandId, Option<Strin
                 refusal_code = new.code, closed_at = now(),
                 inquiry_count = inquiry_count + 1, last_inquiry_at = now()
            FROM unnest($1::uuid[], $2::text[]) AS new (id, code)
-          WHERE refunds.id = new.id AND refunds.status = 'requesting'",
+          WHERE refunds.id = new.id AND CASE WHEN refunds.status = 'requesting' THEN true ELSE false END",
         &ids,
         &codes as &[Option<&str>],
     )
@@ -270,7 +270,7 @@ pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx
                     FROM refunds r CROSS JOIN LATERAL (
                          SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
                    WHERE r.order_id = wanted.id AND r.status = 'done') AS back
-            WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
+            WHERE o.id = wanted.id AND CASE WHEN o.status IN ('paid', 'partly_refunded') THEN true ELSE false END
            RETURNING o.id, o.status AS "status: OrderStatus""#,
         &ids,
     )

@@ -196,6 +196,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     telemetry::watch("holdfast", pools.all(), move || publishing.is_connected());
     let app = App::new(pools, publisher, watch, gateway, stop.clone())
         .with_time_zone(arguments.time_zone.time_zone)
+        .with_room_to_stay(arguments.door.room_to_stay(room.connections))
+        .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
         .with_inspector(Inspector::new(&broker, arguments.management.rabbitmq_api.as_ref())?);

@@ -1,10 +1,12 @@
 //! Configuration: command-line options, each with an environment variable, shared by both programs.
 
 use chrono_tz::Tz;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::domain::limits::Limits;
 use crate::peers::network::Network;
+use crate::places;
 use crate::serving::{Room, descriptors};
 
 /// The database.
@@ -30,6 +32,26 @@ pub struct DoorConfig {
     /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share
     #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    /// Streams of events the API has open at once; at most two fifths of the connections
+    #[arg(long, env = "HOLDFAST_STREAMS", default_value_t = STAYS.streams.in_all, value_parser = at_least_one())]
+    pub streams: usize,
+    /// Streams of one customer, or of one operator's token
+    #[arg(long, env = "HOLDFAST_STREAMS_PER_CUSTOMER", default_value_t = STAYS.streams.each, value_parser = at_least_one())]
+    pub streams_per_customer: usize,
+    /// Callers who may wait for an outcome (`Prefer: wait`) at once; at most two fifths of the connections
+    #[arg(long, env = "HOLDFAST_WAITS", default_value_t = STAYS.waits.in_all, value_parser = at_least_one())]
+    pub waits: usize,
+    /// Callers of one customer, or with one operator's token, who may wait at once
+    #[arg(long, env = "HOLDFAST_WAITS_PER_CUSTOMER", default_value_t = STAYS.waits.each, value_parser = at_least_one())]
+    pub waits_per_customer: usize,
+    /// How long a token or session is taken without asking again; revoking one takes this long
+    #[arg(long, env = "HOLDFAST_TOKEN_REMEMBERED_SECONDS", default_value_t = DEFAULT_TOKEN_REMEMBERED_SECONDS, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub token_remembered_seconds: u32,
+}
+
+/// A number of places: at least one.
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 impl DoorConfig {
@@ -40,7 +62,40 @@ impl DoorConfig {
         let per_address = (connections * self.http_address_share_percent as usize / 100).max(1);
         Room { connections, per_address, proxies: self.trusted_proxies.clone() }
     }
+
+    /// Room for those who stay, among so many connections: never so many that nobody else finds a place.
+    pub fn room_to_stay(&self, connections: usize) -> StayRoom {
+        let most = (connections * 2 / 5).max(1);
+        StayRoom {
+            streams: places::Room { in_all: self.streams.min(most), each: self.streams_per_customer },
+            waits: places::Room { in_all: self.waits.min(most), each: self.waits_per_customer },
+        }
+    }
 }
+
+/// How many may stay, to follow an order or to wait for an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StayRoom {
+    /// Streams of events.
+    pub streams: places::Room,
+    /// Callers who wait.
+    pub waits: places::Room,
+}
+
+/// Together less than one address may have of the connections.
+const STAYS: StayRoom = StayRoom {
+    streams: places::Room { in_all: 2_000, each: 20 },
+    waits: places::Room { in_all: 2_000, each: 50 },
+};
+
+impl Default for StayRoom {
+    fn default() -> Self {
+        STAYS
+    }
+}
+
+/// See [`DoorConfig::token_remembered_seconds`].
+pub const DEFAULT_TOKEN_REMEMBERED_SECONDS: u32 = 60;
 
 /// What one customer may hold.
 #[derive(Args, Clone, Copy)]

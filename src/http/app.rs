@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::places_to_stay::Stays;
 use super::pools::Pools;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::broker::queues::{Inspector, QueuesView};
-use crate::config::DEFAULT_TIME_ZONE;
+use crate::config::{DEFAULT_TIME_ZONE, StayRoom};
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
 use crate::store;
@@ -38,6 +39,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Who waits for an order.
     pub watch: Watch,
+    /// Places for those who wait or follow.
+    pub stays: Stays,
     /// Whose webhooks are taken, and whether orders can be paid by card.
     pub gateway: Option<Arc<dyn Gateway>>,
     /// Where days begin and end for sales figures.
@@ -65,7 +68,7 @@ impl App {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
         let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
-        let may_edit_dead_letters = false;
+        let (may_edit_dead_letters, stays) = (false, Stays::new(StayRoom::default()));
         let pools = pools.into();
         Self {
             pool: pools.buyers.clone(),
@@ -73,6 +76,7 @@ impl App {
             publisher,
             tokens,
             watch,
+            stays,
             gateway,
             time_zone,
             behind_tls,
@@ -88,14 +92,25 @@ impl App {
         Self { pool: self.pools.reads.clone(), ..self.clone() }
     }
 
-    /// The same API for operators, on connections of their own.
+    /// The same API for operators, on connections and with places of their own.
     pub fn for_operators(&self) -> Self {
-        Self { pool: self.pools.operators.clone(), ..self.clone() }
+        let (pool, watch) = (self.pools.operators.clone(), self.watch.for_operators());
+        Self { pool, watch, stays: self.stays.beside(), ..self.clone() }
     }
 
     /// The same API, where operators may change the bodies of dead letters.
     pub fn editing_dead_letters(self, may_edit_dead_letters: bool) -> Self {
         Self { may_edit_dead_letters, ..self }
+    }
+
+    /// The same API with so many places for those who stay.
+    pub fn with_room_to_stay(self, room: StayRoom) -> Self {
+        Self { stays: Stays::new(room), ..self }
+    }
+
+    /// The same API, which takes a token for so long without asking again.
+    pub fn remembering_tokens_for(self, remembered_for: Duration) -> Self {
+        Self { tokens: Tokens::remembered_for(remembered_for), ..self }
     }
 
     /// The same API, where browsers reach the console by https.

@@ -10,10 +10,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Span;
 
 use super::app::App;
+use super::auth;
 use super::error::ApiError;
 use super::headers::Wait;
 use super::outcome::{self, Awaited, location};
 use super::views::OrderView;
+use super::visit::Stay;
+use super::watch::Subscription;
 use crate::broker::envelope::Outgoing;
 use crate::clock;
 use crate::domain::ids::OrderId;
@@ -37,35 +40,38 @@ pub async fn give<C: Command>(
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
-    give_by(app, order, wait, awaited, publish(app, &command, trace)).await
+    let stay = wait.begin(&app.stays)?;
+    give_by(app, order, stay, awaited, publish(app, &command, trace)).await
 }
 
 /// [`give`] for whoever has more to do than to publish: `giving` ends once the command is in the broker's keeping.
 pub async fn give_by(
     app: &App,
     order: OrderId,
-    wait: Wait,
+    stay: Option<Stay>,
     awaited: Awaited,
     giving: impl Future<Output = Result<(), ApiError>>,
 ) -> Result<Response, ApiError> {
     Span::current().record("order_id", tracing::field::display(order));
-    let Wait(Some(patience)) = wait else {
+    let Some(stay) = stay else {
         giving.await?;
         return Ok(accepted(order));
     };
+    let patience = stay.patience;
+    let subscription = app.watch.subscribe(order).awaiting(awaited.command());
     let deadline = Instant::now() + patience;
-    let mut subscription = app.watch.subscribe(order);
+    let mut waiting = Waiting { app, stay, subscription, order, awaited, deadline };
     // A repeated request finds its answer at once. With the database away there is none yet, but the command
     // itself needs only the broker.
-    if let Some(answer) = known_answer(look(app, order, awaited, deadline).await)? {
+    if let Some(answer) = known_answer(waiting.look().await)? {
         return Ok(applied(answer, patience));
     }
     giving.await?;
     loop {
         // A call can be late, or lost with its connection.
-        let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
-        let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
-        if let Some(answer) = waited(look(app, order, awaited, deadline).await, patience) {
+        let due = waiting.subscription.due(LOOK_AGAIN, Some(deadline));
+        let _ = app.stop.run_until_cancelled(due).await;
+        if let Some(answer) = waited(waiting.look().await, patience) {
             return Ok(answer);
         }
         // Nobody waits for a process that leaves: the command is in its queue.
@@ -75,15 +81,26 @@ pub async fn give_by(
     }
 }
 
-/// A look at the table that ends soon after the caller's deadline, whatever the database does.
-async fn look(
-    app: &App,
+/// A caller who waits.
+struct Waiting<'a> {
+    app: &'a App,
+    stay: Stay,
+    subscription: Subscription,
     order: OrderId,
     awaited: Awaited,
     deadline: Instant,
-) -> Result<Option<Response>, ApiError> {
-    let limit = deadline.max(Instant::now() + LAST_LOOK);
-    timeout_at(limit, outcome::find(app, order, awaited)).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
+}
+
+impl Waiting<'_> {
+    /// A look at the table for whoever may still be told; it ends soon after the caller's deadline, whatever the database does.
+    async fn look(&mut self) -> Result<Option<Response>, ApiError> {
+        let limit = self.deadline.max(Instant::now() + LAST_LOOK);
+        let looking = async {
+            auth::check(self.app, &mut self.stay.visit).await?;
+            outcome::find(self.app, &mut self.subscription, self.order, self.awaited).await
+        };
+        timeout_at(limit, looking).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
+    }
 }
 
 /// Gives a command to the broker, in time or not at all.

@@ -79,6 +79,10 @@ pub enum ApiError {
     },
     /// Its status does not allow it.
     Conflict(String),
+    /// As many streams as there may be, of this customer or in all.
+    TooManyStreams,
+    /// As many callers wait as may, of this customer or in all.
+    TooManyWaits,
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.

@@ -5,10 +5,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use sqlx::PgConnection;
+use tokio::sync::OnceCell;
 
 use super::app::App;
 use super::error::ApiError;
+use super::looks::Answers;
 use super::views::OrderView;
+use super::watch::Subscription;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
@@ -32,7 +35,7 @@ pub enum Awaited {
 
 impl Awaited {
     /// The command whose answer is awaited, where the order's state alone does not tell.
-    fn command(self) -> Option<CommandId> {
+    pub fn command(self) -> Option<CommandId> {
         match self {
             Self::Extension(command) | Self::Payment(command) | Self::Refund(command) => Some(command),
             Self::Decision(_) | Self::Cancellation => None,
@@ -47,19 +50,52 @@ pub fn location(order: OrderId) -> String {
 
 /// An order with its items.
 pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<OrderView> {
-    let items = orders::items_of(conn, &[order.id]).await?;
-    let items: Vec<HeldItem> = items.into_iter().map(|(_, item)| item).collect();
-    Ok(OrderView::decided(order, &items))
+    Ok(OrderView::decided(order, &items_of(conn, order.id).await?))
 }
 
-/// The answer to a command, or `None` while there is none.
-pub async fn find(app: &App, order: OrderId, awaited: Awaited) -> Result<Option<Response>, ApiError> {
-    let Some(outcome) = app.read(async |conn| look(conn, order, awaited).await).await? else {
-        return Ok(None);
+async fn items_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<HeldItem>> {
+    let items = orders::items_of(conn, &[order]).await?;
+    Ok(items.into_iter().map(|(_, item)| item).collect())
+}
+
+/// The answer to a command, or `None` while there is none. The look is shared with others who wait for the order.
+pub async fn find(
+    app: &App,
+    subscription: &mut Subscription,
+    order: OrderId,
+    awaited: Awaited,
+) -> Result<Option<Response>, ApiError> {
+    let looking = async |commands: Vec<CommandId>| {
+        app.read(async |conn| look_for_all(conn, order, commands, awaited).await).await
     };
-    let (status, view) = outcome?;
+    let answers = subscription.answers(looking).await?;
+    let Some(found) = &answers.order else { return Ok(None) };
+    let status = match found.judge(awaited) {
+        Judgement::Undecided => return Ok(None),
+        Judgement::No(error) => return Err(error),
+        Judgement::Yes(status) => status,
+    };
+    // Whoever looked may have waited for something else, which is not decided yet.
+    let items = answers.items.get_or_try_init(|| app.read(async |conn| items_of(conn, order).await)).await?;
     let at = [(header::LOCATION, location(order))];
-    Ok(Some((status, at, Json(view)).into_response()))
+    Ok(Some((status, at, Json(OrderView::decided(&found.row, items))).into_response()))
+}
+
+/// An order and what came of these commands, with its items if `awaited` is decided.
+async fn look_for_all(
+    conn: &mut PgConnection,
+    order: OrderId,
+    commands: Vec<CommandId>,
+    awaited: Awaited,
+) -> sqlx::Result<Answers> {
+    let found = answers::find(conn, order, &commands).await?;
+    let items = OnceCell::new();
+    if let Some(found) = &found
+        && let Judgement::Yes(_) = found.judge(awaited)
+    {
+        items.set(items_of(conn, order).await?).expect("nobody else knows of it yet");
+    }
+    Ok(Answers { commands, order: found, items })
 }
 
 /// What came of a command: the order with its status code, or why it came to nothing; `None` while that is open.
@@ -69,15 +105,19 @@ pub async fn look(
     awaited: Awaited,
 ) -> sqlx::Result<Option<Result<(StatusCode, OrderView), ApiError>>> {
     let command = awaited.command();
-    let Some(Answered { row, answers }) = answers::find(conn, order, command.as_slice()).await? else {
-        return Ok(None);
-    };
-    let answer = command.and_then(|command| answers.get(&command));
-    Ok(match judge(&row, answer, awaited) {
+    let Some(found) = answers::find(conn, order, command.as_slice()).await? else { return Ok(None) };
+    Ok(match found.judge(awaited) {
         Judgement::Undecided => None,
-        Judgement::Yes(status) => Some(Ok((status, view(conn, &row).await?))),
+        Judgement::Yes(status) => Some(Ok((status, view(conn, &found.row).await?))),
         Judgement::No(error) => Some(Err(error)),
     })
+}
+
+impl Answered {
+    fn judge(&self, awaited: Awaited) -> Judgement {
+        let answer = awaited.command().and_then(|command| self.answers.get(&command));
+        judge(&self.row, answer, awaited)
+    }
 }
 
 enum Judgement {

@@ -12,6 +12,8 @@ use super::error::ApiError;
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
+/// When there may be room again: most waits are over by then.
+const ROOM_AFTER_SECONDS: &str = "5";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 impl ApiError {
@@ -52,6 +54,8 @@ impl ApiError {
             }
             Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
+            Self::TooManyStreams => (S::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams are open"),
+            Self::TooManyWaits => (S::TOO_MANY_REQUESTS, "too-many-waits", "Too many callers wait"),
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -98,6 +102,10 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::PurseFull { .. } => "nothing was added".into(),
+            Self::TooManyStreams => "end another stream, or read the order itself now and then".into(),
+            Self::TooManyWaits => {
+                "nothing was done; try again with the same key, later or without Prefer: wait".into()
+            }
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -167,6 +175,9 @@ impl IntoResponse for ApiError {
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(ROOM_AFTER_SECONDS));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

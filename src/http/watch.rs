@@ -1,5 +1,6 @@
 //! Who waits for an order hears of its changes here: each API process listens to the published facts on an exclusive
-//! queue. A call only says "look again"; the table says what is so. A lost call costs time, never truth.
+//! queue. A call only says "look again"; the table says what is so. A lost call costs time, never truth. Those who wait for
+//! one order look together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +12,17 @@ use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, Que
 use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::error::ApiError;
+use super::looks::{Answers, Facts, Looks};
+use super::together::Need;
 use crate::broker::BrokerError;
 use crate::broker::connection::{Connector, within};
 use crate::broker::topology::{EVENTS, Topology};
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{CommandId, OrderId};
 use crate::retry::Backoff;
 
 const CEILING: Duration = Duration::from_secs(2);
@@ -29,27 +34,59 @@ const MAX_WAITING_CALLS: i64 = 10_000;
 /// The orders somebody waits for.
 #[derive(Clone, Default)]
 pub struct Watch {
-    orders: Arc<Mutex<HashMap<OrderId, watch::Sender<()>>>>,
+    orders: Arc<Mutex<HashMap<OrderId, Arc<Watched>>>>,
+    is_for_operators: bool,
+}
+
+/// An order somebody waits for.
+struct Watched {
+    /// When it was called last.
+    calls: watch::Sender<Instant>,
+    looks: Looks,
+    /// Operators look on connections of their own, and nobody is to wait for those.
+    looks_of_operators: Looks,
+}
+
+impl Watched {
+    fn new() -> Arc<Self> {
+        let calls = watch::channel(Instant::now()).0;
+        Arc::new(Self { calls, looks: Looks::default(), looks_of_operators: Looks::default() })
+    }
+
+    fn call(&self) {
+        self.calls.send_replace(Instant::now());
+    }
 }
 
 impl Watch {
+    /// The same for operators, who hear of the same calls and look by themselves.
+    pub fn for_operators(&self) -> Self {
+        Self { is_for_operators: true, ..self.clone() }
+    }
+
     /// Starts to wait. Subscribe before looking at the table, so that no change falls in between.
     pub fn subscribe(&self, order: OrderId) -> Subscription {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = orders.entry(order).or_insert_with(|| watch::channel(()).0).subscribe();
-        Subscription { watch: self.clone(), order, changes }
+        let watched = orders.entry(order).or_insert_with(Watched::new).clone();
+        let calls = watched.calls.subscribe();
+        // Not before: what is called from now on is heard, and what was called so far must be seen.
+        let now = Instant::now();
+        let need = Need::Since(now);
+        Subscription { watch: self.clone(), order, watched, calls, command: None, need, known: now }
     }
 
     fn call(&self, order: OrderId) {
-        if let Some(waiting) = self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
-            waiting.send_replace(());
+        if let Some(watched) = self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
+            watched.call();
         }
     }
 
     fn call_everyone(&self) {
-        for waiting in self.orders.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            waiting.send_replace(());
-        }
+        self.orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .for_each(|watched| watched.call());
     }
 }
 
@@ -57,21 +94,86 @@ impl Watch {
 pub struct Subscription {
     watch: Watch,
     order: OrderId,
-    changes: watch::Receiver<()>,
+    watched: Arc<Watched>,
+    calls: watch::Receiver<Instant>,
+    /// The command whose answer is awaited.
+    command: Option<CommandId>,
+    /// What the next look must be like.
+    need: Need,
+    /// When the look began whose findings are known.
+    known: Instant,
 }
 
 impl Subscription {
-    /// Waits until the order may have changed.
-    pub async fn changed(&mut self) {
+    fn looks(&self) -> &Looks {
+        if self.watch.is_for_operators { &self.watched.looks_of_operators } else { &self.watched.looks }
+    }
+
+    /// The same, waiting for the answer to a command.
+    pub fn awaiting(mut self, command: Option<CommandId>) -> Self {
+        if let Some(command) = command {
+            self.looks().await_answer(command);
+        }
+        self.command = command;
+        self
+    }
+
+    /// Waits until it is time to look: the order may have changed, what is known is older than `pause`, or the deadline is
+    /// there. Whoever looks together with others is due together with them from then on.
+    pub async fn due(&mut self, pause: Duration, deadline: Option<Instant>) {
+        let known = std::mem::replace(&mut self.known, Instant::now());
+        self.need = Need::After(known);
+        let next = known + pause;
+        let wake = deadline.map_or(next, |deadline| next.min(deadline));
+        let called = timeout_at(wake, self.calls.changed()).await;
+        self.known = Instant::now();
         // The sender lives in the map until the last subscription is dropped, and this is one.
-        let _ = self.changes.changed().await;
+        if let Ok(Ok(())) = called {
+            self.need = Need::Since(*self.calls.borrow_and_update());
+        } else if let Some(deadline) = deadline.filter(|deadline| *deadline <= next) {
+            self.need = Need::Since(deadline);
+        }
+    }
+
+    /// A look at what is awaited, shared with others who wait. `look` is told which commands to ask about.
+    pub async fn answers<F>(
+        &mut self,
+        look: impl FnOnce(Vec<CommandId>) -> F,
+    ) -> Result<Arc<Answers>, ApiError>
+    where
+        F: Future<Output = Result<Answers, ApiError>>,
+    {
+        let looks = self.looks();
+        let serves = |answers: &Answers| {
+            self.command.is_none_or(|command| answers.commands.binary_search(&command).is_ok())
+        };
+        let look = looks.answers.look(self.need, serves, |_| look(looks.awaited())).await;
+        self.known = look.began;
+        look.found
+    }
+
+    /// A look at the facts after `last`, shared with others who follow. `look` is told after which fact to begin: never later,
+    /// and where others begin as well if they know less.
+    pub async fn facts<F>(&mut self, last: i64, look: impl FnOnce(i64) -> F) -> Result<Arc<Facts>, ApiError>
+    where
+        F: Future<Output = Result<Facts, ApiError>>,
+    {
+        let begin = |before: Option<Arc<Facts>>| before.map_or(last, |before| before.last().min(last));
+        let looking =
+            self.looks().facts.look(self.need, |facts| facts.serve(last), |before| look(begin(before)));
+        let look = looking.await;
+        self.known = look.began;
+        look.found
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if let Some(command) = self.command {
+            self.looks().forget(command);
+        }
         let mut orders = self.watch.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.get(&self.order).is_some_and(|waiting| waiting.receiver_count() == 1) {
+        if orders.get(&self.order).is_some_and(|watched| watched.calls.receiver_count() == 1) {
             orders.remove(&self.order);
         }
     }

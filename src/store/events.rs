@@ -164,7 +164,10 @@ pub async fn ring(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The facts of one order after `after`, oldest first.
+/// Facts of one order in one answer.
+pub const MAX_FACTS: usize = 1_000;
+
+/// The facts of one order after `after`, oldest first, no more than [`MAX_FACTS`].
 pub async fn of_order(conn: &mut PgConnection, order: OrderId, after: i64) -> sqlx::Result<Vec<StoredEvent>> {
     let rows = sqlx::query_as!(
         EventRow,

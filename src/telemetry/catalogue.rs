@@ -91,6 +91,11 @@ pub const CATALOGUE: &[Metric] = &[
         &["reason"],
         "Connections that found no place: none was left in all, or none for their address",
     ),
+    gauge(
+        "holdfast_waiting_callers",
+        &["kind"],
+        "Callers who stay: open streams, and those who wait for an outcome (Prefer: wait)",
+    ),
     counter("holdfast_commands_accepted_total", &["queue"], "Commands that the broker has confirmed"),
     counter(
         "holdfast_commands_refused_total",

@@ -29,5 +29,6 @@ mod points;
 mod raw_http;
 mod skus;
 mod streams;
+mod streams_and_waits;
 mod waiting;
 mod wallets;

@@ -114,6 +114,13 @@ impl Client {
         self.send(request.json(&body)).await
     }
 
+    /// Places an order for one unit and waits up to so many seconds for the outcome.
+    pub async fn place_waiting(&self, key: &str, sku: &str, wait_seconds: u64) -> Answer {
+        let body = json!({"items": [{"sku": sku, "quantity": 1}]});
+        let request = self.request(Method::POST, "/v1/orders").header("Idempotency-Key", key);
+        self.send(request.header("Prefer", format!("wait={wait_seconds}")).json(&body)).await
+    }
+
     pub async fn order(&self, id: &str) -> Answer {
         self.get(&format!("/v1/orders/{id}")).await
     }

@@ -19,12 +19,13 @@ use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
 use crate::http::app::App;
-use crate::http::auth::Buyer;
+use crate::http::auth::{self, Buyer};
 use crate::http::body;
 use crate::http::command::{applied, publish};
 use crate::http::error::ApiError;
 use crate::http::headers::{Trace, Wait};
 use crate::http::views::{ChargeView, Problem};
+use crate::http::visit::Stay;
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
 use crate::store::payments;
@@ -126,17 +127,19 @@ async fn find(app: &App, id: CommandId, customer: &CustomerId) -> Result<Charge,
         (status = 404, description = "No charge of this customer", body = Problem),
         (status = 409, description = "The wallet would hold more than 100,000 won; the charge stays open", body = Problem),
         (status = 422, description = "A rule is broken, or the amount is not the charge's", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn pay(
     State(app): State<App>,
     Buyer(customer): Buyer,
     ChargeId(id): ChargeId,
-    Wait(wait): Wait,
+    wait: Wait,
     Trace(trace): Trace,
     body::Json(card): body::Json<PayCard>,
 ) -> Result<Response, ApiError> {
     let card = card.parse(&app)?;
+    let stay = wait.begin(&app.stays)?;
     let owner = customer.clone();
     let (charge, is_hint) =
         app.write(move |tx| async move { request(tx, id, &owner, &card).await }.boxed()).await?;
@@ -147,8 +150,9 @@ pub async fn pay(
             warn!(charge_id = %id.0, ?error, "the broker did not take a charge, the sweeper will wake it");
         }
     }
-    let Some(patience) = wait else { return answer(&charge) };
-    let answered = wait_for(&app, charge, &customer, patience).await;
+    let Some(mut stay) = stay else { return answer(&charge) };
+    let patience = stay.patience;
+    let answered = wait_for(&app, charge, &customer, &mut stay).await;
     let answered = answered.unwrap_or_else(|error| error.into_response());
     Ok(applied(answered, patience))
 }
@@ -194,15 +198,19 @@ async fn wait_for(
     app: &App,
     mut charge: Charge,
     customer: &CustomerId,
-    patience: Duration,
+    stay: &mut Stay,
 ) -> Result<Response, ApiError> {
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + stay.patience;
     let mut pause = FIRST_LOOK;
     while outcome(&charge).is_none() && Instant::now() < deadline && !app.stop.is_cancelled() {
         let next_look = deadline.min(Instant::now() + pause);
         app.stop.run_until_cancelled(sleep_until(next_look)).await;
         pause = (pause * 3 / 2).min(SLOWEST_LOOK);
-        match find(app, charge.id, customer).await {
+        let looking = async {
+            auth::check(app, &mut stay.visit).await?;
+            find(app, charge.id, customer).await
+        };
+        match looking.await {
             Ok(found) => charge = found,
             Err(ApiError::DatabaseUnavailable) => {}
             Err(error) => return Err(error),

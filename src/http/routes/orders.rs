@@ -80,6 +80,7 @@ impl PlaceOrder {
         (status = 202, description = "Accepted; look at Location", body = OrderView),
         (status = 409, description = "Refused", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another body", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
         (status = 503, description = "Not accepted: the broker is away or the queue full", body = Problem),
     )
 )]
@@ -199,6 +200,7 @@ pub async fn list(
         (status = 202, description = "Accepted", body = OrderView),
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not on hold any more", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn cancel(
@@ -234,6 +236,7 @@ pub struct ExtendOrder {
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not extended", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn extend(

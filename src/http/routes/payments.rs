@@ -76,6 +76,7 @@ impl PayCard {
         (status = 409, description = "Not on hold", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
         (status = 422, description = "A rule is broken, or the amount is not the order's", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn pay(

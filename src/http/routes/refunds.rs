@@ -93,6 +93,7 @@ pub(crate) fn asked(items: Option<Vec<RefundItem>>, restock: bool) -> Result<Ask
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn refund(

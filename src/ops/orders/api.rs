@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, IdempotencyKey, OrderId};
 use crate::domain::refund::Asked;
 use crate::http::app::App;
+use crate::http::auth;
 use crate::http::body;
 use crate::http::command::{give_by, publish_all};
 use crate::http::error::ApiError;
@@ -29,6 +30,7 @@ use crate::http::outcome::Awaited;
 use crate::http::query::Query;
 use crate::http::routes::refunds::{self, RefundItem};
 use crate::http::views::{OrderView, Problem};
+use crate::http::visit::Stay;
 use crate::http::watch::Subscription;
 use crate::ops::reason::Reason;
 use crate::ops::rights::{Actor, Operator, Viewer};
@@ -36,7 +38,7 @@ use crate::ops::rights::{Actor, Operator, Viewer};
 /// Whoever does not say how long they wait is told the outcome if it comes this soon.
 const SOON: Duration = Duration::from_secs(3);
 /// An order is looked at this often while somebody waits, even if no fact of it is heard.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Search orders, newest first
 #[utoipa::path(
@@ -98,6 +100,7 @@ pub struct Because {
         (status = 202, description = "Accepted", body = OrderView),
         (status = 404, description = "No such order, or not decided yet", body = Problem),
         (status = 409, description = "Not on hold any more", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn cancel(
@@ -118,10 +121,11 @@ pub(super) async fn give_cancel(
     reason: Reason,
     wait: Wait,
 ) -> Result<Response, ApiError> {
+    let stay = soon(app, wait)?;
     let giving =
         app.write(move |tx| async move { Ok(actions::cancel(tx, &actor, order, &reason).await?) }.boxed());
     let giving = async { publish_all(app, giving.await?).await };
-    let answer = give_by(app, order, soon(wait), Awaited::Cancellation, giving).await?;
+    let answer = give_by(app, order, stay, Awaited::Cancellation, giving).await?;
     Ok(at(answer, order))
 }
 
@@ -154,6 +158,7 @@ pub struct Refund {
         (status = 404, description = "No such order, or not decided yet", body = Problem),
         (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn refund(
@@ -177,13 +182,14 @@ pub(super) async fn give_refund(
     reason: Reason,
     wait: Wait,
 ) -> Result<Response, ApiError> {
+    let stay = soon(app, wait)?;
     let id: CommandId = app.read(async |conn| actions::refund_id(conn, order, &key).await).await?;
     refunds::check_key(app, order, id, &asked).await?;
     let giving = app.write(move |tx| {
         async move { Ok(actions::refund(tx, &actor, order, (id, asked), &reason).await?) }.boxed()
     });
     let giving = async { publish_all(app, giving.await?).await };
-    let answer = give_by(app, order, soon(wait), Awaited::Refund(id), giving).await?;
+    let answer = give_by(app, order, stay, Awaited::Refund(id), giving).await?;
     Ok(at(answer, order))
 }
 
@@ -209,6 +215,7 @@ pub struct Resolved {
         (status = 200, description = "Everything is settled", body = Resolved),
         (status = 202, description = "The gateway is asked", body = Resolved),
         (status = 404, description = "No such order, or not decided yet", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn resolve(
@@ -231,12 +238,13 @@ pub(super) async fn give_resolve(
     reason: Reason,
     wait: Wait,
 ) -> Result<Resolved, ApiError> {
+    let stay = soon(app, wait)?;
     let subscription = app.watch.subscribe(order);
     let asking =
         app.write(move |tx| async move { Ok(actions::resolve(tx, &actor, order, &reason).await?) }.boxed());
     let (asked, messages) = asking.await?;
     publish_all(app, messages).await?;
-    until_settled(app, order, asked, subscription, wait).await
+    until_settled(app, order, asked, subscription, stay).await
 }
 
 /// What is known of an order's money once it is settled, or when nobody waits any longer.
@@ -245,16 +253,18 @@ async fn until_settled(
     order: OrderId,
     asked: Vec<Uuid>,
     mut subscription: Subscription,
-    wait: Wait,
+    mut stay: Option<Stay>,
 ) -> Result<Resolved, ApiError> {
-    let deadline = Instant::now() + soon(wait).0.unwrap_or_default();
+    let deadline = Instant::now() + stay.as_ref().map_or(Duration::ZERO, |stay| stay.patience);
     loop {
+        if let Some(stay) = &mut stay {
+            auth::check(app, &mut stay.visit).await?;
+        }
         let OrderDetail { is_unsettled, payments, refunds, .. } = find_one(app, order).await?;
         if !is_unsettled || Instant::now() >= deadline || app.stop.is_cancelled() {
             return Ok(Resolved { asked, is_settled: !is_unsettled, payments, refunds });
         }
-        let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
-        let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
+        let _ = app.stop.run_until_cancelled(subscription.due(LOOK_AGAIN, Some(deadline))).await;
     }
 }
 
@@ -280,6 +290,7 @@ pub struct Settle {
         (status = 202, description = "Accepted", body = Resolved),
         (status = 404, description = "No such order or payment", body = Problem),
         (status = 422, description = "The payment is at its end", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn settle(
@@ -305,15 +316,17 @@ pub(super) async fn give_settle(
     reason: Reason,
     wait: Wait,
 ) -> Result<Resolved, ApiError> {
+    let stay = soon(app, wait)?;
     let subscription = app.watch.subscribe(order);
     let saying = app
         .write(move |tx| async move { Ok(actions::settle(tx, &actor, order, said, &reason).await?) }.boxed());
     publish_all(app, saying.await?).await?;
-    until_settled(app, order, vec![said.0.0], subscription, wait).await
+    until_settled(app, order, vec![said.0.0], subscription, stay).await
 }
 
-fn soon(wait: Wait) -> Wait {
-    Wait(wait.0.or(Some(SOON)))
+/// Waits as long as the operator says, or a little, if there is a place.
+fn soon(app: &App, wait: Wait) -> Result<Option<Stay>, ApiError> {
+    wait.begin_or_for(SOON, &app.stays)
 }
 
 /// An operator finds the order at a path of their own.

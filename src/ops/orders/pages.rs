@@ -24,9 +24,6 @@ use crate::ops::reason::Reason;
 use crate::ops::rights::Operator;
 use crate::store::orders::OrderStatus;
 
-/// The page answers after at most the time that the API gives an outcome to come.
-const SOON: Wait = Wait(None);
-
 #[derive(askama::Template)]
 #[template(path = "orders.html")]
 struct SearchPage {
@@ -100,9 +97,10 @@ pub async fn cancel(
     State(app): State<App>,
     Operator(actor): Operator,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(Because { reason }): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let answer = api::give_cancel(&app, actor, order, Reason::parse(reason)?, SOON).await?;
+    let answer = api::give_cancel(&app, actor, order, Reason::parse(reason)?, wait).await?;
     Ok(told(
         order,
         &answer,
@@ -116,9 +114,10 @@ pub async fn resolve(
     State(app): State<App>,
     Operator(actor): Operator,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(Because { reason }): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let resolved = api::give_resolve(&app, actor, order, Reason::parse(reason)?, SOON).await?;
+    let resolved = api::give_resolve(&app, actor, order, Reason::parse(reason)?, wait).await?;
     let what = match (resolved.asked.len(), resolved.is_settled) {
         (0, _) => "Nothing was open; nobody was asked.",
         (_, true) => "The gateway was asked, and everything is settled.",
@@ -140,10 +139,11 @@ pub async fn settle(
     State(app): State<App>,
     Operator(actor): Operator,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(Settle { payment, stated, reason }): Form<Settle>,
 ) -> Result<Response, ApiError> {
     let said = (CommandId(payment), stated);
-    let resolved = api::give_settle(&app, actor, order, said, Reason::parse(reason)?, SOON).await?;
+    let resolved = api::give_settle(&app, actor, order, said, Reason::parse(reason)?, wait).await?;
     let what = match resolved.is_settled {
         true => "The payment is settled as you said.",
         false => "What you said is on its way; no worker has decided yet.",
@@ -169,11 +169,12 @@ pub async fn refund(
     State(app): State<App>,
     Operator(actor): Operator,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(form): Form<Refund>,
 ) -> Result<Response, ApiError> {
     let (reason, key) = (Reason::parse(form.reason.as_str())?, IdempotencyKey::parse(form.key.as_str())?);
     let asked = form.asked()?;
-    let answer = api::give_refund(&app, actor, order, (key, asked), reason, SOON).await?;
+    let answer = api::give_refund(&app, actor, order, (key, asked), reason, wait).await?;
     Ok(told(order, &answer, "The money is given back.", "The refund is on its way; it is not decided yet."))
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP API: handlers, who may call them, and how answers and errors look.
 
+pub mod address;
 pub mod app;
 pub mod auth;
 pub mod body;
@@ -11,6 +12,7 @@ pub mod outcome;
 pub mod pools;
 pub mod problem;
 pub mod query;
+pub mod rates;
 pub mod routes;
 pub mod tokens;
 pub mod views;

@@ -3,16 +3,21 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, Excess};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// When to try again what a server of ours could not do now.
+const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
+/// Nobody is told to wait for longer: by then every limit lets something through.
+const LONGEST_WAIT_SECONDS: u128 = 60;
 
 impl ApiError {
     /// The status code, the last part of the `type`, and the title.
@@ -52,6 +57,10 @@ impl ApiError {
             }
             Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
+            Self::TooMany(excess, _) => {
+                let (kind, title) = too_many(*excess);
+                (S::TOO_MANY_REQUESTS, kind, title)
+            }
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -98,6 +107,8 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::PurseFull { .. } => "nothing was added".into(),
+            Self::TooMany(Excess::Failures, _) => "nothing was looked up; try again after Retry-After".into(),
+            Self::TooMany(..) => "nothing was done; try again with the same key after Retry-After".into(),
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -150,8 +161,25 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
     }
 }
 
+fn too_many(excess: Excess) -> (&'static str, &'static str) {
+    match excess {
+        Excess::Failures => ("too-many-failures", "Too much from this address was unknown here"),
+        Excess::Commands => ("too-many-commands", "Too many commands at once"),
+        Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused"),
+    }
+}
+
+/// When to try again: whole seconds, of which there is always one.
+fn retry_after(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1_000).clamp(1, LONGEST_WAIT_SECONDS) as u64)
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let wait = match &self {
+            Self::TooMany(_, wait) => retry_after(*wait),
+            _ => AGAIN_SOON,
+        };
         let (status, kind, title) = self.problem();
         let mut document = self.extensions();
         document["type"] = json!(format!("urn:holdfast:problem:{kind}"));
@@ -165,8 +193,8 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, wait);
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use origin::{FOREIGN_PAGE, is_own_page};
 
+use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::tokens::Caller;
@@ -92,7 +93,8 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
         (caller.name, caller.role)
     } else {
-        let token = session::find(&app, &parts.headers).await?.ok_or(ApiError::Unauthenticated)?;
+        let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
+        let token = session::find(&app, from, &parts.headers).await?.ok_or(ApiError::Unauthenticated)?;
         (token.name, token.role)
     };
     let actor = Actor { name, role };

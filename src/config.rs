@@ -5,7 +5,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::domain::limits::Limits;
-use crate::peers::network::Network;
+use crate::peers::network::Networks;
 use crate::places;
 use crate::serving::{Room, descriptors};
 
@@ -29,9 +29,10 @@ pub struct DoorConfig {
     /// Percent of these that one address may have; 100 behind a proxy that is not named
     #[arg(long, env = "HOLDFAST_HTTP_ADDRESS_SHARE_PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub http_address_share_percent: u32,
-    /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share
-    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_delimiter = ',')]
-    pub trusted_proxies: Vec<Network>,
+    /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share, and they say in
+    /// X-Forwarded-For for whom they ask
+    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
+    pub trusted_proxies: Networks,
     /// Streams of events the API has open at once; at most two fifths of the connections
     #[arg(long, env = "HOLDFAST_STREAMS", default_value_t = STAYS.streams.in_all, value_parser = at_least_one())]
     pub streams: usize,
@@ -54,13 +55,44 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
+/// See [`DoorConfig::token_remembered_seconds`].
+pub const DEFAULT_TOKEN_REMEMBERED_SECONDS: u32 = 60;
+
 impl DoorConfig {
     /// Room for connections beside so many to the database.
     pub fn room(&self, database_connections: u32) -> Room {
         let fit = descriptors::connections_that_fit(database_connections);
         let connections = fit.min(self.http_connections as usize);
         let per_address = (connections * self.http_address_share_percent as usize / 100).max(1);
-        Room { connections, per_address, proxies: self.trusted_proxies.clone() }
+        Room { connections, per_address, proxies: self.trusted_proxies.0.clone() }
+    }
+}
+
+/// How often one caller may ask.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct RateConfig {
+    /// Commands a second of one customer, ten seconds of them at once; 0: no bound
+    #[arg(long, env = "HOLDFAST_COMMANDS_PER_SECOND_PER_CUSTOMER", default_value_t = Self::default().commands_per_second_per_customer)]
+    pub commands_per_second_per_customer: u32,
+    /// Commands a second of one token, whomever it names, ten seconds of them at once; 0: no bound
+    #[arg(long, env = "HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", default_value_t = Self::default().commands_per_second_per_token)]
+    pub commands_per_second_per_token: u32,
+    /// Orders of one customer a minute that are refused before no more are taken; 0: no bound
+    #[arg(long, env = "HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", default_value_t = Self::default().refusals_per_minute_per_customer)]
+    pub refusals_per_minute_per_customer: u32,
+    /// Tokens, sessions and sign-ins a minute of one address that are looked up in vain; 0: no bound
+    #[arg(long, env = "HOLDFAST_FAILED_AUTHENTICATIONS_PER_MINUTE_PER_ADDRESS", default_value_t = Self::default().failed_authentications_per_minute_per_address)]
+    pub failed_authentications_per_minute_per_address: u32,
+}
+
+impl Default for RateConfig {
+    fn default() -> Self {
+        Self {
+            commands_per_second_per_customer: 50,
+            commands_per_second_per_token: 50_000,
+            refusals_per_minute_per_customer: 300,
+            failed_authentications_per_minute_per_address: 60,
+        }
     }
 
     /// Room for those who stay, among so many connections: never so many that nobody else finds a place.

@@ -1,5 +1,6 @@
 //! The HTTP API: handlers, who may call them, and how answers and errors look.
 
+pub mod address;
 pub mod app;
 pub mod auth;
 pub mod body;
@@ -13,6 +14,7 @@ pub mod places_to_stay;
 pub mod pools;
 pub mod problem;
 pub mod query;
+pub mod rates;
 pub mod routes;
 pub mod together;
 pub mod tokens;

@@ -12,13 +12,15 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::pools::Pools;
+use super::rates::Rates;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::broker::queues::{Inspector, QueuesView};
-use crate::config::{DEFAULT_TIME_ZONE, StayRoom};
+use crate::config::{DEFAULT_TIME_ZONE, RateConfig, StayRoom};
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
+use crate::peers::network::Network;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -37,6 +39,10 @@ pub struct App {
     pub publisher: Publisher,
     /// Who calls.
     pub tokens: Tokens,
+    /// How often they may ask.
+    pub rates: Rates,
+    /// Those who say for whom they ask.
+    pub trusted_proxies: Arc<[Network]>,
     /// Who waits for an order.
     pub watch: Watch,
     /// Places for those who wait or follow.
@@ -67,14 +73,16 @@ impl App {
     ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
-        let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
+        let (behind_tls, inspector) = (false, None);
         let (may_edit_dead_letters, stays) = (false, Stays::new(StayRoom::default()));
         let pools = pools.into();
         Self {
             pool: pools.buyers.clone(),
             pools,
             publisher,
-            tokens,
+            tokens: Tokens::default(),
+            rates: Rates::new(&RateConfig::default()),
+            trusted_proxies: Arc::default(),
             watch,
             stays,
             gateway,
@@ -116,6 +124,16 @@ impl App {
     /// The same API, where browsers reach the console by https.
     pub fn behind_tls(self, behind_tls: bool) -> Self {
         Self { behind_tls, ..self }
+    }
+
+    /// The same API, where callers may ask so often, by the addresses that these proxies name.
+    pub fn limited(self, config: &RateConfig, trusted_proxies: &[Network]) -> Self {
+        Self { rates: Rates::new(config), trusted_proxies: trusted_proxies.into(), ..self }
+    }
+
+    /// The same API, which takes a token for so long without asking again.
+    pub fn remembering_tokens_for(self, remembered_for: Duration) -> Self {
+        Self { tokens: Tokens::remembered_for(remembered_for), ..self }
     }
 
     /// The same API, which can tell of the broker's queues.

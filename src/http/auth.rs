@@ -5,9 +5,11 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use tokio::time::Instant;
 
+use super::address::CallerAddress;
 use super::app::App;
 use super::error::ApiError;
 use super::places_to_stay::Whose;
+use super::rates::Shown;
 use super::tokens::Caller;
 use super::visit::{Credential, Visit};
 use crate::domain::ids::CustomerId;
@@ -21,36 +23,56 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
-        let hash = hash(token.trim());
-        let caller = find(app, hash).await?;
-        parts.extensions.insert(Visit::new(Whose::Token(caller.name.clone()), Credential::Token(hash)));
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
+        let caller = authenticate(parts, app).await?;
+        if !parts.method.is_safe() {
+            app.rates.command_by_token(&caller)?;
+        }
+        let whose = Whose::Token(caller.name.clone());
+        parts.extensions.insert(Visit::new(whose, Credential::Token(caller.token)));
+        parts.extensions.insert(caller.clone());
         Ok(caller)
     }
 }
 
-/// Who has the token of this hash, as it was found at most so long ago as tokens are remembered.
-async fn find(app: &App, hash: [u8; 32]) -> Result<Caller, ApiError> {
+/// Who presents a good token.
+async fn authenticate(parts: &mut Parts, app: &App) -> Result<Caller, ApiError> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
+    let hash = hash(token.trim());
     if let Some(caller) = app.tokens.seen.get(&hash) {
         return Ok(caller);
     }
+    let Ok(CallerAddress(from)) = CallerAddress::from_request_parts(parts, app).await;
+    let find = find(app, hash);
+    let found = app.rates.strangers().look_up(Shown::Token, from, &hash, find).await?;
+    found.ok_or(ApiError::Unauthenticated)
+}
+
+/// Whose token has this hash.
+async fn find(app: &App, hash: [u8; 32]) -> Result<Option<Caller>, ApiError> {
+    // Somebody else may have found it while this request waited for its turn.
+    if let Some(caller) = app.tokens.seen.get(&hash) {
+        return Ok(Some(caller));
+    }
     let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
-    let Token { name, role, customer_id } = found.ok_or(ApiError::Unauthenticated)?;
+    let Some(Token { name, role, customer_id }) = found else { return Ok(None) };
     let customer = customer_id.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
-    let caller = Caller { name, role, customer };
+    let caller = Caller { name, role, customer, token: hash };
     app.tokens.seen.insert(hash, caller.clone());
-    Ok(caller)
+    Ok(Some(caller))
 }
 
 /// Whether a caller who stays may still be told anything: a token or session that is gone is noticed while they stay as it
 /// would be at their next request.
 pub async fn check(app: &App, visit: &mut Visit) -> Result<(), ApiError> {
     match visit.credential {
-        Credential::Token(hash) => find(app, hash).await.map(drop),
+        Credential::Token(hash) => find(app, hash).await?.map(drop).ok_or(ApiError::Unauthenticated),
         Credential::Session(_) if visit.good_at.elapsed() < app.tokens.remembered_for => Ok(()),
         Credential::Session(hash) => {
             let asked = Instant::now();
@@ -77,20 +99,25 @@ impl FromRequestParts<App> for Buyer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let named = named_customer(parts)?;
-        let customer = match (caller.role, caller.customer, named) {
-            (Role::Shop, _, Some(named)) => named,
-            (Role::Shop, _, None) => {
-                return Err(ApiError::BadHeader(format!("a shop names its customer in {CUSTOMER_HEADER}")));
-            }
-            (Role::Customer, Some(own), named) if named.as_ref().is_none_or(|named| *named == own) => own,
-            (Role::Customer, ..) => {
-                return Err(ApiError::Forbidden("a customer's token acts for that customer only"));
-            }
-            _ => return Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
-        };
+        let customer = customer_of(caller, named_customer(parts)?)?;
         acts_for(parts, &customer);
+        if !parts.method.is_safe() {
+            app.rates.command_by_customer(&customer)?;
+        }
         Ok(Self(customer))
+    }
+}
+
+/// The customer for whom a caller asks, who may have named one.
+fn customer_of(caller: Caller, named: Option<CustomerId>) -> Result<CustomerId, ApiError> {
+    match (caller.role, caller.customer, named) {
+        (Role::Shop, _, Some(named)) => Ok(named),
+        (Role::Shop, _, None) => {
+            Err(ApiError::BadHeader(format!("a shop names its customer in {CUSTOMER_HEADER}")))
+        }
+        (Role::Customer, Some(own), named) if named.as_ref().is_none_or(|named| *named == own) => Ok(own),
+        (Role::Customer, ..) => Err(ApiError::Forbidden("a customer's token acts for that customer only")),
+        _ => Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
     }
 }
 

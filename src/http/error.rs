@@ -1,5 +1,7 @@
 //! Why a request has no good answer. How callers see it is in `problem`.
 
+use std::time::Duration;
+
 use tracing::error;
 
 use crate::broker::publisher::PublishError;
@@ -83,6 +85,8 @@ pub enum ApiError {
     TooManyStreams,
     /// As many callers wait as may, of this customer or in all.
     TooManyWaits,
+    /// The caller has asked too often; for how long to wait.
+    TooMany(Excess, Duration),
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.
@@ -91,6 +95,17 @@ pub enum ApiError {
     DatabaseUnavailable,
     /// A defect of ours.
     Internal,
+}
+
+/// What a caller gave too many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// Tokens, sessions or sign-ins that are nobody's.
+    Failures,
+    /// Commands.
+    Commands,
+    /// Orders that were refused.
+    Refusals,
 }
 
 impl From<Invalid> for ApiError {

@@ -3,18 +3,23 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, Excess};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
 /// When there may be room again: most waits are over by then.
-const ROOM_AFTER_SECONDS: &str = "5";
+const ROOM_AGAIN: HeaderValue = HeaderValue::from_static("5");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// When to try again what a server of ours could not do now.
+const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
+/// Nobody is told to wait for longer: by then every limit lets something through.
+const LONGEST_WAIT_SECONDS: u128 = 60;
 
 impl ApiError {
     /// The status code, the last part of the `type`, and the title.
@@ -56,6 +61,10 @@ impl ApiError {
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
             Self::TooManyStreams => (S::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams are open"),
             Self::TooManyWaits => (S::TOO_MANY_REQUESTS, "too-many-waits", "Too many callers wait"),
+            Self::TooMany(excess, _) => {
+                let (kind, title) = too_many(*excess);
+                (S::TOO_MANY_REQUESTS, kind, title)
+            }
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -106,6 +115,8 @@ impl ApiError {
             Self::TooManyWaits => {
                 "nothing was done; try again with the same key, later or without Prefer: wait".into()
             }
+            Self::TooMany(Excess::Failures, _) => "nothing was looked up; try again after Retry-After".into(),
+            Self::TooMany(..) => "nothing was done; try again with the same key after Retry-After".into(),
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -158,8 +169,26 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
     }
 }
 
+fn too_many(excess: Excess) -> (&'static str, &'static str) {
+    match excess {
+        Excess::Failures => ("too-many-failures", "Too much from this address was unknown here"),
+        Excess::Commands => ("too-many-commands", "Too many commands at once"),
+        Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused"),
+    }
+}
+
+/// When to try again: whole seconds, of which there is always one.
+fn retry_after(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1_000).clamp(1, LONGEST_WAIT_SECONDS) as u64)
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let wait = match &self {
+            Self::TooMany(_, wait) => retry_after(*wait),
+            Self::TooManyStreams | Self::TooManyWaits => ROOM_AGAIN,
+            _ => AGAIN_SOON,
+        };
         let (status, kind, title) = self.problem();
         let mut document = self.extensions();
         document["type"] = json!(format!("urn:holdfast:problem:{kind}"));
@@ -173,11 +202,8 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(ROOM_AFTER_SECONDS));
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, wait);
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -12,7 +12,7 @@ use crate::store::operators::tokens::Role;
 const REMEMBERED_FOR: Duration = Duration::from_secs(DEFAULT_TOKEN_REMEMBERED_SECONDS as u64);
 const REMEMBERED_TOKENS: u64 = 100_000;
 
-/// Tokens seen within the last minute.
+/// Tokens seen lately.
 #[derive(Clone)]
 pub struct Tokens {
     pub(super) seen: Cache<[u8; 32], Caller>,
@@ -25,6 +25,14 @@ impl Tokens {
     pub fn remembered_for(remembered_for: Duration) -> Self {
         let seen = Cache::builder().max_capacity(REMEMBERED_TOKENS).time_to_live(remembered_for).build();
         Self { seen, remembered_for }
+    }
+}
+
+impl Tokens {
+    /// None seen yet; each is remembered for so long.
+    pub fn remembered_for(remembered_for: Duration) -> Self {
+        let seen = Cache::builder().max_capacity(REMEMBERED_TOKENS).time_to_live(remembered_for).build();
+        Self { seen }
     }
 }
 
@@ -43,4 +51,6 @@ pub struct Caller {
     pub role: Role,
     /// The one customer of a customer's token.
     pub(super) customer: Option<CustomerId>,
+    /// SHA-256 of the token.
+    pub(super) token: [u8; 32],
 }

@@ -2,6 +2,7 @@
 //! queue. A call only says "look again"; the table says what is so. A lost call costs time, never truth. Those who wait for
 //! one order look together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +20,12 @@ use tracing::{info, warn};
 
 use super::error::ApiError;
 use super::looks::{Answers, Facts, Looks};
+use super::rates::Rates;
 use super::together::Need;
 use crate::broker::BrokerError;
 use crate::broker::connection::{Connector, within};
 use crate::broker::topology::{EVENTS, Topology};
-use crate::domain::ids::{CommandId, OrderId};
+use crate::domain::ids::{CommandId, CustomerId, OrderId};
 use crate::retry::Backoff;
 
 const CEILING: Duration = Duration::from_secs(2);
@@ -30,6 +33,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PREFETCH: u16 = 200;
 /// A process that cannot keep up forgets the oldest calls; waiting callers look at the table at their deadline.
 const MAX_WAITING_CALLS: i64 = 10_000;
+/// The fact that an order was refused.
+const REFUSED: &str = "holdfast.order.refused";
 
 /// The orders somebody waits for.
 #[derive(Clone, Default)]
@@ -179,12 +184,19 @@ impl Drop for Subscription {
     }
 }
 
-/// Listens until told to stop; a lost connection is opened again, and everyone who waits is told to look.
-pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop: CancellationToken) {
+/// Listens until told to stop; a lost connection is opened again, and everyone who waits is told to look. Refused orders
+/// are counted.
+pub async fn listen(
+    watch: Watch,
+    rates: Rates,
+    connector: Connector,
+    topology: Topology,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::with_ceiling(CEILING);
     while !stop.is_cancelled() {
         let listening = async {
-            let lost = listen_on(&connector.channel().await?, &watch, &mut backoff).await;
+            let lost = listen_on(&connector.channel().await?, &watch, &rates, &mut backoff).await;
             if lost.is_err() {
                 // A broker that lost its data has no exchange to bind to.
                 topology.declare(&connector).await?;
@@ -199,7 +211,12 @@ pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop
     connector.close().await;
 }
 
-async fn listen_on(channel: &Channel, watch: &Watch, backoff: &mut Backoff) -> Result<(), BrokerError> {
+async fn listen_on(
+    channel: &Channel,
+    watch: &Watch,
+    rates: &Rates,
+    backoff: &mut Backoff,
+) -> Result<(), BrokerError> {
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_WAITING_CALLS));
     let exclusive =
@@ -221,19 +238,39 @@ async fn listen_on(channel: &Channel, watch: &Watch, backoff: &mut Backoff) -> R
     backoff.reset();
     watch.call_everyone();
     while let Some(delivery) = consumer.next().await {
-        for order in subjects(&delivery?.data) {
-            watch.call(order);
+        for fact in facts(&delivery?.data) {
+            if let Some(customer) = fact.refused() {
+                rates.note_refused(&customer);
+            }
+            watch.call(fact.subject);
         }
     }
     Ok(())
 }
 
-/// The orders a batch of facts is about.
-fn subjects(body: &[u8]) -> Vec<OrderId> {
-    #[derive(Deserialize)]
-    struct Fact {
-        subject: OrderId,
+/// What is read of a fact.
+#[derive(Deserialize)]
+struct Fact<'a> {
+    subject: OrderId,
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+impl Fact<'_> {
+    /// Whose order was refused, if this tells that.
+    fn refused(&self) -> Option<CustomerId> {
+        #[derive(Deserialize)]
+        struct Refused {
+            customer_id: CustomerId,
+        }
+        let data = self.data.filter(|_| self.kind == REFUSED)?;
+        serde_json::from_str::<Refused>(data.get()).ok().map(|refused| refused.customer_id)
     }
-    let facts: Vec<Fact> = serde_json::from_slice(body).unwrap_or_default();
-    facts.into_iter().map(|fact| fact.subject).collect()
+}
+
+/// The facts of a batch.
+fn facts(body: &[u8]) -> Vec<Fact<'_>> {
+    serde_json::from_slice(body).unwrap_or_default()
 }

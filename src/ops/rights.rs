@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use origin::{FOREIGN_PAGE, is_own_page};
 
+use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::places_to_stay::Whose;
@@ -96,8 +97,8 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         (caller.name, caller.role)
     } else {
         let hash = session::secret_hash(&app, &parts.headers).ok_or(ApiError::Unauthenticated)?;
-        let found = app.read(async |conn| sessions::find(conn, &hash).await).await?;
-        let token = found.ok_or(ApiError::Unauthenticated)?;
+        let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
+        let token = session::find(&app, from, hash).await?.ok_or(ApiError::Unauthenticated)?;
         let whose = Whose::Token(token.name.clone());
         parts.extensions.insert(Visit::new(whose, Credential::Session(hash)));
         (token.name, token.role)

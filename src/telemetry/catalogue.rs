@@ -96,6 +96,16 @@ pub const CATALOGUE: &[Metric] = &[
         &["kind"],
         "Callers who stay: open streams, and those who wait for an outcome (Prefer: wait)",
     ),
+    counter(
+        "holdfast_failed_authentications_total",
+        &["by"],
+        "Tokens, sign-ins and sessions that nobody knows, or that were not looked up because of too many before",
+    ),
+    counter(
+        "holdfast_requests_limited_total",
+        &["limit"],
+        "Requests answered with 429: their caller had asked too often",
+    ),
     counter("holdfast_commands_accepted_total", &["queue"], "Commands that the broker has confirmed"),
     counter(
         "holdfast_commands_refused_total",

@@ -26,6 +26,7 @@ mod messages;
 mod orders;
 mod owners;
 mod points;
+mod rates;
 mod raw_http;
 mod skus;
 mod streams;

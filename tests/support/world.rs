@@ -168,21 +168,18 @@ impl World {
     /// Starts an API in this process, and returns a client with a shop's token.
     pub async fn start_api(&self) -> Client {
         let watch = Watch::default();
-        let listening = watch::listen(
-            watch.clone(),
-            Connector::new(&self.amqp_url, "test events"),
-            self.topology.clone(),
-            self.stop.clone(),
-        );
-        self.tasks.spawn(listening);
         let app = App::new(
             self.pool.clone(),
             self.publisher.clone(),
-            watch,
+            watch.clone(),
             self.gateway.clone(),
             self.stop.clone(),
         )
         .with_inspector(self.inspector());
+        let connector = Connector::new(&self.amqp_url, "test events");
+        let listening =
+            watch::listen(watch, app.rates.clone(), connector, self.topology.clone(), self.stop.clone());
+        self.tasks.spawn(listening);
         let room = Room { connections: 1_000, per_address: 1_000, proxies: vec![] };
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();

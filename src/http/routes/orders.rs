@@ -95,6 +95,7 @@ pub async fn place(
     let (items, hold_seconds) = request.parse()?;
     let fingerprint = items.fingerprint(hold_seconds);
     let order_id = OrderId::derive(&customer_id, &key);
+    app.rates.may_place(&customer_id)?;
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }

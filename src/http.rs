@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod pools;
 pub mod problem;
 pub mod query;
+pub mod readiness;
 pub mod routes;
 pub mod tokens;
 pub mod views;

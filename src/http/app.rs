@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::pools::Pools;
+use super::readiness::Readiness;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
@@ -18,6 +19,7 @@ use crate::broker::queues::{Inspector, QueuesView};
 use crate::config::DEFAULT_TIME_ZONE;
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
+use crate::gateway::settings::STRANGE_WEBHOOKS_PER_MINUTE;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -40,6 +42,10 @@ pub struct App {
     pub watch: Watch,
     /// Whose webhooks are taken, and whether orders can be paid by card.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// How many webhooks that name nothing of ours are taken a minute.
+    pub strange_webhooks_per_minute: u32,
+    /// Whether the database was ready when somebody last looked.
+    pub readiness: Readiness,
     /// Where days begin and end for sales figures.
     pub time_zone: Tz,
     /// Whether browsers reach the console by https.
@@ -66,6 +72,7 @@ impl App {
         let time_zone = DEFAULT_TIME_ZONE;
         let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
         let may_edit_dead_letters = false;
+        let strange_webhooks_per_minute = STRANGE_WEBHOOKS_PER_MINUTE;
         let pools = pools.into();
         Self {
             pool: pools.buyers.clone(),
@@ -74,6 +81,8 @@ impl App {
             tokens,
             watch,
             gateway,
+            strange_webhooks_per_minute,
+            readiness: Readiness::default(),
             time_zone,
             behind_tls,
             may_edit_dead_letters,
@@ -96,6 +105,11 @@ impl App {
     /// The same API, where operators may change the bodies of dead letters.
     pub fn editing_dead_letters(self, may_edit_dead_letters: bool) -> Self {
         Self { may_edit_dead_letters, ..self }
+    }
+
+    /// The same API, which takes so many webhooks a minute that name nothing of ours.
+    pub fn with_strange_webhooks_per_minute(self, strange_webhooks_per_minute: u32) -> Self {
+        Self { strange_webhooks_per_minute, ..self }
     }
 
     /// The same API, where browsers reach the console by https.

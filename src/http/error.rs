@@ -79,6 +79,8 @@ pub enum ApiError {
     },
     /// Its status does not allow it.
     Conflict(String),
+    /// Too many webhooks that name nothing of ours came lately.
+    TooManyWebhooks,
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.

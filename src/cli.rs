@@ -186,7 +186,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let gateway = arguments.gateway.open()?;
     if arguments.gateway.takes_unsigned_webhooks() {
         warn!(
-            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored"
+            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have some of them stored"
         );
     }
     let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
@@ -197,7 +197,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
         .with_time_zone(arguments.time_zone.time_zone)
         .with_room_to_stay(arguments.door.room_to_stay(room.connections))
-        .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
+        .with_strange_webhooks_per_minute(arguments.gateway.strange_webhooks_per_minute)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
         .with_inspector(Inspector::new(&broker, arguments.management.rabbitmq_api.as_ref())?);

@@ -15,6 +15,7 @@ pub mod pools;
 pub mod problem;
 pub mod query;
 pub mod rates;
+pub mod readiness;
 pub mod routes;
 pub mod together;
 pub mod tokens;

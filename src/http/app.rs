@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::pools::Pools;
 use super::rates::Rates;
+use super::readiness::Readiness;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
@@ -21,6 +22,7 @@ use crate::config::{DEFAULT_TIME_ZONE, RateConfig, StayRoom};
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
 use crate::peers::network::Network;
+use crate::gateway::settings::STRANGE_WEBHOOKS_PER_MINUTE;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -49,6 +51,10 @@ pub struct App {
     pub stays: Stays,
     /// Whose webhooks are taken, and whether orders can be paid by card.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// How many webhooks that name nothing of ours are taken a minute.
+    pub strange_webhooks_per_minute: u32,
+    /// Whether the database was ready when somebody last looked.
+    pub readiness: Readiness,
     /// Where days begin and end for sales figures.
     pub time_zone: Tz,
     /// Whether browsers reach the console by https.
@@ -75,6 +81,7 @@ impl App {
         let time_zone = DEFAULT_TIME_ZONE;
         let (behind_tls, inspector) = (false, None);
         let (may_edit_dead_letters, stays) = (false, Stays::new(StayRoom::default()));
+        let strange_webhooks_per_minute = STRANGE_WEBHOOKS_PER_MINUTE;
         let pools = pools.into();
         Self {
             pool: pools.buyers.clone(),
@@ -86,6 +93,8 @@ impl App {
             watch,
             stays,
             gateway,
+            strange_webhooks_per_minute,
+            readiness: Readiness::default(),
             time_zone,
             behind_tls,
             may_edit_dead_letters,
@@ -116,9 +125,9 @@ impl App {
         Self { stays: Stays::new(room), ..self }
     }
 
-    /// The same API, which takes a token for so long without asking again.
-    pub fn remembering_tokens_for(self, remembered_for: Duration) -> Self {
-        Self { tokens: Tokens::remembered_for(remembered_for), ..self }
+    /// The same API, which takes so many webhooks a minute that name nothing of ours.
+    pub fn with_strange_webhooks_per_minute(self, strange_webhooks_per_minute: u32) -> Self {
+        Self { strange_webhooks_per_minute, ..self }
     }
 
     /// The same API, where browsers reach the console by https.

@@ -87,6 +87,8 @@ pub enum ApiError {
     TooManyWaits,
     /// The caller has asked too often; for how long to wait.
     TooMany(Excess, Duration),
+    /// Too many webhooks that name nothing of ours came lately.
+    TooManyWebhooks,
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.

@@ -15,6 +15,8 @@ use crate::domain::refusal::Refusal;
 
 /// When there may be room again: most waits are over by then.
 const ROOM_AGAIN: HeaderValue = HeaderValue::from_static("5");
+/// When strangers' webhooks are taken again.
+const NEXT_MINUTE: HeaderValue = HeaderValue::from_static("60");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// When to try again what a server of ours could not do now.
 const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
@@ -65,6 +67,11 @@ impl ApiError {
                 let (kind, title) = too_many(*excess);
                 (S::TOO_MANY_REQUESTS, kind, title)
             }
+            Self::TooManyWebhooks => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-webhooks",
+                "Too many webhooks name nothing that is known here",
+            ),
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -117,6 +124,10 @@ impl ApiError {
             }
             Self::TooMany(Excess::Failures, _) => "nothing was looked up; try again after Retry-After".into(),
             Self::TooMany(..) => "nothing was done; try again with the same key after Retry-After".into(),
+            Self::TooManyWebhooks => {
+                "send it again in a minute; it is taken at once if it names a payment, an order or a charge"
+                    .into()
+            }
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -187,6 +198,7 @@ impl IntoResponse for ApiError {
         let wait = match &self {
             Self::TooMany(_, wait) => retry_after(*wait),
             Self::TooManyStreams | Self::TooManyWaits => ROOM_AGAIN,
+            Self::TooManyWebhooks => NEXT_MINUTE,
             _ => AGAIN_SOON,
         };
         let (status, kind, title) = self.problem();

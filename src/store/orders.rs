@@ -267,6 +267,8 @@ pub struct ExpiredHold {
     pub id: OrderId,
     /// Its deadline.
     pub expires_at: DateTime<Utc>,
+    /// When it was ended, by PostgreSQL's clock.
+    pub released_at: DateTime<Utc>,
 }
 
 /// Ends those of these holds whose time is up, and no others. (A CASE leads to no index: without statistics the planner would rather
@@ -280,13 +282,18 @@ pub async fn expire(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result
                 ORDER BY id FOR NO KEY UPDATE
            )
            UPDATE orders SET status = 'expired', closed_at = now() FROM due
-            WHERE orders.id = due.id AND CASE WHEN status = 'held' THEN true ELSE false END
-           RETURNING orders.id, orders.expires_at AS "expires_at!""#,
+            WHERE orders.id = due.id AND CASE WHEN orders.status = 'held' THEN true ELSE false END
+           RETURNING orders.id, orders.expires_at AS "expires_at!", orders.closed_at AS "released_at!""#,
         &orders,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| ExpiredHold { id: row.id.into(), expires_at: row.expires_at }).collect())
+    let expired = rows.into_iter().map(|row| ExpiredHold {
+        id: row.id.into(),
+        expires_at: row.expires_at,
+        released_at: row.released_at,
+    });
+    Ok(expired.collect())
 }
 
 /// Those of these orders that are on hold and not due yet, with their deadlines.

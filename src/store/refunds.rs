@@ -256,21 +256,24 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     Ok(change.collect())
 }
 
-/// Brings locked orders to the state that their finished refunds say. Returns which are given back wholly.
-pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderId>> {
-    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+/// Brings locked orders to the state that these refunds, which have just been finished, lead to. Returns which orders are given back
+/// wholly: all units are counted as returned, and no refund is still on its way.
+pub async fn advance_orders(conn: &mut PgConnection, finished: &[CommandId]) -> sqlx::Result<Vec<OrderId>> {
+    let ids: Vec<Uuid> = finished.iter().map(|refund| refund.0).collect();
     let rows = sqlx::query!(
         r#"UPDATE orders o
-              SET status = CASE WHEN bought.units = back.units THEN 'refunded' ELSE 'partly_refunded' END::order_status,
-                  refunded_won = back.amount_won
-             FROM unnest($1::uuid[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
-            CROSS JOIN LATERAL (
-                  SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
-                    FROM refunds r CROSS JOIN LATERAL (
-                         SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
-                   WHERE r.order_id = wanted.id AND r.status = 'done') AS back
-            WHERE o.id = wanted.id AND CASE WHEN o.status IN ('paid', 'partly_refunded') THEN true ELSE false END
+              SET status = CASE WHEN bought.are_all_back AND NOT EXISTS (
+                                     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'requesting')
+                                THEN 'refunded' ELSE 'partly_refunded' END::order_status,
+                  refunded_won = o.refunded_won + back.amount_won
+             FROM (SELECT done.order_id, sum(done.amount_won)::bigint AS amount_won
+                     FROM unnest($1::uuid[]) AS finished (id) CROSS JOIN LATERAL (
+                          SELECT order_id, amount_won FROM refunds
+                           WHERE id = finished.id AND status = 'done' OFFSET 0) AS done
+                    GROUP BY done.order_id) AS back
+            CROSS JOIN LATERAL (SELECT bool_and(returned_units = quantity) AS are_all_back
+                                  FROM order_items WHERE order_id = back.order_id) AS bought
+            WHERE o.id = back.order_id AND CASE WHEN o.status IN ('paid', 'partly_refunded') THEN true ELSE false END
            RETURNING o.id, o.status AS "status: OrderStatus""#,
         &ids,
     )

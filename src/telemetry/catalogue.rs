@@ -115,7 +115,12 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_webhooks_total",
         &["provider", "outcome"],
-        "Webhooks stored, matched to a payment or not",
+        "Webhooks: matched to a payment or charge, unmatched although they concern us, strange (about nothing of ours), or refused because too many strange ones came",
+    ),
+    counter(
+        "holdfast_removed_rows_total",
+        &["table"],
+        "Rows removed because nobody asks for them any more: webhooks about no payment, sessions that are over",
     ),
     // Queues and batches.
     gauge("holdfast_consumers", &["queue"], "Runners of this process that consume from a queue now"),

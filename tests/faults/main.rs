@@ -31,6 +31,7 @@ mod poison;
 mod proxy;
 mod races;
 mod raw_amqp;
+mod readiness;
 mod relay;
 mod shutdown;
 mod silence;

@@ -14,6 +14,7 @@ use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
+use holdfast::gateway::settings::UNMATCHED_WEBHOOK_DAYS;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
@@ -150,6 +151,7 @@ impl World {
             time_zone: DEFAULT_TIME_ZONE,
             limits: self.limits,
             hold_batch_size: 250,
+            unmatched_webhook_days: UNMATCHED_WEBHOOK_DAYS,
         };
         let context = Context { stop: stop.clone(), ..self.context() };
         pools::start(PoolSize { pool, runners: 1 }, &settings, &context, tasks);

@@ -27,7 +27,9 @@ use crate::jobs::report_orders::Platform;
 use crate::jobs::resolve_payments::ResolvePayments;
 use crate::jobs::resolve_refunds::ResolveRefunds;
 use crate::jobs::send_mail::Customers;
-use crate::loops::{backlog, check_truths, feed_effects, figures, relay_events, replay_dead_letters, sweep};
+use crate::loops::{
+    backlog, check_truths, feed_effects, figures, relay_events, remove_old, replay_dead_letters, sweep,
+};
 use crate::steps::deliver::Deliver;
 
 /// A pool and how many runners it has, as in `order.hold=2`.
@@ -66,6 +68,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Messages in one batch of `order.hold`.
     pub hold_batch_size: usize,
+    /// Days after which a webhook about no payment is removed.
+    pub unmatched_webhook_days: u16,
 }
 
 impl Settings {
@@ -156,6 +160,7 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
                 tasks.spawn(replay_dead_letters::run(context));
             }
             Pool::Sweep => {
+                tasks.spawn(remove_old::run(context.clone(), settings.unmatched_webhook_days));
                 tasks.spawn(sweep::run(context));
             }
             Pool::Relay => {

@@ -5,7 +5,7 @@
 use super::{Key, Truth};
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 29] = [
+pub const TRUTHS: [Truth; 31] = [
     Truth {
         name: "stock_is_never_oversold",
         pieces: None,
@@ -190,6 +190,28 @@ pub const TRUTHS: [Truth; 29] = [
                       FROM refunds WHERE status <> 'refused' AND payment_id > $1 AND payment_id <= $2 GROUP BY payment_id) r
                     ON r.payment_id = p.id
               WHERE p.id > $1 AND p.id <= $2 AND (p.status <> 'captured' OR r.wallet > p.wallet_won OR r.points > p.points_won OR r.card > p.card_won)",
+    },
+    Truth {
+        name: "what_went_back_is_counted_once",
+        pieces: Some(Key::Payment),
+        broken_by: "SELECT 'payment ' || p.id AS row FROM payments p
+               LEFT JOIN (SELECT payment_id, sum(wallet_won) AS wallet, sum(points_won) AS points, sum(card_won) AS card
+                            FROM refunds WHERE status <> 'refused' AND payment_id > $1 AND payment_id <= $2
+                           GROUP BY payment_id) r ON r.payment_id = p.id
+              WHERE p.id > $1 AND p.id <= $2
+                AND (p.returned_wallet_won, p.returned_points_won, p.returned_card_won)
+                    <> (coalesce(r.wallet, 0), coalesce(r.points, 0), coalesce(r.card, 0))",
+    },
+    Truth {
+        name: "units_that_went_back_are_counted_once",
+        pieces: Some(Key::Order),
+        broken_by: "SELECT 'item of order ' || i.order_id AS row FROM order_items i
+               LEFT JOIN (SELECT r.order_id, ri.sku_id, sum(ri.quantity) AS units
+                            FROM refunds r CROSS JOIN LATERAL (
+                                 SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id OFFSET 0) ri
+                           WHERE r.status <> 'refused' AND r.order_id > $1 AND r.order_id <= $2
+                           GROUP BY r.order_id, ri.sku_id) b ON b.order_id = i.order_id AND b.sku_id = i.sku_id
+              WHERE i.order_id > $1 AND i.order_id <= $2 AND i.returned_units <> coalesce(b.units, 0)",
     },
     Truth {
         name: "an_order_is_refunded_as_far_as_its_refunds_say",

@@ -1,6 +1,6 @@
 //! The end of a refund: money, stock, order and fact, all in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::ledger::{Phase, refund};
@@ -37,7 +37,6 @@ pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx:
         return Ok(());
     }
     let ids: Vec<CommandId> = done.iter().map(|refunded| refunded.id).collect();
-    let orders: BTreeSet<OrderId> = done.iter().map(|refunded| refunded.order_id).collect();
     let postings: Vec<Posting> = done
         .iter()
         .map(|refunded| Posting {
@@ -48,8 +47,7 @@ pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx:
         })
         .collect();
     ledger::post(tx, &postings).await?;
-    let orders: Vec<OrderId> = orders.into_iter().collect();
-    let whole = refunds::advance_orders(tx, &orders).await?;
+    let whole = refunds::advance_orders(tx, &ids).await?;
     let mut items: HashMap<CommandId, Vec<RefundItem>> = HashMap::new();
     for (id, item) in refunds::items_of(tx, &ids).await? {
         items.entry(id).or_default().push(item);

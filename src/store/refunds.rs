@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
 use super::stock::StockChange;
 use super::{CLAIM_SECONDS, decoded};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
+use crate::domain::order::{OrderStatus, RefundStep};
 use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundItem};
 
@@ -256,28 +256,38 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     Ok(change.collect())
 }
 
-/// Brings locked orders to the state that their finished refunds say. Returns which are given back wholly.
-pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderId>> {
-    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+/// Brings locked orders to the state that their finished refunds say: a step of a part or of the whole. Returns which are
+/// given back wholly.
+pub async fn advance_orders(
+    conn: &mut PgConnection,
+    steps: Vec<(OrderId, RefundStep)>,
+) -> sqlx::Result<Vec<OrderId>> {
+    let ids: Vec<Uuid> = steps.iter().map(|(order, _)| order.uuid()).collect();
+    let from: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.part.from()).collect();
+    let part: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.part.to()).collect();
+    let whole: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.whole.to()).collect();
     let rows = sqlx::query!(
         r#"UPDATE orders o
-              SET status = CASE WHEN bought.units = back.units THEN 'refunded' ELSE 'partly_refunded' END::order_status,
+              SET status = CASE WHEN bought.units = back.units THEN step.whole ELSE step.part END,
                   refunded_won = back.amount_won
-             FROM unnest($1::uuid[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
+             FROM unnest($1::uuid[], $2::order_status[], $3::order_status[], $4::order_status[])
+                    AS step (id, from_status, part, whole)
+            CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = step.id) AS bought
             CROSS JOIN LATERAL (
                   SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
                     FROM refunds r CROSS JOIN LATERAL (
                          SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
-                   WHERE r.order_id = wanted.id AND r.status = 'done') AS back
-            WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
-           RETURNING o.id, o.status AS "status: OrderStatus""#,
+                   WHERE r.order_id = step.id AND r.status = 'done') AS back
+            WHERE o.id = step.id AND CASE WHEN o.status = step.from_status THEN true ELSE false END
+           RETURNING o.id, bought.units = back.units AS "is_whole!""#,
         &ids,
+        from.as_slice() as &[OrderStatus],
+        part.as_slice() as &[OrderStatus],
+        whole.as_slice() as &[OrderStatus],
     )
     .fetch_all(conn)
     .await?;
-    let whole = rows.into_iter().filter(|row| row.status == OrderStatus::Refunded);
-    Ok(whole.map(|row| row.id.into()).collect())
+    Ok(rows.into_iter().filter(|row| row.is_whole).map(|row| row.id.into()).collect())
 }
 
 /// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are

@@ -117,7 +117,7 @@ impl Worker for ResolveRefunds {
                 _ => Verdict::Done,
             })
             .collect();
-        carry_out(tx, &orders, open.values(), &findings).await?;
+        carry_out(tx, orders, open.values(), &findings).await?;
         Ok(Applied { verdicts, ..Applied::default() })
     }
 }
@@ -125,7 +125,7 @@ impl Worker for ResolveRefunds {
 /// Ends the refunds whose answer is definite.
 async fn carry_out(
     tx: &mut PgConnection,
-    orders: &HashMap<OrderId, OrderRow>,
+    orders: HashMap<OrderId, OrderRow>,
     open: impl Iterator<Item = &OpenRefund>,
     findings: &HashMap<CommandId, &Finding>,
 ) -> sqlx::Result<()> {
@@ -153,7 +153,7 @@ async fn carry_out(
     refunds::note_inquiries(tx, &unsure).await?;
     counted_at_commit::count(counter!("holdfast_refunds_total", "outcome" => "refused"), refused.len());
     facts::append(tx, &refused).await?;
-    give_back(tx, &done).await
+    give_back(tx, &done, orders).await
 }
 
 /// Asks for the money. An answer that leaves it open, or a refusal, is looked up: it may have gone back before.

@@ -7,7 +7,7 @@ mod plan;
 use std::collections::{HashMap, HashSet};
 
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::Open;
+use holdfast::domain::card::CardStatus;
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::payment::{Offer, PaymentDecision, decide};
 use holdfast::message::{ConfirmPayment, Queue};
@@ -21,7 +21,7 @@ use crate::engine::worker::{
     while_paying,
 };
 use crate::steps::distinct::distinct;
-use plan::Plan;
+use plan::ConfirmPlan;
 
 /// The worker. Locks orders, then purses, then SKUs, each in order.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ impl Worker for ConfirmPayments {
 
         let asked_before = asked_before(tx, batch).await?;
         answered.extend(asked_before.iter().map(|(payment, _)| *payment));
-        let mut plan = Plan::default();
+        let mut plan = ConfirmPlan::default();
         let verdicts = messages()
             .map(|message| {
                 let Some(order) = orders.get_mut(&message.order_id) else { return unknown_order() };
@@ -112,7 +112,7 @@ async fn asked_before(
     }
     let open = payments::by_card::find(tx, &ids).await?.into_iter();
     Ok(open
-        .filter(|payment| payment.status != Open::Declined)
+        .filter(|payment| payment.status != CardStatus::Declined)
         .map(|payment| (payment.id, payment.order_id))
         .collect())
 }

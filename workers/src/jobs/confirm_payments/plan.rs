@@ -21,7 +21,7 @@ use crate::steps::release::{self, sold};
 
 /// What a batch does.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(super) struct ConfirmPlan {
     payments: Vec<NewPayment>,
     postings: Vec<Posting>,
     /// Orders that become paid.
@@ -33,7 +33,7 @@ pub(super) struct Plan {
     told: Vec<NewEvent>,
 }
 
-impl Plan {
+impl ConfirmPlan {
     /// Adds what was decided about one payment.
     pub(super) fn add(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
+use holdfast::domain::card::{CardDecision, CardFinding, Case, Wanted, next};
 use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::{OrderState, OrderStatus, OrderStep};
@@ -13,7 +13,7 @@ use holdfast::event::OrderEvent;
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{self, OrderRow, units_bought};
-use holdfast::store::payments::by_card::{CardPayment, Change};
+use holdfast::store::payments::by_card::{CardPayment, PaymentChange};
 use holdfast::store::payments::{self, PaymentStatus};
 use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
@@ -21,19 +21,19 @@ use sqlx::PgConnection;
 
 use crate::engine::counted_at_commit;
 use crate::engine::worker::{Unsettled, Verdict};
-use crate::steps::ask_gateway::{Answer, again, ask_on, some_more_times};
+use crate::steps::ask_gateway::{GatewayAnswer, again, ask_on, some_more_times};
 use crate::steps::facts;
 use crate::steps::release::{self, sold};
 
 /// What a batch does.
-pub(super) struct Plan {
+pub(super) struct ResolvePlan {
     orders: HashMap<OrderId, OrderRow>,
     now: DateTime<Utc>,
     /// After this time no call to the gateway is on its way any more.
     quiet: TimeDelta,
     /// What customers can spend, of those whose payments use purses.
     purses: HashMap<String, Purses>,
-    changes: Vec<Change>,
+    changes: Vec<PaymentChange>,
     postings: Vec<Posting>,
     /// Orders that become paid.
     paid: Vec<(OrderId, OrderStep)>,
@@ -43,7 +43,7 @@ pub(super) struct Plan {
     told: Vec<NewEvent>,
 }
 
-impl Plan {
+impl ResolvePlan {
     pub(super) fn new(
         orders: HashMap<OrderId, OrderRow>,
         purses: HashMap<String, Purses>,
@@ -65,12 +65,12 @@ impl Plan {
     }
 
     /// Decides one payment, and what becomes of its message.
-    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &Answer) -> Verdict {
+    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &GatewayAnswer) -> Verdict {
         let finding = &answer.finding;
         let Some(order) = self.orders.get_mut(&payment.order_id) else {
             return again("the order is not there", self.now - payment.created_at);
         };
-        let not_found = *finding == Finding::NotFound;
+        let not_found = *finding == CardFinding::NotFound;
         let case = Case {
             status: payment.status,
             wanted: Wanted::by_order(&order.state, self.now),
@@ -78,35 +78,34 @@ impl Plan {
             age: answer.looked_at - payment.asked_at,
             quiet: self.quiet,
         };
-        let step = next(case, finding);
-        match step {
-            Step::Pay => match order.state.go(|order| order.capture(self.now)) {
+        match next(case, finding) {
+            CardDecision::Pay => match order.state.go(|order| order.capture(self.now)) {
                 Some(step) => {
                     self.paid.push((order.id, step));
                     self.capture(payment, capture_reserved(payment.parts));
                 }
                 None => self.late.push(payment.clone()),
             },
-            Step::Late => self.late.push(payment.clone()),
-            Step::Decline(reason, code) => {
+            CardDecision::Late => self.late.push(payment.clone()),
+            CardDecision::Decline(reason, code) => {
                 if let Some(step) = order.state.go(OrderState::decline) {
                     self.freed.push((order.id, step));
                     self.post(payment, Phase::Voided, void(payment.parts));
                 }
                 self.decline(payment, reason, code);
             }
-            Step::Returned => {
+            CardDecision::Returned => {
                 let (payment_id, amount_won) = (payment.id, payment.parts.card);
                 self.change(payment, PaymentStatus::Returned);
                 self.tell(payment, OrderEvent::PaymentReturned { payment_id, amount_won });
                 count("returned");
             }
-            Step::AskAgain(open) => {
-                self.changes.push(Change { not_found, ..changed(payment, status(open)) });
+            CardDecision::AskAgain(open) => {
+                self.changes.push(PaymentChange { not_found, ..changed(payment, open.into()) });
                 return ask_on(open, self.now - payment.created_at);
             }
-            Step::LookAgain => return some_more_times("the gateway could not be asked"),
-            Step::Leave => {}
+            CardDecision::LookAgain => return some_more_times("the gateway could not be asked"),
+            CardDecision::Leave => {}
         }
         Verdict::Done
     }
@@ -127,7 +126,7 @@ impl Plan {
 
     fn decline(&mut self, payment: &CardPayment, reason: DeclineReason, code: Option<String>) {
         let declined = Some((reason, code.clone()));
-        self.changes.push(Change { declined, ..changed(payment, PaymentStatus::Declined) });
+        self.changes.push(PaymentChange { declined, ..changed(payment, PaymentStatus::Declined) });
         self.tell(payment, OrderEvent::PaymentDeclined { payment_id: payment.id, reason, code });
         count("declined");
     }
@@ -152,7 +151,7 @@ impl Plan {
         facts::append(tx, &std::mem::take(&mut self.told)).await?;
         let mut available = self.lock_stock(tx).await?;
         let mut stock_changes = Vec::new();
-        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
+        let returning = self.decide_late(tx, &mut available, &mut stock_changes).await?;
         // An order may be freed by one payment and paid by the late money of another.
         let freed = orders_of(&self.freed);
         if !freed.is_empty() {
@@ -192,7 +191,7 @@ impl Plan {
 
     /// Money for orders that no longer waited for it: it pays where the units and the rest of the payment are still
     /// there, and goes back where not.
-    async fn settle_late(
+    async fn decide_late(
         &mut self,
         tx: &mut PgConnection,
         available: &mut HashMap<SkuId, i32>,
@@ -268,15 +267,6 @@ fn count(outcome: &'static str) {
     counted_at_commit::count(counter!("holdfast_payments_total", "outcome" => outcome), 1);
 }
 
-fn changed(payment: &CardPayment, status: PaymentStatus) -> Change {
-    Change { id: payment.id, status, not_found: false, declined: None }
-}
-
-fn status(open: Open) -> PaymentStatus {
-    match open {
-        Open::Requesting => PaymentStatus::Requesting,
-        Open::Unknown => PaymentStatus::Unknown,
-        Open::Returning => PaymentStatus::Returning,
-        Open::Declined => PaymentStatus::Declined,
-    }
+fn changed(payment: &CardPayment, status: PaymentStatus) -> PaymentChange {
+    PaymentChange { id: payment.id, status, not_found: false, declined: None }
 }

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
 use super::stock::StockChange;
 use super::{CLAIM_SECONDS, decoded};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
+use crate::domain::order::{OrderStatus, RefundStep};
 use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundItem};
 
@@ -256,31 +256,43 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     Ok(change.collect())
 }
 
-/// Brings locked orders to the state that these refunds, which have just been finished, lead to. Returns which orders are given back
-/// wholly: all units are counted as returned, and no refund is still on its way.
-pub async fn advance_orders(conn: &mut PgConnection, finished: &[CommandId]) -> sqlx::Result<Vec<OrderId>> {
-    let ids: Vec<Uuid> = finished.iter().map(|refund| refund.0).collect();
+/// Brings locked orders to the state that these refunds, which have just been finished, lead to: a step of a part or of the whole.
+/// Returns which orders are given back wholly: all units are counted as returned, and no refund is still on its way. Refunds of
+/// one order bring the same step.
+pub async fn advance_orders(
+    conn: &mut PgConnection,
+    finished: &[(CommandId, &RefundStep)],
+) -> sqlx::Result<Vec<OrderId>> {
+    let ids: Vec<Uuid> = finished.iter().map(|(refund, _)| refund.0).collect();
+    let from: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.part.from()).collect();
+    let part: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.part.to()).collect();
+    let whole: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.whole.to()).collect();
     let rows = sqlx::query!(
         r#"UPDATE orders o
               SET status = CASE WHEN bought.are_all_back AND NOT EXISTS (
                                      SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'requesting')
-                                THEN 'refunded' ELSE 'partly_refunded' END::order_status,
+                                THEN back.whole ELSE back.part END,
                   refunded_won = o.refunded_won + back.amount_won
-             FROM (SELECT done.order_id, sum(done.amount_won)::bigint AS amount_won
-                     FROM unnest($1::uuid[]) AS finished (id) CROSS JOIN LATERAL (
+             FROM (SELECT done.order_id, sum(done.amount_won)::bigint AS amount_won, min(step.from_status) AS from_status,
+                          min(step.part) AS part, min(step.whole) AS whole
+                     FROM unnest($1::uuid[], $2::order_status[], $3::order_status[], $4::order_status[])
+                            AS step (refund_id, from_status, part, whole)
+                    CROSS JOIN LATERAL (
                           SELECT order_id, amount_won FROM refunds
-                           WHERE id = finished.id AND status = 'done' OFFSET 0) AS done
+                           WHERE id = step.refund_id AND status = 'done' OFFSET 0) AS done
                     GROUP BY done.order_id) AS back
             CROSS JOIN LATERAL (SELECT bool_and(returned_units = quantity) AS are_all_back
                                   FROM order_items WHERE order_id = back.order_id) AS bought
-            WHERE o.id = back.order_id AND CASE WHEN o.status IN ('paid', 'partly_refunded') THEN true ELSE false END
-           RETURNING o.id, o.status AS "status: OrderStatus""#,
+            WHERE o.id = back.order_id AND CASE WHEN o.status = back.from_status THEN true ELSE false END
+           RETURNING o.id, o.status = back.whole AS "is_whole!""#,
         &ids,
+        from.as_slice() as &[OrderStatus],
+        part.as_slice() as &[OrderStatus],
+        whole.as_slice() as &[OrderStatus],
     )
     .fetch_all(conn)
     .await?;
-    let whole = rows.into_iter().filter(|row| row.status == OrderStatus::Refunded);
-    Ok(whole.map(|row| row.id.into()).collect())
+    Ok(rows.into_iter().filter(|row| row.is_whole).map(|row| row.id.into()).collect())
 }
 
 /// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::stage::Stage;
 
 /// The gateway says no and takes the money all the same; it tells the truth later, by a webhook.
-async fn order_with_money_to_come(stage: &Stage, mugs: i64) -> String {
+pub async fn order_with_money_to_come(stage: &Stage, mugs: i64) -> String {
     let (order, key) = stage.held(mugs, 3).await;
     let lie =
         json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Charge, ChargeStatus};
-use crate::domain::card::Open;
+use crate::domain::card::CardStatus;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
 use crate::domain::ledger::Purse;
@@ -62,6 +62,30 @@ pub async fn request(conn: &mut PgConnection, id: CommandId, key: &PaymentKey) -
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
+impl ChargeStatus {
+    /// Where it stands at the gateway, if that may have to be asked.
+    pub fn by_card(self) -> Option<CardStatus> {
+        match self {
+            Self::Requesting => Some(CardStatus::Requesting),
+            Self::Unknown => Some(CardStatus::Unknown),
+            Self::Returning => Some(CardStatus::Returning),
+            Self::Declined => Some(CardStatus::Declined),
+            Self::Open | Self::Posted | Self::Refused | Self::Returned => None,
+        }
+    }
+}
+
+impl From<CardStatus> for ChargeStatus {
+    fn from(status: CardStatus) -> Self {
+        match status {
+            CardStatus::Requesting => Self::Requesting,
+            CardStatus::Unknown => Self::Unknown,
+            CardStatus::Returning => Self::Returning,
+            CardStatus::Declined => Self::Declined,
+        }
+    }
+}
+
 /// A charge whose gateway may have to be asked.
 #[derive(Debug, Clone)]
 pub struct CardCharge {
@@ -74,7 +98,7 @@ pub struct CardCharge {
     /// The gateway's name of it.
     pub key: PaymentKey,
     /// Where it stands.
-    pub status: Open,
+    pub status: CardStatus,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
     /// When the buyer brought the key.
@@ -96,15 +120,7 @@ struct Row {
 
 impl Row {
     fn read(self) -> sqlx::Result<Option<CardCharge>> {
-        let status = match self.status {
-            ChargeStatus::Requesting => Open::Requesting,
-            ChargeStatus::Unknown => Open::Unknown,
-            ChargeStatus::Returning => Open::Returning,
-            ChargeStatus::Declined => Open::Declined,
-            ChargeStatus::Open | ChargeStatus::Posted | ChargeStatus::Refused | ChargeStatus::Returned => {
-                return Ok(None);
-            }
-        };
+        let Some(status) = self.status.by_card() else { return Ok(None) };
         let key = decoded(PaymentKey::parse(self.payment_key))?;
         Ok(Some(CardCharge {
             id: CommandId(self.id),
@@ -145,7 +161,7 @@ pub async fn lock(conn: &mut PgConnection, charges: &[CommandId]) -> sqlx::Resul
 
 /// What an inquiry changes about a charge.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ChargeChange {
     /// Which charge.
     pub id: CommandId,
     /// Where it stands now.
@@ -161,7 +177,7 @@ pub struct Change {
 }
 
 /// Stores what inquiries came to. What goes back keeps the reason for which it was declined.
-pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result<()> {
+pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<ChargeStatus> = changes.iter().map(|change| change.status).collect();
     let not_found: Vec<i32> = changes.iter().map(|change| i32::from(change.not_found)).collect();

@@ -20,7 +20,7 @@ pub struct Answer {
 }
 
 /// An order, and which of some commands have been answered by then.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Answered {
     /// The order.
     pub row: OrderRow,

@@ -94,6 +94,14 @@ impl Client {
         self.send(self.request(Method::PUT, path).json(body)).await
     }
 
+    /// What a counter of the process has come to, all its series together.
+    pub async fn counted(&self, counter: &str) -> usize {
+        let metrics = self.get("/metrics").await;
+        let series =
+            metrics.body.as_str().unwrap().lines().filter(|line| line.starts_with(&format!("{counter}{{")));
+        series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()).sum()
+    }
+
     /// Makes a SKU that costs 1,000 won.
     pub async fn stock(&self, sku: &str, on_hand: i64) {
         let definition = json!({"name": format!("The {sku}"), "price_won": 1_000, "on_hand": on_hand});

@@ -66,6 +66,15 @@ impl DoorConfig {
         let per_address = (connections * self.http_address_share_percent as usize / 100).max(1);
         Room { connections, per_address, proxies: self.trusted_proxies.0.clone() }
     }
+
+    /// Room for those who stay, among so many connections: never so many that nobody else finds a place.
+    pub fn room_to_stay(&self, connections: usize) -> StayRoom {
+        let most = (connections * 2 / 5).max(1);
+        StayRoom {
+            streams: places::Room { in_all: self.streams.min(most), each: self.streams_per_customer },
+            waits: places::Room { in_all: self.waits.min(most), each: self.waits_per_customer },
+        }
+    }
 }
 
 /// How often one caller may ask.
@@ -94,15 +103,6 @@ impl Default for RateConfig {
             failed_authentications_per_minute_per_address: 60,
         }
     }
-
-    /// Room for those who stay, among so many connections: never so many that nobody else finds a place.
-    pub fn room_to_stay(&self, connections: usize) -> StayRoom {
-        let most = (connections * 2 / 5).max(1);
-        StayRoom {
-            streams: places::Room { in_all: self.streams.min(most), each: self.streams_per_customer },
-            waits: places::Room { in_all: self.waits.min(most), each: self.waits_per_customer },
-        }
-    }
 }
 
 /// How many may stay, to follow an order or to wait for an outcome.
@@ -125,9 +125,6 @@ impl Default for StayRoom {
         STAYS
     }
 }
-
-/// See [`DoorConfig::token_remembered_seconds`].
-pub const DEFAULT_TOKEN_REMEMBERED_SECONDS: u32 = 60;
 
 /// What one customer may hold.
 #[derive(Args, Clone, Copy)]

@@ -21,8 +21,8 @@ use crate::broker::queues::{Inspector, QueuesView};
 use crate::config::{DEFAULT_TIME_ZONE, RateConfig, StayRoom};
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
-use crate::peers::network::Network;
 use crate::gateway::settings::STRANGE_WEBHOOKS_PER_MINUTE;
+use crate::peers::network::Network;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.

@@ -28,14 +28,6 @@ impl Tokens {
     }
 }
 
-impl Tokens {
-    /// None seen yet; each is remembered for so long.
-    pub fn remembered_for(remembered_for: Duration) -> Self {
-        let seen = Cache::builder().max_capacity(REMEMBERED_TOKENS).time_to_live(remembered_for).build();
-        Self { seen }
-    }
-}
-
 impl Default for Tokens {
     fn default() -> Self {
         Self::remembered_for(REMEMBERED_FOR)

@@ -17,7 +17,6 @@ use crate::http::error::ApiError;
 use crate::http::places_to_stay::Whose;
 use crate::http::tokens::Caller;
 use crate::http::visit::{Credential, Visit};
-use crate::store::operators::sessions;
 use crate::store::operators::tokens::Role;
 
 /// Whoever does something, by the name of their token or, on the command line, by their own.

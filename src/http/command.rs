@@ -12,7 +12,6 @@ use tracing::Span;
 use super::app::App;
 use super::auth;
 use super::error::ApiError;
-use super::headers::Wait;
 use super::outcome::{self, Awaited, location};
 use super::views::OrderView;
 use super::visit::Stay;
@@ -36,11 +35,10 @@ pub async fn give<C: Command>(
     app: &App,
     command: C,
     order: OrderId,
-    wait: Wait,
+    stay: Option<Stay>,
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
-    let stay = wait.begin(&app.stays)?;
     give_by(app, order, stay, awaited, publish(app, &command, trace)).await
 }
 

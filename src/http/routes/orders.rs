@@ -96,11 +96,12 @@ pub async fn place(
     let fingerprint = items.fingerprint(hold_seconds);
     let order_id = OrderId::derive(&customer_id, &key);
     app.rates.may_place(&customer_id)?;
+    let stay = wait.begin(&app.stays)?;
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
     let command = HoldOrder { version: Version, order_id, customer_id, items, hold_seconds, fingerprint };
-    give(&app, command, order_id, wait, Awaited::Decision(fingerprint), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Decision(fingerprint), trace.as_deref()).await
 }
 
 /// Read an order
@@ -213,9 +214,10 @@ pub async fn cancel(
     Trace(trace): Trace,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
+    let stay = wait.begin(&app.stays)?;
     let command_id = command_id("cancel", &customer, order_id, key);
     let command = CancelOrder { version: Version, command_id, order_id };
-    give(&app, command, order_id, wait, Awaited::Cancellation, trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Cancellation, trace.as_deref()).await
 }
 
 /// How much time to add.
@@ -255,9 +257,10 @@ pub async fn extend(
         HoldSeconds::parse(extend_seconds).ok().filter(|hold| hold.seconds() <= 3_600).ok_or_else(|| {
             ApiError::Unprocessable("extend_seconds must be a whole number from 1 to 3,600".to_owned())
         })?;
+    let stay = wait.begin(&app.stays)?;
     let command_id = command_id("extend", &customer, order_id, key);
     let command = ExtendHold { version: Version, command_id, order_id, extend_seconds };
-    give(&app, command, order_id, wait, Awaited::Extension(command_id), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Extension(command_id), trace.as_deref()).await
 }
 
 /// The command a request gives: the same for the same key, one of its own without.

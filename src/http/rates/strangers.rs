@@ -9,7 +9,7 @@ use governor::Quota;
 use metrics::counter;
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::bucket::{Bucket, Buckets};
 use super::told::Told;
@@ -83,7 +83,8 @@ impl Strangers {
     }
 
     /// Looks up who shows something with this hash, unless it is known as nobody's, or too much was looked up in vain
-    /// from there before. A look-up that finds somebody costs nothing; any other is paid for, also if it fails.
+    /// from there before. A look-up that finds nobody is paid for; one that finds somebody, or meets a database that is away,
+    /// costs nothing.
     pub async fn look_up<T>(
         &self,
         by: Shown,
@@ -99,8 +100,7 @@ impl Strangers {
         let found = if self.known.contains_key(&key) {
             find.await
         } else {
-            let looking = timeout(LIMIT, self.look_up_stranger(from, key, find));
-            looking.await.unwrap_or(Err(ApiError::DatabaseUnavailable))
+            self.look_up_stranger(from, key, find).await
         };
         match &found {
             Ok(Some(_)) => self.known.insert(key, ()),
@@ -130,16 +130,19 @@ impl Strangers {
         if let Some(wait) = self.by_address.wait(&who(from)) {
             return Err(too_many(wait));
         }
-        let _turn = self.turns.acquire().await.expect("nobody closes it");
+        let deadline = Instant::now() + LIMIT;
+        let turn = timeout_at(deadline, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| ApiError::DatabaseUnavailable)?.expect("nobody closes it");
         if self.unknown.contains_key(&key) {
             return Ok(None);
         }
         self.take(from).map_err(too_many)?;
-        let found = find.await?;
-        if found.is_some() {
+        // Whoever hangs up meanwhile has paid.
+        let found = timeout_at(deadline, find).await.unwrap_or(Err(ApiError::DatabaseUnavailable));
+        if !matches!(found, Ok(None)) {
             self.give_back(from);
         }
-        Ok(found)
+        found
     }
 
     /// Counts a failure, for the metric and the log.
@@ -169,6 +172,7 @@ impl Strangers {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
     use super::*;
@@ -239,14 +243,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failed_look_ups_are_paid_for() {
+    async fn an_outage_costs_nobody_a_permit_and_hanging_up_does() {
         let strangers = strangers(20);
-        for secret in 0..20 {
-            let broken = async { Err::<Option<()>, _>(ApiError::Internal) };
-            let failed = strangers.look_up(Shown::Token, HERE, &[secret; 32], broken).await;
-            assert!(matches!(failed, Err(ApiError::Internal)));
+        for secret in 0..50 {
+            let away = async { Err::<Option<()>, _>(ApiError::DatabaseUnavailable) };
+            let failed = strangers.look_up(Shown::Token, HERE, &[secret; 32], away).await;
+            assert!(matches!(failed, Err(ApiError::DatabaseUnavailable)));
         }
-        assert_eq!(show(&strangers, HERE, 20, false).await, ("wait", false));
+        for secret in 50..70 {
+            let find = std::future::pending::<Result<Option<()>, _>>();
+            let hung_up = strangers.look_up(Shown::Token, HERE, &[secret; 32], find).now_or_never();
+            assert!(hung_up.is_none());
+        }
+        assert_eq!(show(&strangers, HERE, 70, false).await, ("wait", false));
     }
 
     #[tokio::test]

@@ -54,14 +54,19 @@ impl Meter {
         (items, most): (i64, i64),
         work: impl AsyncFnOnce() -> T,
     ) -> T {
-        let before = self.quiet().await;
-        let done = work().await;
-        let read = self.quiet().await - before;
+        let (done, read) = self.count(work).await;
         println!("{what}: {} per item, at most {most}, {} statistics", read / items, self.statistics);
         if read > most * items + BY_THE_PLANNER {
             self.wrong.push(format!("{what}: {} per item, not {most}, {}", read / items, self.statistics));
         }
         done
+    }
+
+    /// Does something, and returns how much was read for it.
+    pub async fn count<T>(&self, work: impl AsyncFnOnce() -> T) -> (T, i64) {
+        let before = self.quiet().await;
+        let done = work().await;
+        (done, self.quiet().await - before)
     }
 
     /// What has been read so far, once nobody is reading any more.

@@ -306,7 +306,7 @@ pub async fn claim_forgotten(
     let rows = sqlx::query!(
         "UPDATE refunds SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM refunds
-                        WHERE status = 'requesting'
+                        WHERE status = 'requesting' AND created_at >= nothing_open_before('refund')
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

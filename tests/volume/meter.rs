@@ -59,25 +59,34 @@ impl Meter {
         (items, most): (i64, i64),
         work: impl AsyncFnOnce() -> T,
     ) -> T {
-        let before = self.quiet().await;
-        let done = work().await;
-        let mut read = self.quiet().await;
-        for (name, rows) in &mut read {
-            *rows -= before.get(name).copied().unwrap_or(0);
-        }
-        let in_all = read.values().sum::<i64>();
+        let (done, mut read) = self.detailed(work).await;
+        let in_all = read.iter().map(|(_, rows)| rows).sum::<i64>();
         println!("{what}: {} per item, at most {most}, {} statistics", in_all / items, self.statistics);
         if in_all > most * items + BY_THE_PLANNER {
-            let mut read: Vec<_> = read.into_iter().collect();
             read.sort_by_key(|(_, rows)| Reverse(*rows));
             read.truncate(4);
-            self.wrong.push(format!(
-                "{what}: {} per item, not {most}, {}: {read:?}",
-                in_all / items,
-                self.statistics
-            ));
+            let per_item = in_all / items;
+            self.wrong.push(format!("{what}: {per_item} per item, not {most}, {}: {read:?}", self.statistics));
         }
         done
+    }
+
+    /// Does something, and returns how much was read for it.
+    pub async fn count<T>(&self, work: impl AsyncFnOnce() -> T) -> (T, i64) {
+        let (done, read) = self.detailed(work).await;
+        (done, read.iter().map(|(_, rows)| rows).sum())
+    }
+
+    /// [`Self::count`] by table and index.
+    async fn detailed<T>(&self, work: impl AsyncFnOnce() -> T) -> (T, Vec<(String, i64)>) {
+        let before = self.quiet().await;
+        let done = work().await;
+        let read = self.quiet().await.into_iter();
+        let new = read.map(|(name, rows)| {
+            let known = before.get(&name).copied().unwrap_or(0);
+            (name, rows - known)
+        });
+        (done, new.collect())
     }
 
     /// What has been read so far, once nobody is reading any more.

@@ -5,6 +5,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::support::world::World;
 
 const HOLDS: &str = include_str!("holds.sql");
+const OPEN: &str = include_str!("open.sql");
 const PAST: &str = include_str!("past.sql");
 /// More than are looked through anywhere.
 pub const SOME_HOLDS: i64 = 20_000;
@@ -31,6 +32,13 @@ pub async fn fill_holds(world: &World, holds: i64) {
     run(&mut conn, PREPARE.to_owned()).await;
     run(&mut conn, HOLDS.replace("{holds}", &holds.to_string())).await;
     run(&mut conn, CURSORS.to_owned()).await;
+    conn.close().await.unwrap();
+}
+
+/// Fills in a payment, a refund, a charge and a mail for each hold, all of them open for an hour.
+pub async fn fill_open(world: &World) {
+    let mut conn = PgConnection::connect(&world.database_url).await.unwrap();
+    run(&mut conn, OPEN.to_owned()).await;
     conn.close().await.unwrap();
 }
 

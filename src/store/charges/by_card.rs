@@ -11,6 +11,7 @@ use crate::domain::ids::{CommandId, CustomerId};
 use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
+use crate::store::open_marks::{self, Kind};
 use crate::store::{CLAIM_SECONDS, charges, decoded};
 
 /// Writes an open charge down, once per id. Returns it, and whether this very call did.
@@ -207,9 +208,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Charge, &again).await }
 }
 
 /// Claims charges that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
@@ -224,6 +227,7 @@ pub async fn claim_forgotten(
         "UPDATE charges SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM charges
                         WHERE status IN ('requesting', 'unknown', 'returning')
+                          AND requested_at >= nothing_open_before('charge')
                           AND greatest(requested_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - requested_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

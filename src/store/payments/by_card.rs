@@ -11,6 +11,7 @@ use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
 use crate::domain::refusal::DeclineReason;
+use crate::store::open_marks::{self, Kind};
 use crate::store::{CLAIM_SECONDS, decoded};
 
 impl PaymentStatus {
@@ -161,9 +162,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx:
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Payment, &again).await }
 }
 
 /// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
@@ -178,6 +181,7 @@ pub async fn claim_forgotten(
         "UPDATE payments SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM payments
                         WHERE status IN ('requesting', 'unknown', 'returning')
+                          AND created_at >= nothing_open_before('payment')
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

@@ -42,16 +42,19 @@ pub async fn on_its_way(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec
              FROM ((SELECT 'payment' AS kind, p.id, p.status::text, p.order_id, NULL AS customer_id,
                            p.card_won AS amount_won, p.payment_key, p.last_inquiry_at, p.created_at AS since
                       FROM payments p WHERE p.status IN ('requesting', 'unknown', 'returning')
+                       AND p.created_at >= nothing_open_before('payment')
                      ORDER BY p.created_at LIMIT $1)
                    UNION ALL
                    (SELECT 'refund', r.id, r.status::text, r.order_id, NULL, r.card_won, p.payment_key,
                            r.last_inquiry_at, r.created_at
                       FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.status = 'requesting'
+                       AND r.created_at >= nothing_open_before('refund')
                      ORDER BY r.created_at LIMIT $1)
                    UNION ALL
                    (SELECT 'charge', c.id, c.status::text, NULL, c.customer_id, c.amount_won, c.payment_key,
                            c.last_inquiry_at, c.requested_at
                       FROM charges c WHERE c.status IN ('requesting', 'unknown', 'returning')
+                       AND c.requested_at >= nothing_open_before('charge')
                      ORDER BY c.requested_at LIMIT $1)) AS way
              LEFT JOIN orders o ON o.id = way.order_id
             ORDER BY way.since, way.id LIMIT $1"#,

@@ -66,7 +66,8 @@ impl Meter {
             read.sort_by_key(|(_, rows)| Reverse(*rows));
             read.truncate(4);
             let per_item = in_all / items;
-            self.wrong.push(format!("{what}: {per_item} per item, not {most}, {}: {read:?}", self.statistics));
+            self.wrong
+                .push(format!("{what}: {per_item} per item, not {most}, {}: {read:?}", self.statistics));
         }
         done
     }

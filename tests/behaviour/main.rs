@@ -16,6 +16,7 @@ mod bad_requests;
 mod cancel;
 mod cli;
 mod crowds;
+mod documents;
 mod events;
 mod extend;
 mod fuzz;

@@ -25,21 +25,12 @@ fn is_told_to_wait(answer: &Answer, problem: &str) {
     assert!((1..=60).contains(&seconds), "{answer:?}");
 }
 
-/// Transactions of the world's database so far, once those that are over are counted.
-async fn transactions(world: &World) -> i64 {
-    // A session tells of its transactions at most once a second, while it is idle.
-    sleep(Duration::from_millis(1_500)).await;
-    world
-        .count("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
-        .await
-}
-
 #[tokio::test]
 async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() {
     let world = told(&[]).await;
     let (api, shop) = Process::api(&world).await;
     assert_eq!(shop.get("/v1/wallet").await.status, 200);
-    let before = transactions(&world).await;
+    let before = world.transactions().await;
     let mut statuses = vec![];
     for n in 0..400 {
         let answer = shop.with_token(&tokens::new_token()).get("/v1/wallet").await;
@@ -56,7 +47,7 @@ async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() 
     for _ in 0..100 {
         assert!([401, 429].contains(&known_as_none.get("/v1/wallet").await.status));
     }
-    let asked = transactions(&world).await - before;
+    let asked = world.transactions().await - before;
     assert!(statuses.contains(&401) && statuses.contains(&429), "{statuses:?}");
     assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
     // Reports of the program, looks at its readiness and the test's own are among them.
@@ -145,7 +136,7 @@ async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
         page.send().await.unwrap()
     };
     assert_eq!(visit(&session).await.status(), 200);
-    let before = transactions(&world).await;
+    let before = world.transactions().await;
     let mut told_to_wait = 0;
     for n in 0..300 {
         let page = visit(&format!("holdfast=made-up-{n}")).await;
@@ -161,7 +152,7 @@ async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
         assert_eq!(out.status(), 303);
     }
     assert!(told_to_wait > 0);
-    let asked = transactions(&world).await - before;
+    let asked = world.transactions().await - before;
     assert!(asked < 200, "{asked} transactions for 300 sessions that are none");
     assert_eq!(visit(&session).await.status(), 200);
     world.finish().await;

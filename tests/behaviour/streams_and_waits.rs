@@ -31,15 +31,6 @@ fn is_told_to_wait(answer: &Answer, problem: &str) {
     assert!((1..=60).contains(&seconds), "{answer:?}");
 }
 
-/// Transactions of the world's database so far, once those that are over are counted.
-async fn transactions(world: &World) -> i64 {
-    // A session tells of its transactions at most once a second, while it is idle.
-    sleep(Duration::from_millis(1_500)).await;
-    world
-        .count("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
-        .await
-}
-
 #[tokio::test]
 async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
     let world = told(&[
@@ -105,10 +96,10 @@ async fn those_who_follow_one_order_look_at_the_table_together() {
         assert_eq!(stream.status(), 200);
         streams.push(stream);
     }
-    let before = transactions(&world).await;
+    let before = world.transactions().await;
     // Three times the pause between two looks of a quiet stream.
     sleep(Duration::from_secs(6)).await;
-    let looks = transactions(&world).await - before;
+    let looks = world.transactions().await - before;
     assert!(looks < 60, "{looks} transactions while 60 streams of one order are quiet");
     drop(streams);
     world.finish().await;

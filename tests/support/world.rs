@@ -276,6 +276,15 @@ impl World {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
     }
 
+    /// Transactions of this database so far, once those that are over are counted: a session that has gone idle tells of its
+    /// last ones after ten seconds.
+    pub async fn transactions(&self) -> i64 {
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let sql =
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        self.count(sql).await
+    }
+
     /// Does to the database what no program of ours does, for as long as that takes on this machine.
     pub async fn execute(&self, sql: &'static str) {
         let mut conn = self.pool.acquire().await.unwrap();

@@ -30,7 +30,7 @@ pub struct Answered {
 
 /// The order as it is, with the facts that answer these commands: in one statement, so that no fact is told with the order of
 /// before it. A command is answered by its first fact; by that it paid after all, if late money did. The facts are looked for as
-/// [`super::answered`] does.
+/// [`super::answered`] does, each by itself: joined, they would be looked for in a whole index that counts as empty.
 pub async fn find(
     conn: &mut PgConnection,
     order: OrderId,
@@ -41,12 +41,12 @@ pub async fn find(
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at,
                   (SELECT jsonb_object_agg(command_id, jsonb_build_object('kind', type, 'data', data))
-                     FROM (SELECT DISTINCT ON (e.command_id) e.command_id, e.type, e.data
-                             FROM unnest($2::uuid[]) AS asked (id), order_events e
-                            WHERE (e.command_id, e.order_id) >= (asked.id, orders.id)
-                              AND (e.command_id, e.order_id) <= (asked.id, orders.id)
-                              AND e.command_id IS NOT NULL AND e.type NOT IN ('order.held', 'order.refused')
-                            ORDER BY e.command_id, e.type = 'order.paid' DESC, e.id) AS answering
+                     FROM unnest($2::uuid[]) AS asked (command_id) CROSS JOIN LATERAL (
+                          SELECT e.type, e.data FROM order_events e
+                           WHERE (e.command_id, e.order_id) >= (asked.command_id, orders.id)
+                             AND (e.command_id, e.order_id) <= (asked.command_id, orders.id)
+                             AND e.command_id IS NOT NULL AND e.type NOT IN ('order.held', 'order.refused')
+                           ORDER BY e.type = 'order.paid' DESC, e.id LIMIT 1) AS answering
                   ) AS "answers: Json<HashMap<Uuid, Answer>>"
              FROM orders WHERE id = $1"#,
         order.uuid(),

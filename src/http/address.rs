@@ -24,7 +24,9 @@ impl FromRequestParts<App> for CallerAddress {
         // Only a router that serves no connection has no peer.
         let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
         let named = parts.headers.get_all(FORWARDED_FOR).iter();
-        let named = named.rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        // Piece by piece: what a caller wrote before a proxy's word must not make that unreadable.
+        let pieces = named.rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+        let named = pieces.map(|piece| std::str::from_utf8(piece).unwrap_or_default());
         Ok(Self(behind(peer, named, &app.trusted_proxies)))
     }
 }

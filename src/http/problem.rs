@@ -70,7 +70,7 @@ impl ApiError {
             Self::TooManyWebhooks => (
                 S::TOO_MANY_REQUESTS,
                 "too-many-webhooks",
-                "Too many webhooks name nothing that is known here",
+                "Too many webhooks name no payment that is known here",
             ),
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
@@ -125,7 +125,7 @@ impl ApiError {
             Self::TooMany(Excess::Failures, _) => "nothing was looked up; try again after Retry-After".into(),
             Self::TooMany(..) => "nothing was done; try again with the same key after Retry-After".into(),
             Self::TooManyWebhooks => {
-                "send it again in a minute; it is taken at once if it names a payment, an order or a charge"
+                "send it again in a minute; it is taken at once if it names a payment or a charge by its key"
                     .into()
             }
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),

@@ -178,7 +178,9 @@ impl Drop for Subscription {
             self.looks().forget(command);
         }
         let mut orders = self.watch.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.get(&self.order).is_some_and(|watched| watched.calls.receiver_count() == 1) {
+        // Under the lock: of two who leave at once one must see that nobody is left.
+        self.calls = watch::channel(Instant::now()).1;
+        if orders.get(&self.order).is_some_and(|watched| watched.calls.receiver_count() == 0) {
             orders.remove(&self.order);
         }
     }

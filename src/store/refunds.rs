@@ -2,6 +2,8 @@
 
 pub mod left;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -258,19 +260,19 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
 
 /// Brings locked orders to the state that these refunds, which have just been finished, lead to: a step of a part or of the whole.
 /// Returns which orders are given back wholly: all units are counted as returned, and no refund is still on its way. Refunds of
-/// one order bring the same step.
+/// one order bring the same step. All orders are moved, or it is an error.
 pub async fn advance_orders(
     conn: &mut PgConnection,
-    finished: &[(CommandId, &RefundStep)],
+    finished: &[(CommandId, OrderId, &RefundStep)],
 ) -> sqlx::Result<Vec<OrderId>> {
-    let ids: Vec<Uuid> = finished.iter().map(|(refund, _)| refund.0).collect();
-    let from: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.part.from()).collect();
-    let part: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.part.to()).collect();
-    let whole: Vec<OrderStatus> = finished.iter().map(|(_, step)| step.whole.to()).collect();
+    let ids: Vec<Uuid> = finished.iter().map(|(refund, ..)| refund.0).collect();
+    let from: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.part.from()).collect();
+    let part: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.part.to()).collect();
+    let whole: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.whole.to()).collect();
     let rows = sqlx::query!(
         r#"UPDATE orders o
               SET status = CASE WHEN bought.are_all_back AND NOT EXISTS (
-                                     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'requesting')
+                                     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'requesting' OFFSET 0)
                                 THEN back.whole ELSE back.part END,
                   refunded_won = o.refunded_won + back.amount_won
              FROM (SELECT done.order_id, sum(done.amount_won)::bigint AS amount_won, min(step.from_status) AS from_status,
@@ -281,7 +283,7 @@ pub async fn advance_orders(
                           SELECT order_id, amount_won FROM refunds
                            WHERE id = step.refund_id AND status = 'done' OFFSET 0) AS done
                     GROUP BY done.order_id) AS back
-            CROSS JOIN LATERAL (SELECT bool_and(returned_units = quantity) AS are_all_back
+            CROSS JOIN LATERAL (SELECT bool_and(returned_units >= quantity) AS are_all_back
                                   FROM order_items WHERE order_id = back.order_id) AS bought
             WHERE o.id = back.order_id AND CASE WHEN o.status = back.from_status THEN true ELSE false END
            RETURNING o.id, o.status = back.whole AS "is_whole!""#,
@@ -292,6 +294,10 @@ pub async fn advance_orders(
     )
     .fetch_all(conn)
     .await?;
+    let orders: HashSet<OrderId> = finished.iter().map(|(_, order, _)| *order).collect();
+    if rows.len() != orders.len() {
+        return Err(sqlx::Error::RowNotFound);
+    }
     Ok(rows.into_iter().filter(|row| row.is_whole).map(|row| row.id.into()).collect())
 }
 

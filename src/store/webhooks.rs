@@ -41,13 +41,13 @@ pub enum About {
 pub enum Taken {
     /// It is about this, whose gateway is to be asked. It is stored, unless there are very many of the same.
     Matched(About),
-    /// It names an order or a charge of ours, or the gateway has signed it, and its payment is unknown. It is stored, unless
-    /// there are very many of the same.
+    /// It names an order or a charge of ours, or the gateway has signed it, and its payment is unknown. It is stored.
     Unmatched,
     /// It names nothing of ours. It is stored.
     Strange,
-    /// It names nothing of ours, and is not stored: too many of those came within a minute.
-    TooManyStrange,
+    /// Its payment is unknown, and it is not stored: there are too many like it, of its order or within a minute. The gateway is
+    /// to send it again.
+    TooMany,
 }
 
 /// Takes a webhook: stores it once. Of those that name nothing of ours and that nobody signed, `strange_per_minute` are stored
@@ -63,14 +63,14 @@ pub async fn take(
     let is_stored = store(conn, webhook, about, concerns_us, at_most).await?;
     Ok(match about {
         Some(about) => Taken::Matched(about),
+        None if !is_stored && !is_known(conn, webhook).await? => Taken::TooMany,
         None if concerns_us => Taken::Unmatched,
-        None if is_stored || is_known(conn, webhook).await? => Taken::Strange,
-        None => Taken::TooManyStrange,
+        None => Taken::Strange,
     })
 }
 
 /// Stores a webhook unless it is known or `at_most` of its kind are: about the same payment, charge or order, or, without any
-/// of these, of the last minute.
+/// of these, of the last minute. Signed ones are counted by themselves: no stranger takes their places.
 async fn store(
     conn: &mut PgConnection,
     webhook: &NewWebhook<'_>,
@@ -88,11 +88,12 @@ async fn store(
                                concerns_us)
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
           WHERE (SELECT count(*)
-                   FROM (SELECT FROM webhooks WHERE payment_id = $7
+                   FROM (SELECT FROM webhooks WHERE payment_id = $7 AND signed = $6
                          UNION ALL
-                         SELECT FROM webhooks WHERE charge_id = $8
+                         SELECT FROM webhooks WHERE charge_id = $8 AND signed = $6
                          UNION ALL
-                         SELECT FROM webhooks WHERE gateway_order_id = $5 AND $9 AND $7 IS NULL AND $8 IS NULL
+                         SELECT FROM webhooks
+                          WHERE gateway_order_id = $5 AND signed = $6 AND $9 AND $7 IS NULL AND $8 IS NULL
                          UNION ALL
                          SELECT FROM webhooks
                           WHERE NOT $9 AND NOT concerns_us AND received_at > now() - interval '1 minute'

@@ -84,7 +84,7 @@ async fn a_token_that_was_good_a_while_ago_is_asked_about_whatever_strangers_do(
 async fn failures_are_counted_by_the_address_that_a_trusted_proxy_names_and_by_no_other_word() {
     let failing = async |shop: &Client, forwarded: &str| {
         let request = shop.with_token(&tokens::new_token()).request(Method::GET, "/v1/wallet");
-        shop.send(request.header("X-Forwarded-For", forwarded)).await.status
+        shop.send(request.header("X-Forwarded-For", forwarded.as_bytes())).await.status
     };
     for (proxies, made_up_counts) in [("", false), ("127.0.0.1/32", true)] {
         let world = told(&[("HOLDFAST_TRUSTED_PROXIES", proxies)]).await;
@@ -94,8 +94,10 @@ async fn failures_are_counted_by_the_address_that_a_trusted_proxy_names_and_by_n
         })
         .await;
         // What a client writes itself comes before what the proxy adds.
-        let status = failing(&shop, "203.0.113.99, 203.0.113.8").await;
-        assert_eq!(status == 401, made_up_counts, "{proxies}: {status}");
+        for (made_up, named) in [("203.0.113.99", "203.0.113.8"), ("\u{e9}", "203.0.113.9")] {
+            let status = failing(&shop, &format!("{made_up}, {named}")).await;
+            assert_eq!(status == 401, made_up_counts, "{proxies}: {made_up}: {status}");
+        }
         world.finish().await;
     }
 }

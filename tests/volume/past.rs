@@ -42,9 +42,14 @@ pub async fn fill_open(world: &World) {
     conn.close().await.unwrap();
 }
 
+/// How many holds there are beside a past of so many orders.
+pub fn holds(orders: i64) -> i64 {
+    (orders / 100).max(SOME_HOLDS)
+}
+
 /// Fills in a past of so many orders beside a hundredth as many holds, or some. The statistics know of the holds only.
 pub async fn fill(world: &World, orders: i64) {
-    fill_holds(world, (orders / 100).max(SOME_HOLDS)).await;
+    fill_holds(world, holds(orders)).await;
     let mut conn = PgConnection::connect(&world.database_url).await.unwrap();
     run(&mut conn, "ANALYZE".to_owned()).await;
     // What is written here is counted here, not as if a worker of an older version had sold it.

@@ -68,7 +68,7 @@ pub async fn receive(
         Taken::Matched(_) => "matched",
         Taken::Unmatched => "unmatched",
         Taken::Strange => "strange",
-        Taken::TooManyStrange => "refused",
+        Taken::TooMany => "refused",
     };
     counter!("holdfast_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
     // A gateway that hears 503 sends it again, and finds it stored.
@@ -81,7 +81,7 @@ pub async fn receive(
             publish(&app, &ChargeWallet { version, charge_id, is_hint }, trace.as_deref()).await?;
         }
         Taken::Unmatched | Taken::Strange => {}
-        Taken::TooManyStrange => return Err(ApiError::TooManyWebhooks),
+        Taken::TooMany => return Err(ApiError::TooManyWebhooks),
     }
     Ok(StatusCode::OK)
 }

@@ -52,7 +52,8 @@ pub const TRUTHS: [Truth; 31] = [
                      CROSS JOIN LATERAL (
                            SELECT sku_id, quantity AS units FROM order_items WHERE order_id = o.id
                            UNION ALL
-                           SELECT i.sku_id, -i.quantity FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                           SELECT i.sku_id, -i.quantity FROM refunds r CROSS JOIN LATERAL (
+                                  SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id OFFSET 0) i
                             WHERE r.order_id = o.id AND r.status = 'done') moved
                      GROUP BY o.customer_id, moved.sku_id) p
                     ON p.customer_id = b.customer_id AND p.sku_id = b.sku_id
@@ -167,13 +168,12 @@ pub const TRUTHS: [Truth; 31] = [
         name: "refunds_give_back_what_they_say",
         pieces: Some(Key::Refund),
         broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
-               LEFT JOIN (SELECT transaction_id,
-                                 -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
-                                 sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
-                                 sum(amount_won) FILTER (WHERE account = 'points') AS points
-                            FROM ledger_entries WHERE transaction_id > $1 AND transaction_id <= $2 GROUP BY transaction_id) e
-                    ON e.transaction_id = r.id
+              CROSS JOIN LATERAL (
+                         SELECT -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
+                                sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
+                                sum(amount_won) FILTER (WHERE account = 'points') AS points
+                           FROM ledger_entries WHERE transaction_id = r.id) e
                LEFT JOIN (SELECT refund_id, sum(amount_won) AS amount_won FROM refund_items
                            WHERE refund_id > $1 AND refund_id <= $2 GROUP BY refund_id) i ON i.refund_id = r.id
               WHERE r.id > $1 AND r.id <= $2 AND (coalesce(i.amount_won, 0) <> r.amount_won
@@ -281,12 +281,11 @@ pub const TRUTHS: [Truth; 31] = [
         name: "posted_charges_have_ledger_entries",
         pieces: Some(Key::Charge),
         broken_by: "SELECT 'charge ' || c.id AS row FROM charges c
-               LEFT JOIN (SELECT transaction_id,
-                                 sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
-                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
-                            FROM ledger_entries WHERE transaction_id > $1 AND transaction_id <= $2 GROUP BY transaction_id) e
-                    ON e.transaction_id = c.id
+              CROSS JOIN LATERAL (
+                         SELECT sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
+                                -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
+                           FROM ledger_entries WHERE transaction_id = c.id) e
               WHERE c.id > $1 AND c.id <= $2 AND (coalesce(e.purse, 0), coalesce(e.card, 0), coalesce(e.vouched, 0))
                  <> CASE WHEN c.status <> 'posted' THEN (0::numeric, 0::numeric, 0::numeric)
                          WHEN c.payment_key IS NULL THEN (c.amount_won::numeric, 0::numeric, c.amount_won::numeric)

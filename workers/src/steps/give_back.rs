@@ -1,6 +1,7 @@
 //! The end of a refund: money, stock, order and fact, all in one transaction.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::ledger::{Phase, refund};
@@ -45,12 +46,13 @@ pub(crate) async fn give_back(
     let ids: Vec<CommandId> = done.iter().map(|refunded| refunded.id).collect();
     let mut steps: HashMap<OrderId, RefundStep> = HashMap::new();
     for order_id in done.iter().map(|refunded| refunded.order_id) {
-        if let Some(step) = orders.remove(&order_id).and_then(|order| order.state.refund().ok()) {
-            steps.insert(order_id, step);
+        if let Entry::Vacant(first) = steps.entry(order_id) {
+            let order = orders.remove(&order_id).ok_or(sqlx::Error::RowNotFound)?;
+            first.insert(order.state.refund().map_err(|_| sqlx::Error::RowNotFound)?);
         }
     }
-    let finished = done.iter().filter_map(|refunded| Some((refunded.id, steps.get(&refunded.order_id)?)));
-    let finished: Vec<(CommandId, &RefundStep)> = finished.collect();
+    let finished = done.iter().map(|refunded| (refunded.id, refunded.order_id, &steps[&refunded.order_id]));
+    let finished: Vec<(CommandId, OrderId, &RefundStep)> = finished.collect();
     let postings: Vec<Posting> = done
         .iter()
         .map(|refunded| Posting {

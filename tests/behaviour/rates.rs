@@ -233,8 +233,10 @@ async fn refused_orders_count_whether_or_not_anybody_waits_for_them_and_in_every
     let (_here, shop) = Process::api(&world).await;
     let (there, elsewhere) = Process::api(&world).await;
     there.until_logged("listening to events").await;
+    // The last of them may hear of the first refusals already.
     for n in 0..10 {
-        assert_eq!(shop.place_async(&format!("key-{n}"), "no-such", 1, 60).await.status, 202);
+        let status = shop.place_async(&format!("key-{n}"), "no-such", 1, 60).await.status;
+        assert!(status == 202 || status == 429 && n >= 5, "{n}: {status}");
     }
     // The bucket fills up again, so each process may let one more through now and then.
     let told = eventually("who was refused too often waits", async || {

@@ -81,14 +81,8 @@ pub enum ApiError {
     },
     /// Its status does not allow it.
     Conflict(String),
-    /// As many streams as there may be, of this customer or in all.
-    TooManyStreams,
-    /// As many callers wait as may, of this customer or in all.
-    TooManyWaits,
-    /// The caller has asked too often; for how long to wait.
+    /// The caller has asked too often, or for too much at once; for how long to wait.
     TooMany(Excess, Duration),
-    /// Too many webhooks that name nothing of ours came lately.
-    TooManyWebhooks,
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.
@@ -99,7 +93,7 @@ pub enum ApiError {
     Internal,
 }
 
-/// What a caller gave too many of.
+/// What there is too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {
     /// Tokens, sessions or sign-ins that are nobody's.
@@ -108,6 +102,12 @@ pub enum Excess {
     Commands,
     /// Orders that were refused.
     Refusals,
+    /// Open streams, of this customer or in all.
+    Streams,
+    /// Callers who wait, of this customer or in all.
+    Waits,
+    /// Webhooks like this one, about no payment that is known here.
+    Webhooks,
 }
 
 impl From<Invalid> for ApiError {

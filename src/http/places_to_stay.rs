@@ -1,12 +1,17 @@
 //! Places for those who stay: streams, and callers who wait for an outcome. A stay costs a look at the database every second
 //! or two, so there is an end to them, for one customer and for all.
 
+use std::time::Duration;
+
 use metrics::gauge;
 
-use super::error::ApiError;
+use super::error::{ApiError, Excess};
 use crate::config::StayRoom;
 use crate::domain::ids::CustomerId;
 use crate::places::{Place, Places};
+
+/// When there may be room again: most waits are over by then.
+const ROOM_AGAIN: Duration = Duration::from_secs(5);
 
 /// Who shares the places.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,11 +50,11 @@ impl Stays {
 
     /// A place for a stream.
     pub fn stream(&self, whose: &Whose) -> Result<StayPlace, ApiError> {
-        self.streams.take(Some(whose.clone())).map_err(|_| ApiError::TooManyStreams)
+        self.streams.take(Some(whose.clone())).map_err(|_| ApiError::TooMany(Excess::Streams, ROOM_AGAIN))
     }
 
     /// A place for somebody who waits.
     pub fn wait(&self, whose: &Whose) -> Result<StayPlace, ApiError> {
-        self.waits.take(Some(whose.clone())).map_err(|_| ApiError::TooManyWaits)
+        self.waits.take(Some(whose.clone())).map_err(|_| ApiError::TooMany(Excess::Waits, ROOM_AGAIN))
     }
 }

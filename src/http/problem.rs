@@ -13,10 +13,6 @@ use super::error::{ApiError, Excess};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
-/// When there may be room again: most waits are over by then.
-const ROOM_AGAIN: HeaderValue = HeaderValue::from_static("5");
-/// When strangers' webhooks are taken again.
-const NEXT_MINUTE: HeaderValue = HeaderValue::from_static("60");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// When to try again what a server of ours could not do now.
 const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
@@ -61,17 +57,10 @@ impl ApiError {
             }
             Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
-            Self::TooManyStreams => (S::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams are open"),
-            Self::TooManyWaits => (S::TOO_MANY_REQUESTS, "too-many-waits", "Too many callers wait"),
             Self::TooMany(excess, _) => {
-                let (kind, title) = too_many(*excess);
+                let (kind, title, _) = too_many(*excess);
                 (S::TOO_MANY_REQUESTS, kind, title)
             }
-            Self::TooManyWebhooks => (
-                S::TOO_MANY_REQUESTS,
-                "too-many-webhooks",
-                "Too many webhooks name no payment that is known here",
-            ),
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -118,16 +107,7 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::PurseFull { .. } => "nothing was added".into(),
-            Self::TooManyStreams => "end another stream, or read the order itself now and then".into(),
-            Self::TooManyWaits => {
-                "nothing was done; try again with the same key, later or without Prefer: wait".into()
-            }
-            Self::TooMany(Excess::Failures, _) => "nothing was looked up; try again after Retry-After".into(),
-            Self::TooMany(..) => "nothing was done; try again with the same key after Retry-After".into(),
-            Self::TooManyWebhooks => {
-                "send it again in a minute; it is taken at once if it names a payment or a charge by its key"
-                    .into()
-            }
+            Self::TooMany(excess, _) => too_many(*excess).2.into(),
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -180,11 +160,32 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
     }
 }
 
-fn too_many(excess: Excess) -> (&'static str, &'static str) {
+/// The last part of the `type`, the title, and what to do.
+fn too_many(excess: Excess) -> (&'static str, &'static str, &'static str) {
+    let again = "nothing was done; try again with the same key after Retry-After";
     match excess {
-        Excess::Failures => ("too-many-failures", "Too much from this address was unknown here"),
-        Excess::Commands => ("too-many-commands", "Too many commands at once"),
-        Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused"),
+        Excess::Failures => (
+            "too-many-failures",
+            "Too much from this address was unknown here",
+            "nothing was looked up; try again after Retry-After",
+        ),
+        Excess::Commands => ("too-many-commands", "Too many commands at once", again),
+        Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused", again),
+        Excess::Streams => (
+            "too-many-streams",
+            "Too many streams are open",
+            "end another stream, or read the order itself now and then",
+        ),
+        Excess::Waits => (
+            "too-many-waits",
+            "Too many callers wait",
+            "nothing was done; try again with the same key, later or without Prefer: wait",
+        ),
+        Excess::Webhooks => (
+            "too-many-webhooks",
+            "Too many webhooks name no payment that is known here",
+            "send it again in a minute; it is taken at once if it names a payment or a charge by its key",
+        ),
     }
 }
 
@@ -197,8 +198,6 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let wait = match &self {
             Self::TooMany(_, wait) => retry_after(*wait),
-            Self::TooManyStreams | Self::TooManyWaits => ROOM_AGAIN,
-            Self::TooManyWebhooks => NEXT_MINUTE,
             _ => AGAIN_SOON,
         };
         let (status, kind, title) = self.problem();

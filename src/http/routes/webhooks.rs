@@ -1,5 +1,7 @@
 //! `/v1/webhooks/{provider}`: what payment gateways tell us by themselves.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::FutureExt as _;
@@ -10,12 +12,15 @@ use crate::clock;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::command::publish;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Excess};
 use crate::http::headers::Trace;
 use crate::http::views::Problem;
 use crate::message::{ChargeWallet, ResolvePayment, Version};
 use crate::peers::webhook::WebhookError;
 use crate::store::webhooks::{self, About, NewWebhook, Taken};
+
+/// When strangers' webhooks are taken again.
+const NEXT_MINUTE: Duration = Duration::from_secs(60);
 
 /// Take a webhook
 ///
@@ -81,7 +86,7 @@ pub async fn receive(
             publish(&app, &ChargeWallet { version, charge_id, is_hint }, trace.as_deref()).await?;
         }
         Taken::Unmatched | Taken::Strange => {}
-        Taken::TooMany => return Err(ApiError::TooManyWebhooks),
+        Taken::TooMany => return Err(ApiError::TooMany(Excess::Webhooks, NEXT_MINUTE)),
     }
     Ok(StatusCode::OK)
 }

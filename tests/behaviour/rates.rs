@@ -7,27 +7,14 @@ use reqwest::Method;
 use reqwest::redirect::Policy;
 use tokio::time::sleep;
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::processes::Process;
 use crate::support::world::World;
 
-/// A world whose programs are told something.
-async fn told(settings: &[(&str, &str)]) -> World {
-    let mut world = World::idle().await;
-    world.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    world
-}
-
-fn is_told_to_wait(answer: &Answer, problem: &str) {
-    assert_eq!((answer.status, answer.problem()), (429, problem), "{answer:?}");
-    let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{answer:?}");
-}
-
 #[tokio::test]
 async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() {
-    let world = told(&[]).await;
+    let world = World::told(&[]).await;
     let (api, shop) = Process::api(&world).await;
     assert_eq!(shop.get("/v1/wallet").await.status, 200);
     let before = world.transactions().await;
@@ -35,7 +22,7 @@ async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() 
     for n in 0..400 {
         let answer = shop.with_token(&tokens::new_token()).get("/v1/wallet").await;
         if answer.status == 429 {
-            is_told_to_wait(&answer, "too-many-failures");
+            answer.asks_to_wait("too-many-failures");
         }
         statuses.push(answer.status);
         if n % 100 == 0 {
@@ -65,7 +52,7 @@ async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() 
 
 #[tokio::test]
 async fn a_token_that_was_good_a_while_ago_is_asked_about_whatever_strangers_do() {
-    let world = told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "1")]).await;
+    let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "1")]).await;
     let (_api, shop) = Process::api(&world).await;
     assert_eq!(shop.get("/v1/wallet").await.status, 200);
     let stranger = async || shop.with_token(&tokens::new_token()).get("/v1/wallet").await.status;
@@ -87,7 +74,7 @@ async fn failures_are_counted_by_the_address_that_a_trusted_proxy_names_and_by_n
         shop.send(request.header("X-Forwarded-For", forwarded.as_bytes())).await.status
     };
     for (proxies, made_up_counts) in [("", false), ("127.0.0.1/32", true)] {
-        let world = told(&[("HOLDFAST_TRUSTED_PROXIES", proxies)]).await;
+        let world = World::told(&[("HOLDFAST_TRUSTED_PROXIES", proxies)]).await;
         let (_api, shop) = Process::api(&world).await;
         eventually("one client is out of tries", async || {
             (failing(&shop, "203.0.113.7").await == 429).then_some(())
@@ -104,7 +91,7 @@ async fn failures_are_counted_by_the_address_that_a_trusted_proxy_names_and_by_n
 
 #[tokio::test]
 async fn failed_sign_ins_are_counted_and_bounded() {
-    let world = told(&[]).await;
+    let world = World::told(&[]).await;
     let (api, shop) = Process::api(&world).await;
     let http = reqwest::Client::new();
     let mut statuses = vec![];
@@ -126,7 +113,7 @@ async fn failed_sign_ins_are_counted_and_bounded() {
 
 #[tokio::test]
 async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
-    let world = told(&[]).await;
+    let world = World::told(&[]).await;
     let (_api, shop) = Process::api(&world).await;
     let token = world.token(Role::Operator, None).await;
     let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
@@ -162,7 +149,7 @@ async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
 
 #[tokio::test]
 async fn one_customer_gives_so_many_commands_a_second_and_no_other_is_kept_out_by_it() {
-    let world = told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_CUSTOMER", "1")]).await;
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_CUSTOMER", "1")]).await;
     let (_api, shop) = Process::api(&world).await;
     let mut placed = 0;
     let refused = loop {
@@ -173,7 +160,7 @@ async fn one_customer_gives_so_many_commands_a_second_and_no_other_is_kept_out_b
         placed += 1;
         assert!(placed < 100, "nobody is told to wait");
     };
-    is_told_to_wait(&refused, "too-many-commands");
+    refused.asks_to_wait("too-many-commands");
     assert_eq!(shop.as_customer("bob").place_async("key", "mug", 1, 60).await.status, 202);
     assert_eq!(shop.get("/v1/wallet").await.status, 200);
     eventually("there is room again", async || {
@@ -185,7 +172,7 @@ async fn one_customer_gives_so_many_commands_a_second_and_no_other_is_kept_out_b
 
 #[tokio::test]
 async fn one_token_gives_so_many_commands_a_second_whomever_it_names() {
-    let world = told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
     let (_api, shop) = Process::api(&world).await;
     let mut placed = 0;
     let refused = loop {
@@ -197,13 +184,13 @@ async fn one_token_gives_so_many_commands_a_second_whomever_it_names() {
         placed += 1;
         assert!(placed < 100, "nobody is told to wait");
     };
-    is_told_to_wait(&refused, "too-many-commands");
+    refused.asks_to_wait("too-many-commands");
     world.finish().await;
 }
 
 #[tokio::test]
 async fn refusals_that_leave_rows_are_bounded_apart_from_orders_that_are_held() {
-    let mut world = told(&[("HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", "5")]).await;
+    let mut world = World::told(&[("HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", "5")]).await;
     world.limits.max_live_holds = 100;
     world.start_all_workers();
     let (api, shop) = Process::api(&world).await;
@@ -221,14 +208,14 @@ async fn refusals_that_leave_rows_are_bounded_apart_from_orders_that_are_held() 
         refused += 1;
         assert!(refused < 100, "nobody is told to wait");
     };
-    is_told_to_wait(&told, "too-many-refusals");
+    told.asks_to_wait("too-many-refusals");
     assert_eq!(shop.as_customer("bob").place("mug", 1, 60).await.status, 201);
     world.finish().await;
 }
 
 #[tokio::test]
 async fn refused_orders_count_whether_or_not_anybody_waits_for_them_and_in_every_process() {
-    let world = told(&[("HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", "5")]).await;
+    let world = World::told(&[("HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", "5")]).await;
     world.start_all_workers();
     let (_here, shop) = Process::api(&world).await;
     let (there, elsewhere) = Process::api(&world).await;
@@ -244,7 +231,7 @@ async fn refused_orders_count_whether_or_not_anybody_waits_for_them_and_in_every
         (answer.status != 202).then_some(answer)
     })
     .await;
-    is_told_to_wait(&told, "too-many-refusals");
+    told.asks_to_wait("too-many-refusals");
     // What was held or refused before can still be read, and others order as ever.
     assert_eq!(elsewhere.get("/v1/orders").await.status, 200);
     assert_eq!(elsewhere.as_customer("bob").place_async("key", "no-such", 1, 60).await.status, 202);

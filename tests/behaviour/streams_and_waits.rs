@@ -6,34 +6,21 @@ use std::time::Duration;
 use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
-use crate::support::client::{Answer, Client};
+use crate::support::client::Client;
 use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{PATIENCE, eventually};
-
-/// A world whose programs are told something.
-async fn told(settings: &[(&str, &str)]) -> World {
-    let mut world = World::idle().await;
-    world.environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    world
-}
 
 /// Follows an order where there is no place for that.
 async fn follow_in_vain(shop: &Client, order: &str) {
     let request = shop.send(shop.request(Method::GET, &format!("/v1/orders/{order}/events")));
     let answer = timeout(PATIENCE, request).await.expect("there is an answer, and no stream");
-    is_told_to_wait(&answer, "too-many-streams");
-}
-
-fn is_told_to_wait(answer: &Answer, problem: &str) {
-    assert_eq!((answer.status, answer.problem()), (429, problem), "{answer:?}");
-    let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{answer:?}");
+    answer.asks_to_wait("too-many-streams");
 }
 
 #[tokio::test]
 async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
-    let world = told(&[
+    let world = World::told(&[
         ("HOLDFAST_STREAMS_PER_CUSTOMER", "2"),
         ("HOLDFAST_STREAMS", "3"),
         ("HOLDFAST_WAITS_PER_CUSTOMER", "2"),
@@ -72,8 +59,8 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
     };
     eventually("three callers wait", in_flight).await;
     let depth = world.depth("order.hold").await;
-    is_told_to_wait(&shop.place_waiting("d", "mug", 1).await, "too-many-waits");
-    is_told_to_wait(&bob.place_waiting("d", "mug", 1).await, "too-many-waits");
+    shop.place_waiting("d", "mug", 1).await.asks_to_wait("too-many-waits");
+    bob.place_waiting("d", "mug", 1).await.asks_to_wait("too-many-waits");
     // Nothing was given to the broker, and who does not wait is not told to.
     assert_eq!(world.depth("order.hold").await, depth);
     assert_eq!(shop.place_async("d", "mug", 1, 60).await.status, 202);
@@ -87,7 +74,7 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
 
 #[tokio::test]
 async fn those_who_follow_one_order_look_at_the_table_together() {
-    let world = told(&[("HOLDFAST_STREAMS_PER_CUSTOMER", "100")]).await;
+    let world = World::told(&[("HOLDFAST_STREAMS_PER_CUSTOMER", "100")]).await;
     let (_api, shop) = Process::api(&world).await;
     let order = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
     let mut streams = vec![];
@@ -107,7 +94,7 @@ async fn those_who_follow_one_order_look_at_the_table_together() {
 
 #[tokio::test]
 async fn a_stream_and_a_wait_end_with_the_token_that_opened_them() {
-    let world = told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "2")]).await;
+    let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "2")]).await;
     let (_api, shop) = Process::api(&world).await;
     let order = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
     let mut stream = shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap();

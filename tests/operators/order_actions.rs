@@ -26,8 +26,7 @@ async fn audited(world: &World, order: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn operators_have_places_of_their_own_to_wait_in_and_need_none_unless_they_ask() {
-    let mut world = World::idle().await;
-    world.environment.push(("HOLDFAST_WAITS".to_owned(), "1".to_owned()));
+    let world = World::told(&[("HOLDFAST_WAITS", "1")]).await;
     world.start_workers_of(&[Queue::OrderHold]);
     let (_api, shop) = Process::api(&world).await;
     let operator = operator(&world, &shop).await;

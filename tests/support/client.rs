@@ -42,6 +42,13 @@ impl Answer {
         assert!(is_problem, "no problem: {self:?}");
         self.text("type").strip_prefix("urn:holdfast:problem:").unwrap()
     }
+
+    /// Fails the test unless it is a 429 of this kind that says when to come again.
+    pub fn asks_to_wait(&self, problem: &str) {
+        assert_eq!((self.status, self.problem()), (429, problem), "{self:?}");
+        let seconds: u64 = self.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{self:?}");
+    }
 }
 
 impl Client {

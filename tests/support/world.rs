@@ -84,6 +84,14 @@ impl World {
         Self::on(Servers::shared(), DEFAULT_MAX_LENGTH).await
     }
 
+    /// [`World::idle`], whose programs are told these settings.
+    pub async fn told(settings: &[(&str, &str)]) -> Self {
+        let mut world = Self::idle().await;
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        world.environment.extend(settings);
+        world
+    }
+
     /// A world on the given servers with nothing running, whose command queues take `max_length` messages.
     pub async fn on(servers: Servers, max_length: u32) -> Self {
         let name = format!("t_{}", Uuid::now_v7().simple());

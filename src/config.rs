@@ -45,7 +45,7 @@ pub struct DoorConfig {
     /// Callers of one customer, or with one operator's token, who may wait at once
     #[arg(long, env = "HOLDFAST_WAITS_PER_CUSTOMER", default_value_t = STAYS.waits.each, value_parser = at_least_one())]
     pub waits_per_customer: usize,
-    /// How long a token or session is taken without asking again; revoking one takes this long
+    /// How long a token, or the session of a stream, is taken without asking again; revoking one takes this long
     #[arg(long, env = "HOLDFAST_TOKEN_REMEMBERED_SECONDS", default_value_t = DEFAULT_TOKEN_REMEMBERED_SECONDS, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub token_remembered_seconds: u32,
 }

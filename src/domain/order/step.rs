@@ -5,7 +5,7 @@ use super::OrderStatus::{
 };
 
 /// A step that an order takes, for the store to write down. Only the transitions of [`super::OrderState`] hand one out, and
-/// the store uses it up: a step is written once, or not at all.
+/// only the store reads it. It cannot be copied, so the same step is not taken for two orders.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a step that nobody writes down was not taken"]
 pub struct OrderStep {

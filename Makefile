@@ -3,7 +3,7 @@
 .PHONY: help run test test-large test-cluster test-otlp demo bench screenshots stop sqlx fmt lint ci
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything here, until Ctrl-C
 	@scripts/run.sh

@@ -1,4 +1,4 @@
--- What was given back of each payment, or is on its way back; 0158 counts it.
+-- What was given back of each payment, or is on its way back; 0157 and 0158 count it.
 SET LOCAL lock_timeout = '4s';
 ALTER TABLE payments
     ADD COLUMN returned_wallet_won bigint NOT NULL DEFAULT 0,

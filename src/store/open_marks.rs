@@ -2,6 +2,7 @@
 //! need not walk what ended before: under a long snapshot its entries stay in the indexes. Looks use `nothing_open_before()`
 //! of the schema. How it stays true: `docs/decisions/0155-marks-before-what-is-open.md`.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -37,23 +38,13 @@ impl Kind {
     }
 }
 
-/// Where the look for the oldest that is open begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// At the mark, which moves on.
-    Mark,
-    /// At the beginning of time: a mark that has passed something goes back.
-    Beginning,
-}
-
-/// Moves a mark to the oldest that is open, unless somebody puts it back meanwhile. Returns whether it moved.
-pub async fn move_mark(conn: &mut PgConnection, kind: Kind, from: From) -> sqlx::Result<bool> {
+/// Moves a mark on to the oldest that is open from there, unless somebody puts it back meanwhile. Returns whether it moved.
+pub async fn move_on(conn: &mut PgConnection, kind: Kind) -> sqlx::Result<bool> {
     let moved = sqlx::query!(
         "WITH look AS MATERIALIZED (
-             SELECT updated_at AS seen_at, CASE WHEN $2 THEN '-infinity' ELSE nothing_open_before($1) END AS beginning
-               FROM open_marks WHERE kind = $1
+             SELECT updated_at AS seen_at, nothing_open_before($1) AS beginning FROM open_marks WHERE kind = $1
          ), reached AS MATERIALIZED (
-             SELECT seen_at, least(now() - make_interval(secs => $3::int), CASE $1
+             SELECT seen_at, least(now() - make_interval(secs => $2::int), CASE $1
                  WHEN 'payment' THEN (SELECT created_at FROM payments
                                        WHERE status IN ('requesting', 'unknown', 'returning') AND created_at >= beginning
                                        ORDER BY created_at LIMIT 1)
@@ -69,9 +60,8 @@ pub async fn move_mark(conn: &mut PgConnection, kind: Kind, from: From) -> sqlx:
          UPDATE open_marks SET ended_before = reached.instant, updated_at = clock_timestamp()
            FROM reached
           WHERE kind = $1 AND updated_at = reached.seen_at
-            AND (reached.instant >= ended_before + make_interval(secs => $4::int) OR reached.instant < ended_before)",
+            AND reached.instant >= ended_before + make_interval(secs => $3::int)",
         kind.name(),
-        from == From::Beginning,
         BEHIND_SECONDS,
         STEP_SECONDS,
     )
@@ -80,16 +70,49 @@ pub async fn move_mark(conn: &mut PgConnection, kind: Kind, from: From) -> sqlx:
     Ok(moved.rows_affected() > 0)
 }
 
-/// Puts a mark back before payments or charges that were at their end and are open again. Whoever moves it at this moment
-/// has not seen them, so it is touched in any case.
+/// Puts a mark back before what is open in a span of time though the mark has passed it. Returns whether there was something.
+pub async fn look_again(
+    conn: &mut PgConnection,
+    kind: Kind,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let moved = sqlx::query!(
+        "WITH passed AS MATERIALIZED (
+             SELECT CASE $1
+                 WHEN 'payment' THEN (SELECT created_at FROM payments
+                                       WHERE status IN ('requesting', 'unknown', 'returning')
+                                         AND created_at >= $2 AND created_at < $3 ORDER BY created_at LIMIT 1)
+                 WHEN 'refund' THEN (SELECT created_at FROM refunds WHERE status = 'requesting'
+                                         AND created_at >= $2 AND created_at < $3 ORDER BY created_at LIMIT 1)
+                 WHEN 'charge' THEN (SELECT requested_at FROM charges
+                                      WHERE status IN ('requesting', 'unknown', 'returning')
+                                        AND requested_at >= $2 AND requested_at < $3 ORDER BY requested_at LIMIT 1)
+                 ELSE (SELECT due_at FROM effects WHERE status = 'open'
+                          AND due_at >= $2 AND due_at < $3 ORDER BY due_at LIMIT 1)
+                 END AS instant
+         )
+         UPDATE open_marks SET ended_before = passed.instant, updated_at = clock_timestamp()
+           FROM passed WHERE kind = $1 AND passed.instant < ended_before",
+        kind.name(),
+        from,
+        until,
+    )
+    .execute(conn)
+    .await?;
+    Ok(moved.rows_affected() > 0)
+}
+
+/// Puts a mark back before payments or charges that are declined and about to be open again, and locked. Whoever moves the mark
+/// at this moment has not seen them, so it is touched in any case.
 pub async fn put_back(conn: &mut PgConnection, kind: Kind, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE open_marks
-            SET ended_before = least(ended_before, CASE $1
-                    WHEN 'payment' THEN (SELECT min(created_at) FROM payments WHERE id = ANY($2))
-                    WHEN 'charge' THEN (SELECT min(requested_at) FROM charges WHERE id = ANY($2)) END),
-                updated_at = clock_timestamp()
-          WHERE kind = $1",
+        "UPDATE open_marks SET ended_before = least(ended_before, reopened.since), updated_at = clock_timestamp()
+           FROM (SELECT CASE $1
+                     WHEN 'payment' THEN (SELECT min(created_at) FROM payments WHERE id = ANY($2) AND status = 'declined')
+                     WHEN 'charge' THEN (SELECT min(requested_at) FROM charges WHERE id = ANY($2) AND status = 'declined')
+                     END AS since) AS reopened
+          WHERE kind = $1 AND reopened.since IS NOT NULL",
         kind.name(),
         ids,
     )

@@ -35,6 +35,7 @@ mod races;
 mod raw_amqp;
 mod readiness;
 mod relay;
+mod returned_before;
 mod shutdown;
 mod silence;
 mod storm;

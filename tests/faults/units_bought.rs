@@ -82,7 +82,7 @@ async fn an_order_that_is_paid_while_the_next_one_is_decided_counts_once() {
     }
 }
 
-async fn with_tickets(limit: i64) -> (World, HoldOrders) {
+pub async fn with_tickets(limit: i64) -> (World, HoldOrders) {
     let world = World::idle().await;
     let shop = world.start_api().await;
     let ticket = json!({"name": "Ticket", "price_won": 1_000, "on_hand": 100, "max_per_customer": limit});
@@ -97,13 +97,13 @@ async fn held(world: &World, worker: &HoldOrders, customer: &str) -> OrderId {
     order.order_id
 }
 
-async fn buy(world: &World, worker: &HoldOrders, customer: &str) -> OrderId {
+pub async fn buy(world: &World, worker: &HoldOrders, customer: &str) -> OrderId {
     let order = held(world, worker, customer).await;
     apply_alone(world, &ConfirmPayments, vec![confirm(order)]).await;
     order
 }
 
-fn refund(order_id: OrderId) -> RefundOrder {
+pub fn refund(order_id: OrderId) -> RefundOrder {
     let (command_id, asked) = (CommandId::fresh(), Asked::All { restock: true });
     let reason = RefundReason::parse("a test").unwrap();
     RefundOrder { version: Version, command_id, order_id, asked, reason }

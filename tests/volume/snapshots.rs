@@ -1,7 +1,6 @@
 //! A long snapshot, such as a dump's, keeps what has ended in the indexes: nobody walks over it again and again.
 
 use holdfast::message::Queue;
-use holdfast::store::open_marks::From;
 use holdfast::store::operators::tokens::Role;
 use holdfast::store::orders::overdue_holds;
 use holdfast_workers::loops::sweep;
@@ -73,10 +72,10 @@ async fn what_was_open_and_ended_under_a_long_snapshot_is_not_walked_over_again(
     };
     let (_, read) = meter.count(async || look().await).await;
     assert!(read > 4 * SOME_HOLDS, "there is something to walk over, and not {read}");
-    sweep::move_marks(&world.pool, From::Mark).await;
+    sweep::move_marks(&world.pool).await;
     let woken = meter.measure("a look for what is forgotten", (1, 50), async || look().await).await;
     assert_eq!(woken, 0);
-    let again = async || sweep::move_marks(&world.pool, From::Mark).await;
+    let again = async || sweep::move_marks(&world.pool).await;
     meter.measure("the next move of the marks", (1, 50), again).await;
     for (path, most) in [("/v1/ops/money", 100), ("/v1/ops/health", 3_000)] {
         let answer = meter.measure(path, (1, most), async || operator.get(path).await).await;

@@ -9,5 +9,6 @@ mod portion;
 pub mod relay_events;
 pub(crate) mod remove_old;
 pub mod replay_dead_letters;
+mod review;
 pub mod sweep;
 pub mod sweep_holds;

@@ -189,6 +189,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::
         changes.iter().map(|change| change.declined.as_ref().map(|(reason, _)| reason.name())).collect();
     let codes: Vec<Option<&str>> =
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
+    let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if !again.is_empty() {
+        open_marks::put_back(conn, Kind::Charge, &again).await?;
+    }
     sqlx::query!(
         "UPDATE charges
             SET status = new.status, not_found_count = charges.not_found_count + new.not_found,
@@ -208,11 +213,9 @@ pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
-    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Charge, &again).await }
+    Ok(())
 }
 
 /// Claims charges that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are

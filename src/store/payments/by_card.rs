@@ -147,6 +147,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx:
         changes.iter().map(|change| change.declined.as_ref().map(|(reason, _)| reason.name())).collect();
     let codes: Vec<Option<&str>> =
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
+    let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if !again.is_empty() {
+        open_marks::put_back(conn, Kind::Payment, &again).await?;
+    }
     sqlx::query!(
         "UPDATE payments
             SET status = new.status, not_found_count = payments.not_found_count + new.not_found,
@@ -162,11 +167,9 @@ pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx:
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
-    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Payment, &again).await }
+    Ok(())
 }
 
 /// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are

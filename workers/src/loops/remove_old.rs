@@ -52,11 +52,11 @@ impl Old {
         }
     }
 
-    /// Removes portion by portion until none is left or its turn is over.
-    async fn remove(self, pool: &PgPool, portion: &mut Portion) {
+    /// Removes portion by portion until none is left, its turn is over, or it may not go on.
+    async fn remove(self, pool: &PgPool, portion: &mut Portion, may_go_on: impl Fn() -> bool) {
         let (started, table) = (Instant::now(), self.table());
         let (mut left, mut total) = (self, 0);
-        loop {
+        while may_go_on() {
             let at_once = portion.size();
             let some = store::within(pool, LIMIT, async |conn| left.remove_some(conn, at_once).await).await;
             match some {
@@ -89,13 +89,14 @@ pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut of_webhooks, mut of_sessions) = (Portion::of(AT_ONCE), Portion::of(AT_ONCE));
+    let may_go_on = || gate.is_open() && !stop.is_cancelled();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if stop.run_until_cancelled(gate.opened()).await.is_none() {
             return;
         }
         Old::Webhooks { days: unmatched_webhook_days.into(), from: None }
-            .remove(&pool, &mut of_webhooks)
+            .remove(&pool, &mut of_webhooks, may_go_on)
             .await;
-        Old::Sessions.remove(&pool, &mut of_sessions).await;
+        Old::Sessions.remove(&pool, &mut of_sessions, may_go_on).await;
     }
 }

@@ -7,16 +7,18 @@ mod wake;
 
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
+use holdfast::clock;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
-use holdfast::store::open_marks::From;
 use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use super::review::Review;
 use super::sweep_holds::HoldSweep;
 use crate::engine::context::Context;
-pub use marks::move_marks;
+pub use marks::{move_marks, review_marks};
 pub use wake::{wake_effects, wake_unsettled};
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -29,8 +31,9 @@ const QUIET_SECONDS: i32 = 90;
 const EFFECT_QUIET_SECONDS: i32 = 120;
 /// Sweeps between two looks for lost messages.
 const MESSAGES_EVERY: u64 = 10;
-/// Sweeps between two looks for what is open before the marks, half an hour.
-const EVERYTHING_EVERY: u64 = 1_800;
+/// How much of the time before now is looked through again, at each look for lost messages, for what the marks have passed: a day
+/// takes 24 minutes.
+const REVIEWED_AT_ONCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Sweeps once a second until told to stop. What belongs to a paused pool is left alone: an operator who pauses
 /// `order.expire` wants no hold released, and wake-up calls for a queue that nobody reads would only pile up.
@@ -42,6 +45,7 @@ pub async fn run(context: Context) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0_u64;
     let mut holds = HoldSweep::default();
+    let mut review = Review::by(REVIEWED_AT_ONCE);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if !gate.is_open() {
             continue;
@@ -59,8 +63,9 @@ pub async fn run(context: Context) {
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         if round.is_multiple_of(MESSAGES_EVERY) {
-            let is_due = round.is_multiple_of(EVERYTHING_EVERY);
-            move_marks(&pool, if is_due { From::Beginning } else { From::Mark }).await;
+            move_marks(&pool).await;
+            let (from, until) = review.next(clock::now());
+            review_marks(&pool, from, until).await;
             if let Err(error) = wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
                 warn!(%error, "cannot wake all forgotten payments, refunds and charges now");
             }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use holdfast::domain::ids::OrderId;
 use holdfast::store;
 use holdfast::store::orders::overdue_holds::{self, Span};
@@ -11,6 +11,7 @@ use sqlx::{Connection as _, PgPool};
 use tracing::warn;
 
 use super::portion::Portion;
+use super::review::Review;
 use crate::engine::counted_at_commit;
 use crate::steps::release;
 
@@ -20,10 +21,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const AT_ONCE: i64 = 1_000;
 /// After this time the others have their turn, however many holds are still overdue: the next sweep goes on.
 const TURN: Duration = Duration::from_secs(10);
-/// How much of the time before the mark is looked through again at once, and how far back. What lies before that is looked
-/// through in one piece.
+/// How much of the time before the mark is looked through again at once.
 const REVIEWED_AT_ONCE: TimeDelta = TimeDelta::minutes(1);
-const REVIEWED: TimeDelta = TimeDelta::days(1);
 
 /// Sweeps from the mark on, and looks again, piece by piece, at the time before it: should a hold be there after all, such as
 /// one that somebody moved by hand, it is found within half an hour.
@@ -31,20 +30,13 @@ const REVIEWED: TimeDelta = TimeDelta::days(1);
 pub(crate) struct HoldSweep {
     /// How many orders at once.
     portion: Portion,
-    /// How far back the review has come since the mark where it began.
-    review: Option<Review>,
+    review: Review,
 }
 
 impl Default for HoldSweep {
     fn default() -> Self {
-        Self { portion: Portion::of(AT_ONCE), review: None }
+        Self { portion: Portion::of(AT_ONCE), review: Review::by(REVIEWED_AT_ONCE) }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Review {
-    mark: DateTime<Utc>,
-    reached: DateTime<Utc>,
 }
 
 impl HoldSweep {
@@ -58,8 +50,8 @@ impl HoldSweep {
         .await?;
         let Some(mark) = mark else { return Ok(swept) };
         // A review that fails is no reason to stop the sweep: the next round looks at the next piece.
-        let (span, review) = Review::next(self.review, mark);
-        self.review = review;
+        let (from, until) = self.review.next(mark);
+        let span = Span { from: Some(from), until: Some(until) };
         match release_some(pool, span, grace_seconds, &mut self.portion).await {
             Ok(found) => Ok(swept + found),
             Err(error) => {
@@ -67,18 +59,6 @@ impl HoldSweep {
                 Ok(swept)
             }
         }
-    }
-}
-
-impl Review {
-    /// The next piece, and how far the review has come with it; nothing when it is at its end and begins anew.
-    fn next(review: Option<Self>, mark: DateTime<Utc>) -> (Span, Option<Self>) {
-        let Self { mark, reached } = review.unwrap_or(Self { mark, reached: mark });
-        if mark - reached >= REVIEWED {
-            return (Span { from: Some(DateTime::UNIX_EPOCH), until: Some(reached) }, None);
-        }
-        let from = reached - REVIEWED_AT_ONCE;
-        (Span { from: Some(from), until: Some(reached) }, Some(Self { mark, reached: from }))
     }
 }
 
@@ -119,28 +99,5 @@ async fn release_some(
         if found.len() < usize::try_from(at_once).unwrap_or(0) || started.elapsed() > TURN {
             return Ok(total);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_review_looks_at_all_of_the_time_before_the_mark_once_and_begins_anew() {
-        let mark = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let (mut review, mut end, mut pieces) = (None, mark, 0);
-        loop {
-            // The mark moves on meanwhile.
-            let (span, next) = Review::next(review, mark + TimeDelta::seconds(pieces));
-            assert_eq!(span.until, Some(end), "no gap");
-            pieces += 1;
-            review = next;
-            if span.from == Some(DateTime::UNIX_EPOCH) {
-                break;
-            }
-            end = span.from.unwrap();
-        }
-        assert_eq!((review, mark - end, pieces), (None, REVIEWED, 24 * 60 + 1));
     }
 }

@@ -2,20 +2,35 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use holdfast::store;
-use holdfast::store::open_marks::{self, From, Kind};
+use holdfast::store::open_marks::{self, Kind};
 use sqlx::PgPool;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// A statement that takes longer is waiting for a server that is gone.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Moves the mark of each kind. One that cannot be moved now stays where it is: what is open is found from there, too.
-pub async fn move_marks(pool: &PgPool, from: From) {
+/// Moves the mark of each kind on. One that cannot be moved now stays where it is: what is open is found from there, too.
+pub async fn move_marks(pool: &PgPool) {
     for kind in Kind::ALL {
-        let moved = store::within(pool, LIMIT, async |conn| open_marks::move_mark(conn, kind, from).await);
+        let moved = store::within(pool, LIMIT, async |conn| open_marks::move_on(conn, kind).await);
         if let Err(error) = moved.await {
             warn!(%error, ?kind, "cannot move the mark before what is open now");
+        }
+    }
+}
+
+/// Looks again at a span of time that the marks may have passed: a worker of the version before, which opens a payment again,
+/// does not put them back.
+pub async fn review_marks(pool: &PgPool, from: DateTime<Utc>, until: DateTime<Utc>) {
+    for kind in Kind::ALL {
+        let looked =
+            store::within(pool, LIMIT, async |conn| open_marks::look_again(conn, kind, from, until).await);
+        match looked.await {
+            Ok(true) => info!(?kind, %from, %until, "something is open that the mark had passed"),
+            Ok(false) => {}
+            Err(error) => warn!(%error, ?kind, %from, %until, "cannot look again at what the mark passed"),
         }
     }
 }

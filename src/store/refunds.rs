@@ -360,16 +360,17 @@ pub struct RefundRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// The refunds of an order, oldest first.
+/// The latest 200 refunds of an order, oldest first.
 pub async fn of_order(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<RefundRow>> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         r#"SELECT id, status AS "status: RefundStatus", amount_won, wallet_won, points_won, card_won, asked, reason,
                   created_at
-             FROM refunds WHERE order_id = $1 ORDER BY created_at, id"#,
+             FROM refunds WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 200"#,
         order.uuid(),
     )
     .fetch_all(conn)
     .await?;
+    rows.reverse();
     let refund = rows.into_iter().map(|row| RefundRow {
         id: CommandId(row.id),
         status: row.status,
@@ -380,4 +381,20 @@ pub async fn of_order(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<V
         created_at: row.created_at,
     });
     Ok(refund.collect())
+}
+
+/// Refunds of an order that a gateway has not answered yet, oldest first, at most 200.
+pub async fn open_of_order(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<CommandId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM refunds WHERE order_id = $1 AND status = 'requesting' ORDER BY created_at, id LIMIT 200",
+        order.uuid(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(CommandId).collect())
+}
+
+/// What a refund was asked for, should there be one of this id.
+pub async fn asked_for(conn: &mut PgConnection, id: CommandId) -> sqlx::Result<Option<serde_json::Value>> {
+    sqlx::query_scalar!("SELECT asked FROM refunds WHERE id = $1", id.0).fetch_optional(conn).await
 }

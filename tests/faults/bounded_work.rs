@@ -9,6 +9,7 @@ use holdfast::domain::refund::{Asked, AskedItem, RefundReason};
 use holdfast::message::{CancelOrder, Command, ExtendHold, RefundOrder, Version};
 use holdfast::store::events::answers;
 use holdfast::store::named_locks::Named;
+use holdfast::store::refunds;
 use holdfast_workers::engine::worker::Worker;
 use holdfast_workers::jobs::cancel_orders::CancelOrders;
 use holdfast_workers::jobs::confirm_payments::ConfirmPayments;
@@ -102,17 +103,30 @@ async fn a_command_costs_the_same_however_often_its_order_was_extended_or_given_
         let again = extend(extended_id, 3_600);
         let looked_for = again.command_id;
         read.push((statistics, "extend", measure(&world, &ExtendHolds, vec![again]).await));
-        read.push((
-            statistics,
-            "refund",
-            measure(&world, &RefundOrders, vec![refund_one(returned_id)]).await,
-        ));
+        let one_more = refund_one(returned_id);
+        let given_back = one_more.command_id;
+        read.push((statistics, "refund", measure(&world, &RefundOrders, vec![one_more]).await));
         let mut tx = world.pool.begin().await.unwrap();
         let before = read_so_far(&mut tx).await;
         let found = answers::find(&mut tx, extended_id, &[looked_for]).await.unwrap().unwrap();
         assert_eq!(found.answers.len(), 1);
         read.push((statistics, "look", read_so_far(&mut tx).await - before));
+        let before = read_so_far(&mut tx).await;
+        assert!(refunds::asked_for(&mut tx, given_back).await.unwrap().is_some());
+        assert!(refunds::open_of_order(&mut tx, returned_id).await.unwrap().is_empty());
+        read.push((statistics, "what is asked of a refund", read_so_far(&mut tx).await - before));
+        let before = read_so_far(&mut tx).await;
+        assert_eq!(refunds::of_order(&mut tx, returned_id).await.unwrap().len(), 200);
+        // An entry and a row of each. Before a table was ever looked at, PostgreSQL may sort all refunds of the order.
+        let listed = read_so_far(&mut tx).await - before;
+        let told = if statistics == "none" { REFUNDS as i64 } else { 200 };
+        assert!(listed <= 2 * told + ROWS_PER_COMMAND, "{statistics}: {listed}");
     }
+    let told = shop.as_customer("bob").get(&format!("/v1/orders/{}/refunds", returned_id.uuid())).await;
+    let told = told.body.as_array().unwrap();
+    let latest = "SELECT id::text FROM refunds ORDER BY created_at DESC, id DESC LIMIT 1";
+    let latest: String = sqlx::query_scalar(latest).fetch_one(&world.pool).await.unwrap();
+    assert_eq!((told.len(), &told[199]["id"]), (200, &json!(latest)));
     read.push(("fresh", "pay", measure(&world, &ConfirmPayments, vec![confirm(extended_id)]).await));
     let too_many: Vec<_> = read.iter().filter(|(.., rows)| *rows > ROWS_PER_COMMAND).collect();
     assert!(too_many.is_empty(), "rows read: {too_many:?}");

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::orders::{OwnOrder, command_id};
-use crate::domain::ids::{CommandId, Fingerprint, OrderId, SkuCode};
+use crate::domain::ids::{CommandId, Fingerprint, SkuCode};
 use crate::domain::items::{MAX_ITEMS, Quantity};
 use crate::domain::refund::{Asked, AskedItem, RefundReason};
 use crate::http::app::App;
@@ -109,33 +109,27 @@ pub async fn refund(
     let (asked, reason) = request.parse()?;
     let command_id = command_id("refund", &customer, order_id, Some(key));
     let stay = wait.begin(&app.stays)?;
-    check_key(&app, order_id, command_id, &asked).await?;
+    check_key(&app, command_id, &asked).await?;
     let command = RefundOrder { version: Version, command_id, order_id, asked, reason };
     give(&app, command, order_id, stay, Awaited::Refund(command_id), trace.as_deref()).await
 }
 
 /// A key that asked for something else before is another request, as far as this process and the table know.
-pub(crate) async fn check_key(
-    app: &App,
-    order: OrderId,
-    id: CommandId,
-    asked: &Asked,
-) -> Result<(), ApiError> {
+pub(crate) async fn check_key(app: &App, id: CommandId, asked: &Asked) -> Result<(), ApiError> {
     if !app.remember(id.0, Fingerprint::of(&refunds::json(asked))) {
         return Err(ApiError::KeyReused);
     }
-    let before = match app.read(async |conn| refunds::of_order(conn, order).await).await {
+    let before = match app.read(async |conn| refunds::asked_for(conn, id).await).await {
         Ok(before) => before,
         // The command itself needs only the broker.
         Err(ApiError::DatabaseUnavailable) => return Ok(()),
         Err(error) => return Err(error),
     };
-    let stored = serde_json::to_value(asked).expect("a request has string keys");
-    let reused = before.iter().any(|refund| refund.id == id && refund.asked != stored);
-    if reused { Err(ApiError::KeyReused) } else { Ok(()) }
+    let asked = serde_json::to_value(asked).expect("a request has string keys");
+    if before.is_some_and(|before| before != asked) { Err(ApiError::KeyReused) } else { Ok(()) }
 }
 
-/// List the refunds of an order, oldest first
+/// List the latest 200 refunds of an order, oldest first
 #[utoipa::path(
     get, path = "/v1/orders/{id}/refunds", tag = "refunds",
     params(("id" = uuid::Uuid, Path)),

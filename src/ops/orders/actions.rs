@@ -23,7 +23,7 @@ use crate::store::operators::actions::{Act, NewAction};
 use crate::store::orders::history::Attempt;
 use crate::store::orders::{self, OrderRow};
 use crate::store::payments::PaymentStatus;
-use crate::store::refunds::{self, RefundRow, RefundStatus};
+use crate::store::refunds;
 
 /// Has an order called off. Only a hold can be; one that is being paid is, should its payment be declined.
 pub async fn cancel(
@@ -86,22 +86,19 @@ pub async fn resolve(
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     let mut payments = orders::history::payments_of(tx, order).await?;
     payments.retain(is_worth_asking);
-    let mut refunds = refunds::of_order(tx, order).await?;
-    refunds.retain(|refund| refund.status == RefundStatus::Requesting);
+    let refunds = refunds::open_of_order(tx, order).await?;
     let asked: Vec<Uuid> =
-        payments.iter().map(|payment| payment.id).chain(refunds.iter().map(|refund| refund.id.0)).collect();
+        payments.iter().map(|payment| payment.id).chain(refunds.iter().map(|refund| refund.0)).collect();
     if asked.is_empty() {
         return Ok((asked, vec![]));
     }
-    let after =
-        json!({"asked_for": "payment.resolve", "payments": standings(&payments), "refunds": open(&refunds)});
+    let after = json!({"asked_for": "payment.resolve", "payments": standings(&payments), "refunds": refunds});
     write_down(tx, actor, Act::PaymentResolve, &row, after, reason).await?;
     // A hint hurries the message that goes on asking, and ends without an answer itself.
     let (version, order_id) = (Version, order);
     let payments =
         payments.iter().map(|payment| message(&ResolvePayment::hint(CommandId(payment.id), order_id)));
-    let refunds =
-        refunds.iter().map(|refund| message(&ResolveRefund { version, refund_id: refund.id, order_id }));
+    let refunds = refunds.iter().map(|id| message(&ResolveRefund { version, refund_id: *id, order_id }));
     Ok((asked, payments.chain(refunds).collect()))
 }
 
@@ -134,10 +131,6 @@ fn is_worth_asking(payment: &Attempt) -> bool {
 
 fn standings(payments: &[Attempt]) -> Vec<Value> {
     payments.iter().map(|payment| json!({"id": payment.id, "status": payment.status.name()})).collect()
-}
-
-fn open(refunds: &[RefundRow]) -> Vec<CommandId> {
-    refunds.iter().map(|refund| refund.id).collect()
 }
 
 async fn write_down(

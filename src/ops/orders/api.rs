@@ -184,7 +184,7 @@ pub(super) async fn give_refund(
 ) -> Result<Response, ApiError> {
     let stay = soon(app, wait)?;
     let id: CommandId = app.read(async |conn| actions::refund_id(conn, order, &key).await).await?;
-    refunds::check_key(app, order, id, &asked).await?;
+    refunds::check_key(app, id, &asked).await?;
     let giving = app.write(move |tx| {
         async move { Ok(actions::refund(tx, &actor, order, (id, asked), &reason).await?) }.boxed()
     });

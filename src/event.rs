@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::ids::{CommandId, CustomerId, SkuCode};
 use crate::domain::money::Won;
@@ -9,7 +10,7 @@ use crate::domain::refund::RefundRefusal;
 use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
 
 /// Something that happened to one order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OrderEvent {
     /// Its stock is set aside.
@@ -106,7 +107,7 @@ pub enum OrderEvent {
 }
 
 /// Units of one SKU whose money went back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RefundedItem {
     /// The SKU's code.
     pub sku: SkuCode,

@@ -155,7 +155,8 @@ pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
 #[serde(try_from = "u16", into = "u16")]
 pub struct Version;
 
-const CURRENT_VERSION: u16 = 1;
+/// What [`Version`] is in JSON.
+pub const CURRENT_VERSION: u16 = 1;
 
 impl TryFrom<u16> for Version {
     type Error = String;

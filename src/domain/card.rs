@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::order::OrderState;
 use super::refusal::DeclineReason;
@@ -57,7 +58,7 @@ pub enum CardFinding {
 }
 
 /// What a person found out at the gateway's own console about a payment that the gateway gives no definite answer to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stated {
     /// The whole amount was taken.

@@ -1,6 +1,7 @@
 //! What an order asks for.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Invalid;
 use super::ids::{Fingerprint, SkuCode};
@@ -11,7 +12,7 @@ pub const MAX_ITEMS: usize = 50;
 pub const MAX_QUANTITY: i32 = 1_000;
 
 /// One SKU and how many of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RequestedItem {
     /// Which SKU.
     pub sku: SkuCode,
@@ -102,6 +103,9 @@ impl From<RequestedItems> for Vec<RequestedItem> {
     }
 }
 
+/// The longest hold of an order, in seconds.
+pub const MAX_HOLD_SECONDS: i32 = 86_400;
+
 /// How long stock is held: any whole second from 1 to a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
@@ -114,7 +118,7 @@ impl HoldSeconds {
     /// Takes a number from outside.
     pub fn parse(seconds: i64) -> Result<Self, Invalid> {
         match i32::try_from(seconds) {
-            Ok(seconds @ 1..=86_400) => Ok(Self(seconds)),
+            Ok(seconds @ 1..=MAX_HOLD_SECONDS) => Ok(Self(seconds)),
             _ => Err(Invalid::new("hold_seconds", "a whole number from 1 to 86,400")),
         }
     }

@@ -1,6 +1,7 @@
 //! The decision of a refund: which units, what they cost, and where the money goes back to.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Invalid;
 use super::ids::{SkuCode, SkuId};
@@ -9,7 +10,7 @@ use super::money::Won;
 use super::payment::Parts;
 
 /// Units of one SKU that a shop gives the money back for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AskedItem {
     /// Which SKU.
     pub sku: SkuCode,
@@ -20,7 +21,7 @@ pub struct AskedItem {
 }
 
 /// What a shop asks to be given back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// Everything that was not given back before.
@@ -32,6 +33,9 @@ pub enum Asked {
     Items(Vec<AskedItem>),
 }
 
+/// Longer words than these are not kept with a refund.
+pub const MAX_REASON_CHARS: usize = 200;
+
 /// Why a refund is made, in the shop's words; it never reaches the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -41,7 +45,7 @@ impl RefundReason {
     /// At most 200 characters.
     pub fn parse(text: impl Into<String>) -> Result<Self, Invalid> {
         let text = text.into();
-        if text.chars().count() <= 200 && !text.contains('\0') {
+        if text.chars().count() <= MAX_REASON_CHARS && !text.contains('\0') {
             Ok(Self(text))
         } else {
             Err(Invalid::new("reason", "at most 200 characters"))
@@ -91,7 +95,7 @@ pub struct RefundItem {
 }
 
 /// Why nothing is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundRefusal {
     /// The order is not paid, or all of it was given back.

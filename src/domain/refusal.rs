@@ -1,11 +1,12 @@
 //! The business noes: answers, not errors.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ids::SkuCode;
 
 /// Why a hold was refused. Stored with the order and told to the caller as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Refusal {
     /// At least one SKU has too few units available.
@@ -39,7 +40,7 @@ pub enum Refusal {
 }
 
 /// A SKU of which too little is available.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shortage {
     /// Which SKU.
     pub sku: SkuCode,
@@ -50,7 +51,7 @@ pub struct Shortage {
 }
 
 /// Why a hold was not extended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExtensionRefusal {
     /// The hold's time is up.
@@ -64,7 +65,7 @@ pub enum ExtensionRefusal {
 }
 
 /// Why a payment was declined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeclineReason {
     /// The wallet has less than the payment takes from it.

@@ -1,14 +1,15 @@
 //! Commands to tell somebody what happened.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Command, Queue, Version};
 use crate::domain::ids::OrderId;
 
 /// `mail.send`: write to the customer about a fact. What is left to do, its row in the outbox says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SendMail {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// The fact's place in the event log.
     pub event_id: i64,
@@ -24,9 +25,9 @@ impl Command for SendMail {
 }
 
 /// `order.report`: tell the data platform a fact. What is left to do, its row in the outbox says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportOrder {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// The fact's place in the event log.
     pub event_id: i64,

@@ -2,15 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Command, Queue, Version};
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
 
 /// `order.hold`: hold stock for a new order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HoldOrder {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// The order to be.
     pub order_id: OrderId,
@@ -32,9 +33,9 @@ impl Command for HoldOrder {
 }
 
 /// `order.expire`: a wake-up call for holds that are due together. The truth is `orders.expires_at`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ExpireOrders {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// When their time is up, as it stood when the call was ordered.
     pub due_at: DateTime<Utc>,
@@ -53,9 +54,9 @@ impl Command for ExpireOrders {
 }
 
 /// `order.cancel`: call an order off.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CancelOrder {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// This command.
     pub command_id: CommandId,
@@ -71,9 +72,9 @@ impl Command for CancelOrder {
 }
 
 /// `order.extend`: give a hold more time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ExtendHold {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// This command.
     pub command_id: CommandId,

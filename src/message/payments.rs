@@ -1,6 +1,7 @@
 //! Commands about money.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Command, Queue, Version};
 use crate::domain::card::Stated;
@@ -11,7 +12,7 @@ use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundReason};
 
 /// How an order is to be paid.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum PayBy {
     /// From the customer's wallet.
@@ -34,7 +35,7 @@ pub enum PayBy {
 }
 
 /// A payment that the buyer has authenticated at the gateway.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CardPart {
     /// Its name there.
     pub payment_key: PaymentKey,
@@ -73,9 +74,9 @@ impl PayBy {
 }
 
 /// `payment.confirm`: pay an order, from its customer's wallet and points, by card, or both.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConfirmPayment {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// This command, and the payment it makes.
     pub command_id: CommandId,
@@ -94,9 +95,9 @@ impl Command for ConfirmPayment {
 }
 
 /// `payment.resolve`: ask the gateway what a card payment needs to come to its end. What that is, its row says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResolvePayment {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// Which payment.
     pub payment_id: CommandId,
@@ -130,9 +131,9 @@ impl Command for ResolvePayment {
 }
 
 /// `order.refund`: give money back for units of a paid order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RefundOrder {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// This command, and the refund it makes.
     pub command_id: CommandId,
@@ -152,9 +153,9 @@ impl Command for RefundOrder {
 }
 
 /// `refund.resolve`: ask the gateway to give the card's part of a refund back, until it has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResolveRefund {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// Which refund.
     pub refund_id: CommandId,
@@ -170,9 +171,9 @@ impl Command for ResolveRefund {
 }
 
 /// `wallet.charge`: ask the gateway what a charge by card needs to come to its end. What that is, its row says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChargeWallet {
-    /// See [`Version`].
+    /// The version of the body.
     pub version: Version,
     /// Which charge.
     pub charge_id: CommandId,

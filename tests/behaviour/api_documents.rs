@@ -188,6 +188,11 @@ async fn the_definitions_file_is_the_topology_and_the_broker_has_all_of_it() {
 fn the_asyncapi_document_names_every_queue_and_every_fact() {
     let document = asyncapi::document();
     assert_eq!(committed("asyncapi.json"), document, "write asyncapi.json anew with `holdfast asyncapi`");
+    assert!(references(&document).len() > 50);
+    for reference in references(&document) {
+        let there = document.pointer(reference.trim_start_matches('#'));
+        assert!(there.is_some(), "{reference} leads nowhere");
+    }
     let mut channels: Vec<_> = document["channels"].as_object().unwrap().keys().cloned().collect();
     let mut queues: Vec<_> =
         Queue::ALL.iter().map(|queue| queue.name().to_owned()).chain(["events".to_owned()]).collect();
@@ -198,4 +203,19 @@ fn the_asyncapi_document_names_every_queue_and_every_fact() {
         &document["components"]["messages"]["facts"]["payload"]["items"]["properties"]["type"]["enum"];
     let kinds: Vec<String> = OrderEvent::KINDS.iter().map(|kind| format!("holdfast.{kind}")).collect();
     assert_eq!(facts, &json!(kinds));
+}
+
+/// Everything that a document refers to.
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| match value {
+                Value::String(reference) if name == "$ref" => vec![reference.as_str()],
+                value => references(value),
+            })
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(references).collect(),
+        _ => vec![],
+    }
 }

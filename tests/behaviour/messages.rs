@@ -57,7 +57,8 @@ async fn a_command_names_its_type_its_order_and_its_callers_trace() {
 
         // What is written about the body is what is in it.
         let body: Value = serde_json::from_slice(&message.data).unwrap();
-        let written = &document["components"]["messages"][queue.name()]["payload"]["properties"];
+        let payload = document["components"]["messages"][queue.name()]["payload"]["$ref"].as_str().unwrap();
+        let written = &document.pointer(payload.trim_start_matches('#')).unwrap()["properties"];
         let fields = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(fields(&body), fields(written), "{queue}");
         assert_eq!(json!([body["version"], body["order_id"]]), json!([1, accepted.body["id"]]));

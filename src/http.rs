@@ -8,6 +8,7 @@ pub mod error;
 pub mod headers;
 pub mod observe;
 pub mod outcome;
+pub mod patience;
 pub mod pools;
 pub mod problem;
 pub mod query;

@@ -18,6 +18,7 @@ use holdfast::config::{DatabaseConfig, DeadLetterConfig};
 use holdfast::ops::dead_letters::edit::{self, Edited};
 use holdfast::ops::dead_letters::export::{Export, Format};
 use holdfast::ops::dead_letters::{DeadLetterError, detail};
+use holdfast::ops::reason::Reason;
 use holdfast::ops::rights::Actor;
 use holdfast::store::dead_letters;
 use holdfast::store::dead_letters::filter::Filter;
@@ -99,8 +100,8 @@ struct EditArguments {
     #[arg(long)]
     body: PathBuf,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
@@ -208,8 +209,8 @@ async fn edit(pool: &PgPool, arguments: EditArguments) -> anyhow::Result<()> {
             .await
             .context("cannot reach RabbitMQ")?;
         let mut tx = pool.begin().await?;
-        let (actor, reason) = (arguments.actor.actor(), arguments.reason.as_deref());
-        let edited = edit::send(&mut tx, &publisher, arguments.id, &body, &actor, reason).await?;
+        let (actor, reason) = (arguments.actor.actor(), arguments.reason.as_ref());
+        let edited = edit::send(&mut tx, &actor, &publisher, arguments.id, &body, reason).await?;
         tx.commit().await?;
         edited
     };

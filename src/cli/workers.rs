@@ -3,7 +3,10 @@
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
+use holdfast::ops::reason::Reason;
+use holdfast::ops::rights::Actor;
 use holdfast::ops::workers::{self, PoolView, ProcessView};
+use holdfast::store::operators::tokens::Role;
 use holdfast::terminal::printable;
 
 #[derive(Args)]
@@ -36,8 +39,8 @@ enum PoolCommand {
         /// Its name, such as payment.confirm
         pool: String,
         /// Why
-        #[arg(long)]
-        reason: String,
+        #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+        reason: Reason,
         /// Who does this
         #[arg(long, env = "USER", default_value = "unknown")]
         actor: String,
@@ -50,8 +53,8 @@ enum PoolCommand {
         /// Its name, such as payment.confirm
         pool: String,
         /// Why, if there is something to say
-        #[arg(long)]
-        reason: Option<String>,
+        #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+        reason: Option<Reason>,
         /// Who does this
         #[arg(long, env = "USER", default_value = "unknown")]
         actor: String,
@@ -90,17 +93,21 @@ pub(super) async fn run_pools(arguments: PoolArguments) -> anyhow::Result<()> {
             }
         }
         PoolCommand::Pause { pool, reason, actor, json } => {
-            let view = workers::pause(&mut tx, &pool, &reason, &actor).await?;
+            let view = workers::pause(&mut tx, &named(actor), &pool, &reason).await?;
             tx.commit().await?;
             print_one(&view, json)?;
         }
         PoolCommand::Resume { pool, reason, actor, json } => {
-            let view = workers::resume(&mut tx, &pool, reason.as_deref(), &actor).await?;
+            let view = workers::resume(&mut tx, &named(actor), &pool, reason.as_ref()).await?;
             tx.commit().await?;
             print_one(&view, json)?;
         }
     }
     Ok(())
+}
+
+fn named(name: String) -> Actor {
+    Actor { name, role: Role::Operator }
 }
 
 fn print_one(view: &PoolView, json: bool) -> anyhow::Result<()> {

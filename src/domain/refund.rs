@@ -32,6 +32,9 @@ pub enum Asked {
     Items(Vec<AskedItem>),
 }
 
+/// Longer words than these are not kept with a refund.
+const MAX_REASON_CHARS: usize = 200;
+
 /// Why a refund is made, in the shop's words; it never reaches the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -41,11 +44,20 @@ impl RefundReason {
     /// At most 200 characters.
     pub fn parse(text: impl Into<String>) -> Result<Self, Invalid> {
         let text = text.into();
-        if text.chars().count() <= 200 && !text.contains('\0') {
+        if text.chars().count() <= MAX_REASON_CHARS && !text.contains('\0') {
             Ok(Self(text))
         } else {
             Err(Invalid::new("reason", "at most 200 characters"))
         }
+    }
+
+    /// As much of a text as fits.
+    pub fn beginning_of(text: &str) -> Self {
+        let text = text.replace('\0', "");
+        if text.chars().count() <= MAX_REASON_CHARS {
+            return Self(text);
+        }
+        Self(text.chars().take(MAX_REASON_CHARS - 1).chain(['…']).collect())
     }
 
     /// The text.

@@ -12,7 +12,8 @@ use tracing::Span;
 use super::app::App;
 use super::error::ApiError;
 use super::headers::Wait;
-use super::outcome::{self, Awaited, location};
+use super::outcome::{self, Awaited, Outcome, location};
+use super::patience::Patience;
 use super::views::OrderView;
 use crate::broker::envelope::Outgoing;
 use crate::clock;
@@ -37,53 +38,61 @@ pub async fn give<C: Command>(
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
-    give_by(app, order, wait, awaited, publish(app, &command, trace)).await
+    let at = [(header::LOCATION, location(order))];
+    let answer = match decide(app, order, wait, awaited, publish(app, &command, trace)).await? {
+        Some(Ok((status, view))) => (status, at, Json(view)).into_response(),
+        Some(Err(refused)) => refused.into_response(),
+        None => (StatusCode::ACCEPTED, at, Json(OrderView::accepted(order))).into_response(),
+    };
+    Ok(match wait {
+        Wait(Some(patience)) => applied(answer, patience),
+        Wait(None) => answer,
+    })
 }
 
-/// [`give`] for whoever has more to do than to publish: `giving` ends once the command is in the broker's keeping.
-pub async fn give_by(
+/// What came of a command within the caller's patience, good or bad; `None` if the broker has it and no more is known.
+/// `giving` ends once the command is in the broker's keeping; it is not begun if its answer is known already.
+pub async fn decide(
     app: &App,
     order: OrderId,
     wait: Wait,
     awaited: Awaited,
     giving: impl Future<Output = Result<(), ApiError>>,
-) -> Result<Response, ApiError> {
+) -> Result<Option<Outcome>, ApiError> {
     Span::current().record("order_id", tracing::field::display(order));
     let Wait(Some(patience)) = wait else {
         giving.await?;
-        return Ok(accepted(order));
+        return Ok(None);
     };
-    let deadline = Instant::now() + patience;
-    let mut subscription = app.watch.subscribe(order);
+    let mut patience = Patience::with_calls(app, patience, app.watch.subscribe(order), LOOK_AGAIN);
     // A repeated request finds its answer at once. With the database away there is none yet, but the command
     // itself needs only the broker.
-    if let Some(answer) = known_answer(look(app, order, awaited, deadline).await)? {
-        return Ok(applied(answer, patience));
+    if let Some(known) = look(app, order, awaited, patience.deadline()).await? {
+        return Ok(Some(known));
     }
     giving.await?;
-    loop {
-        // A call can be late, or lost with its connection.
-        let next_look = deadline.min(Instant::now() + LOOK_AGAIN);
-        let _ = app.stop.run_until_cancelled(timeout_at(next_look, subscription.changed())).await;
-        if let Some(answer) = waited(look(app, order, awaited, deadline).await, patience) {
-            return Ok(answer);
-        }
-        // Nobody waits for a process that leaves: the command is in its queue.
-        if Instant::now() >= deadline || app.stop.is_cancelled() {
-            return Ok(applied(accepted(order), patience));
+    while patience.again().await {
+        if let Some(found) = look(app, order, awaited, patience.deadline()).await? {
+            return Ok(Some(found));
         }
     }
+    Ok(None)
 }
 
-/// A look at the table that ends soon after the caller's deadline, whatever the database does.
+/// A look at the table that ends soon after the caller's deadline, whatever the database does. A database that is away says
+/// nothing.
 async fn look(
     app: &App,
     order: OrderId,
     awaited: Awaited,
     deadline: Instant,
-) -> Result<Option<Response>, ApiError> {
+) -> Result<Option<Outcome>, ApiError> {
     let limit = deadline.max(Instant::now() + LAST_LOOK);
-    timeout_at(limit, outcome::find(app, order, awaited)).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
+    let looking = app.read(async |conn| outcome::look(conn, order, awaited).await);
+    match timeout_at(limit, looking).await {
+        Err(_) | Ok(Err(ApiError::DatabaseUnavailable)) => Ok(None),
+        Ok(found) => found,
+    }
 }
 
 /// Gives a command to the broker, in time or not at all.
@@ -111,28 +120,6 @@ pub async fn publish_all(app: &App, messages: Vec<Outgoing>) -> Result<(), ApiEr
         Ok(published) => Ok(published?),
         Err(_) => Err(ApiError::BrokerUnavailable),
     }
-}
-
-/// What the table says before the command is given; a database that is away says nothing.
-fn known_answer(found: Result<Option<Response>, ApiError>) -> Result<Option<Response>, ApiError> {
-    match found {
-        Err(ApiError::DatabaseUnavailable) => Ok(None),
-        found => found,
-    }
-}
-
-/// The outcome a caller waited for, good or bad; a database that is away is no outcome.
-fn waited(found: Result<Option<Response>, ApiError>, patience: Duration) -> Option<Response> {
-    match found {
-        Ok(answer) => answer.map(|answer| applied(answer, patience)),
-        Err(ApiError::DatabaseUnavailable) => None,
-        Err(error) => Some(applied(error.into_response(), patience)),
-    }
-}
-
-fn accepted(order: OrderId) -> Response {
-    let at = [(header::LOCATION, location(order))];
-    (StatusCode::ACCEPTED, at, Json(OrderView::accepted(order))).into_response()
 }
 
 /// Says that the caller's wish to wait was heard.

@@ -1,12 +1,9 @@
 //! What came of a command: the one place that turns an order's state into the answer its caller waits for.
 
-use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::app::App;
 use super::error::ApiError;
 use super::views::OrderView;
 use crate::domain::allocation::HeldItem;
@@ -52,22 +49,15 @@ pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<Ord
     Ok(OrderView::decided(order, &items))
 }
 
-/// The answer to a command, or `None` while there is none.
-pub async fn find(app: &App, order: OrderId, awaited: Awaited) -> Result<Option<Response>, ApiError> {
-    let Some(outcome) = app.read(async |conn| look(conn, order, awaited).await).await? else {
-        return Ok(None);
-    };
-    let (status, view) = outcome?;
-    let at = [(header::LOCATION, location(order))];
-    Ok(Some((status, at, Json(view)).into_response()))
-}
+/// What came of a command: the order with its status code, or why it came to nothing.
+pub type Outcome = Result<(StatusCode, OrderView), ApiError>;
 
-/// What came of a command: the order with its status code, or why it came to nothing; `None` while that is open.
+/// What came of a command, or `None` while that is open.
 pub async fn look(
     conn: &mut PgConnection,
     order: OrderId,
     awaited: Awaited,
-) -> sqlx::Result<Option<Result<(StatusCode, OrderView), ApiError>>> {
+) -> sqlx::Result<Option<Outcome>> {
     let command = awaited.command();
     let Some(Answered { row, answers }) = answers::find(conn, order, command.as_slice()).await? else {
         return Ok(None);

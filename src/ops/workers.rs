@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::error::ApiError;
+use crate::ops::reason::Reason;
+use crate::ops::rights::Actor;
 use crate::pool::Pool;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
@@ -20,8 +21,6 @@ use crate::store::workers::{self, Process, ProcessPool};
 
 /// More processes than this are not listed; those that are gone are forgotten after a day.
 const MAX_PROCESSES: i64 = 200;
-/// A reason longer than this is none.
-const MAX_REASON_CHARS: usize = 500;
 
 /// Processes and pools.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -100,9 +99,6 @@ pub enum PauseError {
     /// There is no such pool.
     #[error("no pool is called {0}; there are {names}", names = names())]
     UnknownPool(String),
-    /// A reason is missing or too long.
-    #[error("a reason has 1 to {MAX_REASON_CHARS} characters")]
-    Reason,
     /// The database said no.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -171,16 +167,12 @@ fn last_batch(pool: &ProcessPool) -> Option<BatchView> {
 /// is paused already stays so, for its first reason. Returns how it is now.
 pub async fn pause(
     conn: &mut PgConnection,
+    actor: &Actor,
     pool: &str,
-    reason: &str,
-    actor: &str,
+    reason: &Reason,
 ) -> Result<PoolView, PauseError> {
-    let pool = known(pool)?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0') {
-        return Err(PauseError::Reason);
-    }
-    if let Some(pause) = workers::pauses::insert(&mut *conn, pool.name(), actor, reason).await? {
+    let (pool, reason) = (known(pool)?, reason.as_str());
+    if let Some(pause) = workers::pauses::insert(&mut *conn, pool.name(), &actor.name, reason).await? {
         let action = action(pool, Act::PoolPause, actor, [Value::Null, json!(pause)], Some(reason));
         operators::actions::append(conn, &[action]).await?;
         workers::pauses::notify(conn).await?;
@@ -191,15 +183,11 @@ pub async fn pause(
 /// Lets a pool go on; one that is not paused does already. Returns how it is now.
 pub async fn resume(
     conn: &mut PgConnection,
+    actor: &Actor,
     pool: &str,
-    reason: Option<&str>,
-    actor: &str,
+    reason: Option<&Reason>,
 ) -> Result<PoolView, PauseError> {
-    let pool = known(pool)?;
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0')) {
-        return Err(PauseError::Reason);
-    }
+    let (pool, reason) = (known(pool)?, reason.map(Reason::as_str));
     if let Some(pause) = workers::pauses::delete(conn, pool.name()).await? {
         let action = action(pool, Act::PoolResume, actor, [json!(pause), Value::Null], reason);
         operators::actions::append(conn, &[action]).await?;
@@ -215,13 +203,13 @@ fn known(pool: &str) -> Result<Pool, PauseError> {
 fn action<'a>(
     pool: Pool,
     act: Act,
-    actor: &'a str,
+    actor: &'a Actor,
     [before, after]: [Value; 2],
     reason: Option<&'a str>,
 ) -> NewAction<'a> {
     let known = |value: Value| (!value.is_null()).then_some(value);
     NewAction {
-        actor,
+        actor: &actor.name,
         act,
         subject: ("pool", pool.name().to_owned()),
         before: known(before),
@@ -233,14 +221,4 @@ fn action<'a>(
 async fn read(conn: &mut PgConnection, pool: Pool) -> sqlx::Result<PoolView> {
     let all = list(conn).await?.pools;
     Ok(all.into_iter().find(|view| view.pool == pool.name()).expect("every pool is on the list"))
-}
-
-impl From<PauseError> for ApiError {
-    fn from(error: PauseError) -> Self {
-        match error {
-            PauseError::UnknownPool(_) => Self::NotFound,
-            PauseError::Reason => Self::Unprocessable(error.to_string()),
-            PauseError::Database(error) => error.into(),
-        }
-    }
 }

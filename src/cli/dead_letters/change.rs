@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use holdfast::ops::dead_letters::{self, Change, Changed, MAX_CHANGED, Selection};
+use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
 use serde_json::json;
 use sqlx::PgPool;
@@ -53,8 +54,8 @@ pub(super) struct DiscardArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Why
-    #[arg(long)]
-    reason: String,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Reason,
     #[command(flatten)]
     actor: ActorArguments,
 }
@@ -64,8 +65,8 @@ pub(super) struct RestoreArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
     #[command(flatten)]
     actor: ActorArguments,
 }
@@ -77,7 +78,7 @@ pub(super) async fn discard(pool: &PgPool, arguments: DiscardArguments) -> anyho
 
 pub(super) async fn restore(pool: &PgPool, arguments: RestoreArguments) -> anyhow::Result<ExitCode> {
     let RestoreArguments { selection, reason, actor } = arguments;
-    change(pool, &selection, Change::Restore, &actor, reason.as_deref()).await
+    change(pool, &selection, Change::Restore, &actor, reason.as_ref()).await
 }
 
 /// Changes what was chosen; exit 1 if some that were named are of another status.
@@ -86,7 +87,7 @@ async fn change(
     arguments: &SelectionArguments,
     change: Change,
     actor: &ActorArguments,
-    reason: Option<&str>,
+    reason: Option<&Reason>,
 ) -> anyhow::Result<ExitCode> {
     let selection = arguments.selection();
     let mut tx = pool.begin().await?;
@@ -95,7 +96,7 @@ async fn change(
         arguments.say_count(count);
         return Ok(ExitCode::SUCCESS);
     }
-    let changed = dead_letters::change(&mut tx, &selection, change, &actor.actor(), reason).await?;
+    let changed = dead_letters::change(&mut tx, &actor.actor(), &selection, change, reason).await?;
     tx.commit().await?;
     let Changed { changed: count, skipped } = changed;
     let what = match change {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use holdfast::ops::dead_letters::replays::{self, DEFAULT_RATE, MAX_RATE, Manner};
+use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::replays::{ItemFilter, Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,8 +30,8 @@ pub(super) struct ReplayArguments {
     #[arg(long, default_value_t = DEFAULT_RATE, value_parser = clap::value_parser!(i32).range(1..=i64::from(MAX_RATE)))]
     rate: i32,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
     /// Do not wait for its end
     #[arg(long)]
     no_wait: bool,
@@ -75,8 +76,8 @@ pub(super) async fn replay(pool: &PgPool, arguments: ReplayArguments) -> anyhow:
         chosen.say_count(replays::preview(&mut tx, &selection).await?);
         return Ok(ExitCode::SUCCESS);
     }
-    let manner = Manner { rate_per_second: rate, reason: reason.as_deref() };
-    let begun = replays::start(&mut tx, &selection, manner, &actor.actor()).await?;
+    let manner = Manner { rate_per_second: rate, reason: reason.as_ref() };
+    let begun = replays::start(&mut tx, &actor.actor(), &selection, manner).await?;
     tx.commit().await?;
     let replay = if no_wait { begun } else { wait(pool, begun).await? };
     if chosen.json {
@@ -145,7 +146,7 @@ pub(super) async fn replays(pool: &PgPool, command: ReplaysCommand) -> anyhow::R
             }
         }
         ReplaysCommand::Cancel { id, actor } => {
-            let stopped = replays::cancel(&mut tx, id, &actor.actor()).await?;
+            let stopped = replays::cancel(&mut tx, &actor.actor(), id).await?;
             tx.commit().await?;
             print_line(&stopped);
         }

@@ -8,7 +8,6 @@ use axum::http::{StatusCode, header, request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use sqlx::PgConnection;
-use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -24,15 +23,11 @@ use crate::http::body;
 use crate::http::command::{applied, publish};
 use crate::http::error::ApiError;
 use crate::http::headers::{Trace, Wait};
+use crate::http::patience::Patience;
 use crate::http::views::{ChargeView, Problem};
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
 use crate::store::payments;
-
-/// A caller who waits looks at the row after this time, and then after longer and longer ones …
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// … up to this.
-const SLOWEST_LOOK: Duration = Duration::from_secs(1);
 
 /// The charge of the path, before it is known whose it is. What is no id at all is nobody's.
 pub struct ChargeId(CommandId);
@@ -196,12 +191,8 @@ async fn wait_for(
     customer: &CustomerId,
     patience: Duration,
 ) -> Result<Response, ApiError> {
-    let deadline = Instant::now() + patience;
-    let mut pause = FIRST_LOOK;
-    while outcome(&charge).is_none() && Instant::now() < deadline && !app.stop.is_cancelled() {
-        let next_look = deadline.min(Instant::now() + pause);
-        app.stop.run_until_cancelled(sleep_until(next_look)).await;
-        pause = (pause * 3 / 2).min(SLOWEST_LOOK);
+    let mut patience = Patience::without_calls(app, patience);
+    while outcome(&charge).is_none() && patience.again().await {
         match find(app, charge.id, customer).await {
             Ok(found) => charge = found,
             Err(ApiError::DatabaseUnavailable) => {}

@@ -8,12 +8,13 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::DeadLetterError;
 use super::body::{Body, pretty};
-use super::{DeadLetterError, checked_reason};
 use crate::broker::envelope::{Outgoing, Replay, TRACEPARENT};
 use crate::broker::publisher::Publisher;
 use crate::clock;
 use crate::message::{Queue, order_of};
+use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::dead_letters::edits::NewEdit;
 use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, SUBJECT};
@@ -53,13 +54,12 @@ pub async fn preview(conn: &mut PgConnection, id: Uuid, body: &[u8]) -> Result<E
 /// broker's confirm and the commit leaves the original open; the same change again is the same message again.
 pub async fn send(
     conn: &mut PgConnection,
+    actor: &Actor,
     publisher: &Publisher,
     id: Uuid,
     body: &[u8],
-    actor: &Actor,
-    reason: Option<&str>,
+    reason: Option<&Reason>,
 ) -> Result<Edited, DeadLetterError> {
-    let reason = checked_reason(reason)?;
     let locked = dead_letters::lock(conn, &[id]).await?.pop();
     let letter = locked.ok_or(DeadLetterError::NoSuchLetter(id))?;
     let (edited, message) = checked(&letter, body)?;
@@ -74,7 +74,7 @@ pub async fn send(
         after: Some(json!({
             "status": DeadLetterStatus::Replaced, "message_id": edited.message_id, "body": stored(body),
         })),
-        reason,
+        reason: reason.map(Reason::as_str),
     };
     operators::actions::append(conn, &[action]).await?;
     publisher.publish(message).await?;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::export::Format;
 use super::{DeadLetterError, Selection};
 use crate::http::error::ApiError;
+use crate::ops::reason::{self, Reason};
 use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::lists::Position;
 
@@ -81,7 +82,9 @@ pub struct Asked {
     /// All that match; `{}` matches all open ones
     pub filter: Option<Filter>,
     /// Why; needed to discard
-    pub reason: Option<String>,
+    #[serde(default, deserialize_with = "reason::optional")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    pub reason: Option<Reason>,
     /// Only say how many it would be
     #[serde(default)]
     pub dry_run: bool,

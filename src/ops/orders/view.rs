@@ -243,6 +243,20 @@ impl RefundDetail {
     }
 }
 
+/// What is known of an order's money after its gateway was asked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpsResolved)]
+pub struct Resolved {
+    /// The payments and refunds that are asked about; nothing was done if there are none.
+    pub asked: Vec<Uuid>,
+    /// Whether every answer is definite now.
+    pub is_settled: bool,
+    /// The attempts to pay as they stand.
+    pub payments: Vec<PaymentDetail>,
+    /// The refunds as they stand.
+    pub refunds: Vec<RefundDetail>,
+}
+
 impl OrderDetail {
     /// An order with what belongs to it, at this moment.
     pub(super) fn new(

@@ -2,10 +2,11 @@
 
 pub mod api;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -23,7 +24,7 @@ use crate::store::workers::{self, Process, ProcessPool};
 const MAX_PROCESSES: i64 = 200;
 
 /// Processes and pools.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WorkersView {
     /// Processes that are alive, or were within the last day, the youngest first.
     pub processes: Vec<ProcessView>,
@@ -32,7 +33,7 @@ pub struct WorkersView {
 }
 
 /// A workers process.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProcessView {
     /// Made when it started.
     pub id: Uuid,
@@ -53,7 +54,7 @@ pub struct ProcessView {
 }
 
 /// A pool of one process.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProcessPoolView {
     /// Its name.
     pub pool: String,
@@ -66,7 +67,7 @@ pub struct ProcessPoolView {
 }
 
 /// A batch.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct BatchView {
     /// When it was committed.
     pub at: DateTime<Utc>,
@@ -79,7 +80,7 @@ pub struct BatchView {
 }
 
 /// A kind of pool over all processes.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PoolView {
     /// Its name.
     pub pool: String,
@@ -88,7 +89,7 @@ pub struct PoolView {
     /// Since when it is paused, by whom and why.
     pub paused: Option<Pause>,
     /// What stops while it is paused.
-    pub while_paused: &'static str,
+    pub while_paused: Cow<'static, str>,
     /// Its last batch, wherever that was.
     pub last_batch: Option<BatchView>,
 }
@@ -149,7 +150,7 @@ fn pool_view(pool: Pool, of_processes: &[ProcessPool], alive: &[Uuid], paused: &
         pool: pool.name().to_owned(),
         runners: runners.sum(),
         paused: paused.iter().find(|pause| pause.pool == pool.name()).cloned(),
-        while_paused: pool.while_paused(),
+        while_paused: pool.while_paused().into(),
         last_batch: mine.filter_map(last_batch).max_by_key(|batch| batch.at),
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::tls::{TlsError, TlsFiles, trusting_nobody};
@@ -45,6 +45,44 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, whole.
     pub body: Bytes,
+}
+
+/// The rest of an answer whose body comes piece by piece.
+pub struct Pieces {
+    body: Incoming,
+    timeout: Duration,
+    max_answer_bytes: usize,
+}
+
+impl Pieces {
+    /// The next piece, within the time of a call; nothing at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            let frame = tokio::time::timeout(self.timeout, self.body.frame());
+            match frame.await.map_err(|_| CallError::TimedOut)? {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(CallError::Broken),
+                // What is no data are trailers, which nobody asked for.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of it, if it is not more than is read.
+    pub async fn whole(&mut self) -> Result<Bytes, CallError> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next().await? {
+            whole.extend_from_slice(&piece);
+            if whole.len() > self.max_answer_bytes {
+                return Err(CallError::Broken);
+            }
+        }
+        Ok(whole.into())
+    }
 }
 
 /// A pool of connections. It follows no redirect: secrets go to whom they were meant for and nowhere else.
@@ -97,11 +135,17 @@ impl HttpClient {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(CallError::TimedOut))
     }
 
+    /// Sends a request whose answer may be of any length: its status and headers come within the time of a call.
+    pub async fn open(&self, request: Request<Full<Bytes>>) -> Result<(Answer, Pieces), CallError> {
+        let response = tokio::time::timeout(self.timeout, self.pool.request(request));
+        let response = response.await.map_err(|_| CallError::TimedOut)?.map_err(not_reached)?;
+        let (parts, body) = response.into_parts();
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Bytes::new() };
+        Ok((answer, Pieces { body, timeout: self.timeout, max_answer_bytes: self.max_answer_bytes }))
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
-        let response =
-            self.pool.request(request).await.map_err(|error| {
-                if error.is_connect() { CallError::Unreachable } else { CallError::Broken }
-            })?;
+        let response = self.pool.request(request).await.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
         let body = Limited::new(body, self.max_answer_bytes).collect().await.map_err(|error| {
@@ -113,4 +157,8 @@ impl HttpClient {
         })?;
         Ok(Answer { status, headers: parts.headers, body: body.to_bytes() })
     }
+}
+
+fn not_reached(error: Error) -> CallError {
+    if error.is_connect() { CallError::Unreachable } else { CallError::Broken }
 }

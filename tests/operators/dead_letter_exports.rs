@@ -1,17 +1,13 @@
 //! Exports hold everything that matches, and nothing that a spreadsheet would run.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::letters::{Letter, operator};
-use crate::support::processes::{HOLDFAST, of};
+use crate::support::processes;
 use crate::support::world::World;
 
 async fn holdfast(world: &World, arguments: &[&str]) -> String {
-    let mut command = Command::new(HOLDFAST);
-    of(world, command.arg("dead-letters").args(arguments));
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = processes::holdfast(world.desk().await, &[&["dead-letters"], arguments].concat()).await;
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

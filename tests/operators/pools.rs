@@ -73,7 +73,7 @@ async fn a_paused_pool_takes_nothing_also_after_a_restart_and_then_goes_on_with_
 
     let (code, printed) = holdfast(&world, &["pools", "list"]).await;
     assert!(code == Some(0) && printed.contains("a test"), "{printed}");
-    let resume = ["pools", "resume", "order.hold", "--reason", "done", "--actor", "olga"];
+    let resume = ["pools", "resume", "order.hold", "--reason", "done"];
     let (code, printed) = holdfast(&world, &resume).await;
     assert!(code == Some(0) && printed.contains("works"), "{printed}");
     until_held(&world, 20).await;

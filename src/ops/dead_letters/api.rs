@@ -27,19 +27,19 @@ use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::lists::{Group, Page, Summary};
 
 /// A page of dead letters.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterList {
     /// At most 100, those that died last first; fewer where what fits is rare among very many.
-    letters: Vec<Summary>,
+    pub letters: Vec<Summary>,
     /// The next page begins with `after` = this; absent on the last one.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Groups of dead letters.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterGroups {
     /// The largest first, at most 200.
-    groups: Vec<Group>,
+    pub groups: Vec<Group>,
 }
 
 /// List dead letters
@@ -176,7 +176,7 @@ async fn change(app: &App, desk: &Desk, asked: Asked, change: Change) -> Result<
 }
 
 /// A changed body.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditRequest {
     /// The whole new body, as text

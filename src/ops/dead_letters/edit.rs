@@ -25,7 +25,7 @@ use crate::store::operators::actions::{Act, NewAction};
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d0e_51a7_29c4_4c5e_8b1d_f04a_7be1_93d2);
 
 /// What a change of a body would do, or has done.
-#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct Edited {
     /// The dead letter.
     pub id: Uuid,
@@ -36,7 +36,7 @@ pub struct Edited {
 }
 
 /// A line of a difference.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct DiffLine {
     /// `-` only in the old body, `+` only in the new one, or a blank.
     pub sign: char,

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Listing {
 }
 
 /// Some dead letters by their ids, or all that match: one of the two.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// These
@@ -104,7 +104,7 @@ impl Asked {
 }
 
 /// What a dry run found.
-#[derive(Debug, serde::Serialize, ToSchema)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct DryRun {
     /// Dead letters it would be.
     pub would_change: i64,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ pub(super) async fn find_one(app: &App, code: &SkuCode, from: MovementsFrom) -> 
 }
 
 /// Which movements to show.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MovementQuery {
@@ -72,7 +72,7 @@ pub async fn read(
 }
 
 /// Units that came.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsReceive)]
 pub struct Receive {
@@ -110,7 +110,7 @@ pub async fn receive(
 }
 
 /// A correction: either a number that was counted, or a difference.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsAdjust)]
 pub struct Adjust {

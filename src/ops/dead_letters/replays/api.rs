@@ -29,11 +29,12 @@ pub struct ReplayQuery {
 }
 
 /// Replays, the latest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayList {
-    replays: Vec<Replay>,
+    /// At most 100.
+    pub replays: Vec<Replay>,
     /// The next page begins with `before` = this; absent on the last one.
-    next_before: Option<Uuid>,
+    pub next_before: Option<Uuid>,
 }
 
 /// Replay dead letters: the set is frozen now, workers send it
@@ -103,7 +104,7 @@ pub(super) async fn find(app: &App, id: Uuid) -> Result<Replay, ApiError> {
 }
 
 /// Which items of a replay.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct ItemQuery {
@@ -122,11 +123,12 @@ impl From<ItemQuery> for ItemFilter {
 }
 
 /// Items of a replay.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayItems {
-    items: Vec<Item>,
+    /// At most 100, in the order of the set.
+    pub items: Vec<Item>,
     /// The next page begins with `after` = this; absent on the last one.
-    next_after: Option<i32>,
+    pub next_after: Option<i32>,
 }
 
 /// List what came of each dead letter of a replay

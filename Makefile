@@ -1,6 +1,6 @@
 # What a person types. Each target is one script; the scripts explain themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-large test-otlp demo bench screenshots stop sqlx fmt lint ci
+.PHONY: help run test test-large test-cluster test-otlp demo bench screenshots stop sqlx fmt lint ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: ## run all tests; ARGS="..." goes to the test runner
 test-large: ## count the work in a shop with ten million past orders: half an hour, 20 GB
 	@scripts/test.sh --test volume --run-ignored only --no-capture $(ARGS)
 
+test-cluster: ## kill one of three brokers behind a balancer: three minutes
+	@scripts/test.sh --test faults --run-ignored only -E 'test(/^cluster::/)' --no-capture $(ARGS)
+
 test-otlp: ## test the export of spans, which takes programs of their own
 	@TEST_FEATURES=holdfast/otlp,holdfast-workers/otlp scripts/test.sh --test export $(ARGS)
 
@@ -23,7 +26,7 @@ demo: ## play the whole story of an order against the real thing
 bench: ## measure it on this machine
 	@scripts/bench.sh $(ARGS)
 
-screenshots: ## take the README's pictures of the console anew
+screenshots: ## take the documents' pictures of the console anew
 	@scripts/test.sh --test console --run-ignored only -E 'test(screenshots)'
 
 stop: ## stop what "make run" left behind

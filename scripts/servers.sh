@@ -15,6 +15,7 @@ usage: scripts/servers.sh install [browser]            install the packages that
 start writes DIR/postgres.env (DATABASE_URL) and DIR/rabbitmq.env (AMQP_URL, RABBITMQ_API).
 With DIR/tls (ca.pem, server.pem, server.key) it also serves TLS to clients with a certificate of that authority:
 PostgreSQL on its port, RabbitMQ on another (AMQPS_URL).
+With DIR/joins, which names the folder of a running RabbitMQ, the new one becomes a node of its cluster.
 HOLDFAST_TEST_SERVERS=1 makes PostgreSQL fast and forgetful: for tests only.
 TEXT
   exit 2

@@ -24,7 +24,7 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::broker::queues::Inspector;
 use holdfast::broker::settings::{BrokerConfig, ManagementConfig};
 use holdfast::broker::topology::Topology;
-use holdfast::config::{DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, TimeZoneConfig};
+use holdfast::config::{DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, RateConfig, TimeZoneConfig};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::pools::Pools;
@@ -117,6 +117,8 @@ struct ServeArguments {
     dead_letters: DeadLetterConfig,
     #[command(flatten)]
     door: DoorConfig,
+    #[command(flatten)]
+    rates: RateConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -182,24 +184,27 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     let broker = arguments.broker.amqp.address()?;
     let publisher = Publisher::start(Connector::new(&broker, "holdfast-api publish"), CONFIRM_TIMEOUT);
     let watch = Watch::default();
-    let topology = Topology::new(arguments.broker.queue_max_length);
-    let listening =
-        watch::listen(watch.clone(), Connector::new(&broker, "holdfast-api events"), topology, stop.clone());
-    tokio::spawn(listening);
     let gateway = arguments.gateway.open()?;
     if arguments.gateway.takes_unsigned_webhooks() {
         warn!(
-            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have rows of them stored"
+            "no HOLDFAST_WEBHOOK_SECRETS: unsigned webhooks are taken, so anybody can have some of them stored"
         );
     }
     let pools = Pools::open(&arguments.database).context("DATABASE_URL cannot be read")?;
     let publishing = publisher.clone();
     telemetry::watch("holdfast", pools.all(), move || publishing.is_connected());
-    let app = App::new(pools, publisher, watch, gateway, stop.clone())
+    let app = App::new(pools, publisher, watch.clone(), gateway, stop.clone())
+        .limited(&arguments.rates, &arguments.door.trusted_proxies.0)
+        .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
         .with_time_zone(arguments.time_zone.time_zone)
+        .with_room_to_stay(arguments.door.room_to_stay(room.connections))
+        .with_strange_webhooks_per_minute(arguments.gateway.strange_webhooks_per_minute)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)
         .with_inspector(Inspector::new(&broker, arguments.management.rabbitmq_api.as_ref())?);
+    let connector = Connector::new(&broker, "holdfast-api events");
+    let topology = Topology::new(arguments.broker.queue_max_length);
+    tokio::spawn(watch::listen(watch, app.rates.clone(), connector, topology, stop.clone()));
     let others = [
         ("RabbitMQ's management API", arguments.management.rabbitmq_api.as_ref().map(Secret::expose)),
         (

@@ -1,10 +1,12 @@
 //! Configuration: command-line options, each with an environment variable, shared by both programs.
 
 use chrono_tz::Tz;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::domain::limits::Limits;
-use crate::peers::network::Network;
+use crate::peers::network::Networks;
+use crate::places;
 use crate::serving::{Room, descriptors};
 
 /// The database.
@@ -27,10 +29,34 @@ pub struct DoorConfig {
     /// Percent of these that one address may have; 100 behind a proxy that is not named
     #[arg(long, env = "HOLDFAST_HTTP_ADDRESS_SHARE_PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub http_address_share_percent: u32,
-    /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share
-    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", value_delimiter = ',')]
-    pub trusted_proxies: Vec<Network>,
+    /// Proxies before the API, as addresses or networks, comma-separated: their own address has no share, and they say in
+    /// X-Forwarded-For for whom they ask
+    #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
+    pub trusted_proxies: Networks,
+    /// Streams of events the API has open at once; at most two fifths of the connections
+    #[arg(long, env = "HOLDFAST_STREAMS", default_value_t = STAYS.streams.in_all, value_parser = at_least_one())]
+    pub streams: usize,
+    /// Streams of one customer, or of one operator's token
+    #[arg(long, env = "HOLDFAST_STREAMS_PER_CUSTOMER", default_value_t = STAYS.streams.each, value_parser = at_least_one())]
+    pub streams_per_customer: usize,
+    /// Callers who may wait for an outcome (`Prefer: wait`) at once; at most two fifths of the connections
+    #[arg(long, env = "HOLDFAST_WAITS", default_value_t = STAYS.waits.in_all, value_parser = at_least_one())]
+    pub waits: usize,
+    /// Callers of one customer, or with one operator's token, who may wait at once
+    #[arg(long, env = "HOLDFAST_WAITS_PER_CUSTOMER", default_value_t = STAYS.waits.each, value_parser = at_least_one())]
+    pub waits_per_customer: usize,
+    /// How long a token, or the session of a stream, is taken without asking again; revoking one takes this long
+    #[arg(long, env = "HOLDFAST_TOKEN_REMEMBERED_SECONDS", default_value_t = DEFAULT_TOKEN_REMEMBERED_SECONDS, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub token_remembered_seconds: u32,
 }
+
+/// A number of places: at least one.
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+/// See [`DoorConfig::token_remembered_seconds`].
+pub const DEFAULT_TOKEN_REMEMBERED_SECONDS: u32 = 60;
 
 impl DoorConfig {
     /// Room for connections beside so many to the database.
@@ -38,7 +64,65 @@ impl DoorConfig {
         let fit = descriptors::connections_that_fit(database_connections);
         let connections = fit.min(self.http_connections as usize);
         let per_address = (connections * self.http_address_share_percent as usize / 100).max(1);
-        Room { connections, per_address, proxies: self.trusted_proxies.clone() }
+        Room { connections, per_address, proxies: self.trusted_proxies.0.clone() }
+    }
+
+    /// Room for those who stay, among so many connections: never so many that nobody else finds a place.
+    pub fn room_to_stay(&self, connections: usize) -> StayRoom {
+        let most = (connections * 2 / 5).max(1);
+        StayRoom {
+            streams: places::Room { in_all: self.streams.min(most), each: self.streams_per_customer },
+            waits: places::Room { in_all: self.waits.min(most), each: self.waits_per_customer },
+        }
+    }
+}
+
+/// How often one caller may ask.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct RateConfig {
+    /// Commands a second of one customer, ten seconds of them at once; 0: no bound
+    #[arg(long, env = "HOLDFAST_COMMANDS_PER_SECOND_PER_CUSTOMER", default_value_t = Self::default().commands_per_second_per_customer)]
+    pub commands_per_second_per_customer: u32,
+    /// Commands a second of one token, whomever it names, ten seconds of them at once; 0: no bound
+    #[arg(long, env = "HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", default_value_t = Self::default().commands_per_second_per_token)]
+    pub commands_per_second_per_token: u32,
+    /// Orders of one customer a minute that are refused before no more are taken; 0: no bound
+    #[arg(long, env = "HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", default_value_t = Self::default().refusals_per_minute_per_customer)]
+    pub refusals_per_minute_per_customer: u32,
+    /// Tokens, sessions and sign-ins a minute of one address that are looked up in vain; 0: no bound
+    #[arg(long, env = "HOLDFAST_FAILED_AUTHENTICATIONS_PER_MINUTE_PER_ADDRESS", default_value_t = Self::default().failed_authentications_per_minute_per_address)]
+    pub failed_authentications_per_minute_per_address: u32,
+}
+
+impl Default for RateConfig {
+    fn default() -> Self {
+        Self {
+            commands_per_second_per_customer: 50,
+            commands_per_second_per_token: 50_000,
+            refusals_per_minute_per_customer: 300,
+            failed_authentications_per_minute_per_address: 60,
+        }
+    }
+}
+
+/// How many may stay, to follow an order or to wait for an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StayRoom {
+    /// Streams of events.
+    pub streams: places::Room,
+    /// Callers who wait.
+    pub waits: places::Room,
+}
+
+/// Together less than one address may have of the connections.
+const STAYS: StayRoom = StayRoom {
+    streams: places::Room { in_all: 2_000, each: 20 },
+    waits: places::Room { in_all: 2_000, each: 50 },
+};
+
+impl Default for StayRoom {
+    fn default() -> Self {
+        STAYS
     }
 }
 

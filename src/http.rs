@@ -1,18 +1,25 @@
 //! The HTTP API: handlers, who may call them, and how answers and errors look.
 
+pub mod address;
 pub mod app;
 pub mod auth;
 pub mod body;
 pub mod command;
 pub mod error;
 pub mod headers;
+pub mod looks;
 pub mod observe;
 pub mod outcome;
 pub mod patience;
+pub mod places_to_stay;
 pub mod pools;
 pub mod problem;
 pub mod query;
+pub mod rates;
+pub mod readiness;
 pub mod routes;
+pub mod together;
 pub mod tokens;
 pub mod views;
+pub mod visit;
 pub mod watch;

@@ -16,6 +16,7 @@ pub mod http;
 pub mod message;
 pub mod ops;
 pub mod peers;
+pub mod places;
 pub mod pool;
 pub mod reconcile;
 pub mod retry;

@@ -164,7 +164,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// What any call may answer beside its own.
-const COMMON_PROBLEMS: [(&str, &str); 9] = [
+const COMMON_PROBLEMS: [(&str, &str); 10] = [
     ("400", "Malformed, or a header is missing"),
     ("401", "No token, or none that is known"),
     ("403", "The token may not do this"),
@@ -173,6 +173,7 @@ const COMMON_PROBLEMS: [(&str, &str); 9] = [
     ("413", "The body has more than 65536 bytes"),
     ("415", "The body is not JSON by its own account"),
     ("422", "The request breaks a rule"),
+    ("429", "Asked too often; Retry-After says when to try again"),
     ("503", "The broker or the database does not answer"),
 ];
 

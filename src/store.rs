@@ -18,6 +18,7 @@ pub mod encryption;
 pub mod events;
 pub mod ledger;
 pub mod named_locks;
+pub mod open_marks;
 pub mod operators;
 pub mod orders;
 pub mod payments;

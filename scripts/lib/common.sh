@@ -50,6 +50,9 @@ as_user() { "${RUN_AS[@]}" "$@"; }
 
 DIR='' HASH='' DATA=''
 
+# data_of DIR prints where the servers of a folder write.
+data_of() { if [[ -L $1/data ]]; then realpath -m "$1/data"; else realpath "$1"; fi; }
+
 # open_dir PATH sets DIR (absolute), HASH (a short name for it) and DATA (where the servers write).
 open_dir() {
   mkdir -p "$1"
@@ -64,7 +67,7 @@ open_dir() {
     ln -sT "/var/tmp/holdfast-$HASH" "$DIR/data" 2>/dev/null || [[ -L $DIR/data ]]
     say "$DIR is closed to the user nobody: its servers keep their data in /var/tmp/holdfast-$HASH"
   fi
-  DATA=$(realpath -m "$DIR/data")
+  DATA=$(data_of "$DIR")
   mkdir -p "$DATA"
   # Anyone may create a folder in /var/tmp, so one that is not ours is not trusted.
   [[ -O $DATA ]] || die "$DATA belongs to somebody else; remove it or the link $DIR/data"

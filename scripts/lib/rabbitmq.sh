@@ -1,5 +1,8 @@
 # shellcheck shell=bash
 # RabbitMQ in $DATA/rabbitmq, with an epmd of its own; everything listens on 127.0.0.1 only.
+#
+# A node whose folder has a file "joins" forms a cluster with the node in the folder that it names, the seed, which runs
+# already: it uses the seed's epmd and cookie. The seed's node may be killed later, its epmd may not.
 
 # The wrapper in /usr/sbin accepts only root and rabbitmq; the script behind it accepts anyone.
 rabbitmq_bin() {
@@ -23,8 +26,10 @@ rabbitmq_ready() {
     (exec 7<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
 }
 
+rabbitmq_seed() { cat "$DIR/joins" 2>/dev/null; }
+
 rabbitmq_configure() {
-  local folder=$DATA/rabbitmq amqp api name
+  local folder=$DATA/rabbitmq amqp api name seed
   own_folder "$folder"
   for name in mnesia log schema; do own_folder "$folder/$name"; done
   # The node's name is part of its data, so it is kept: a moved checkout finds its queues again.
@@ -34,7 +39,12 @@ rabbitmq_configure() {
   keep_port rabbitmq.port.api
   api=$PORT
   keep_port rabbitmq.port.dist
-  keep_port rabbitmq.port.epmd
+  if seed=$(rabbitmq_seed); then
+    cp "$seed/rabbitmq.port.epmd" "$DIR/"
+    seed=$(data_of "$seed")/rabbitmq
+  else
+    keep_port rabbitmq.port.epmd
+  fi
   write_file "$folder/rabbitmq.conf" <<TEXT
 listeners.tcp.1 = 127.0.0.1:$amqp
 management.tcp.ip = 127.0.0.1
@@ -59,10 +69,18 @@ ssl_options.verify = verify_peer
 ssl_options.fail_if_no_peer_cert = true
 TEXT
   fi
+  if [[ -n $seed ]]; then
+    cat >>"$folder/rabbitmq.conf" <<TEXT
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = $(cat "$seed/node")
+TEXT
+  fi
   # A storm of expiring holds passes the dead-letter worker in windows of this size; 32 is too few.
   write_file "$folder/advanced.config" <<<'[{rabbit,[{dead_letter_worker_consumer_prefetch,1000}]}].'
   write_file "$folder/enabled_plugins" <<<'[rabbitmq_management].'
-  if [[ ! -f $folder/.erlang.cookie ]]; then
+  if [[ -n $seed ]]; then
+    cp -f "$seed/.erlang.cookie" "$folder/.erlang.cookie"
+  elif [[ ! -f $folder/.erlang.cookie ]]; then
     head -c 30 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$folder/.erlang.cookie"
   fi
   chmod 400 "$folder/.erlang.cookie"
@@ -75,8 +93,10 @@ rabbitmq_launch() {
   env=("${RUN_AS[@]}" env -i "PATH=$(rabbitmq_bin):$PATH" LC_ALL=C.UTF-8 "HOME=$folder"
     "ERL_EPMD_PORT=$(kept_port rabbitmq.port.epmd)" ERL_EPMD_ADDRESS=127.0.0.1)
   # Started by us, epmd stays in our folder and is found again; started by the node it would not be.
-  spawn "$DIR/rabbitmq.log" "$folder" "${env[@]}" epmd
-  await_ready epmd "$SPAWNED" "$DIR/rabbitmq.log" 10 rabbitmq_epmd_up || return 1
+  if ! rabbitmq_seed >/dev/null; then
+    spawn "$DIR/rabbitmq.log" "$folder" "${env[@]}" epmd
+    await_ready epmd "$SPAWNED" "$DIR/rabbitmq.log" 10 rabbitmq_epmd_up || return 1
+  fi
   # RUNNING_UNDER_SYSTEMD makes the script become the node, instead of a shell that guards it.
   # Schedulers that find no work would spin for a while; on few cores that slows down everyone else.
   spawn "$DIR/rabbitmq.log" "$folder" "${env[@]}" \
@@ -102,9 +122,10 @@ rabbitmq_epmd_up() { (exec 7<>"/dev/tcp/127.0.0.1/$(kept_port rabbitmq.port.epmd
 
 rabbitmq_ports_free() {
   local name
-  for name in rabbitmq.port rabbitmq.port.api rabbitmq.port.dist rabbitmq.port.epmd; do
+  for name in rabbitmq.port rabbitmq.port.api rabbitmq.port.dist; do
     can_bind "$(kept_port "$name")" || return 1
   done
+  rabbitmq_seed >/dev/null || can_bind "$(kept_port rabbitmq.port.epmd)"
 }
 
 # rabbitmq_main prints the pid of the node whose folder is there now.

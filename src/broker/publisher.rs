@@ -56,9 +56,34 @@ impl PublishError {
     }
 }
 
+/// A message and whoever waits for its confirm. One that is dropped unanswered is not confirmed.
 struct Job {
     message: Outgoing,
-    done: oneshot::Sender<Result<(), PublishError>>,
+    done: Option<oneshot::Sender<Result<(), PublishError>>>,
+}
+
+impl Job {
+    fn conclude(mut self, result: Result<(), PublishError>) {
+        let Some(done) = self.done.take() else { return };
+        if let Err(error) = result {
+            self.count(error);
+        }
+        // A sender that no longer waits has given up on the answer, not on the message.
+        let _ = done.send(result);
+    }
+
+    fn count(&self, error: PublishError) {
+        let queue = self.message.target().to_owned();
+        counter!("holdfast_broker_refusals_total", "queue" => queue, "reason" => error.label()).increment(1);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.done.is_some() {
+            self.count(PublishError::Unavailable);
+        }
+    }
 }
 
 /// Hands messages to the publishing task. Cheap to clone.
@@ -104,7 +129,7 @@ impl Publisher {
     /// Publishes one message; it is in the broker's keeping when this returns `Ok`.
     pub async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
         let (done, confirmed) = oneshot::channel();
-        self.jobs.send(Job { message, done }).await.map_err(|_| PublishError::Unavailable)?;
+        self.jobs.send(Job { message, done: Some(done) }).await.map_err(|_| PublishError::Unavailable)?;
         confirmed.await.unwrap_or(Err(PublishError::Unavailable))
     }
 
@@ -171,7 +196,7 @@ async fn connect(connector: &Connector, jobs: &mut mpsc::Receiver<Job>) -> Optio
     loop {
         tokio::select! {
             channel = &mut opening => return Some(channel),
-            job = jobs.recv() => job?.done.send(Err(PublishError::Unavailable)).unwrap_or_default(),
+            job = jobs.recv() => job?.conclude(Err(PublishError::Unavailable)),
         }
     }
 }
@@ -320,13 +345,7 @@ impl Line {
             Answer::Lost => Err(PublishError::Unavailable),
         };
         drop(refusals);
-        if let Err(error) = result {
-            let queue = target.to_owned();
-            counter!("holdfast_broker_refusals_total", "queue" => queue, "reason" => error.label())
-                .increment(1);
-        }
-        // A sender that no longer waits has given up on the answer, not on the message.
-        let _ = job.done.send(result);
+        job.conclude(result);
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use holdfast::ops::console::filters::age;
 use holdfast::ops::money::MoneyView;
+use holdfast::store::payments::unsettled::UnmatchedWebhook;
 use holdfast::terminal::printable;
 
 use super::client::{ApiArguments, print_json};
@@ -44,11 +45,21 @@ fn print(money: &MoneyView) {
         );
     }
     println!(
-        "{}{} webhooks about no payment of ours in the last day",
+        "{}{} webhooks of the last day about no payment of ours that name an order or a charge of ours, or are signed",
         money.unmatched_webhooks.len(),
         or_more(money.more_unmatched_webhooks)
     );
-    for webhook in &money.unmatched_webhooks {
+    print_webhooks(&money.unmatched_webhooks);
+    println!(
+        "{}{} webhooks of the last day about nothing of ours",
+        money.strange_webhooks.len(),
+        or_more(money.more_strange_webhooks)
+    );
+    print_webhooks(&money.strange_webhooks);
+}
+
+fn print_webhooks(webhooks: &[UnmatchedWebhook]) {
+    for webhook in webhooks {
         println!(
             "  {}  {}  {}  {}",
             webhook.received_at.format("%F %T"),

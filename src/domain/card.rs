@@ -25,7 +25,7 @@ pub fn ask_again_after(open_for: TimeDelta) -> Duration {
 
 /// Where a card payment stands whose gateway may have to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
+pub enum CardStatus {
     /// The gateway is to be asked for the money.
     Requesting,
     /// It was asked, and may or may not have taken it.
@@ -38,7 +38,7 @@ pub enum Open {
 
 /// What the gateway's answer comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum CardFinding {
     /// The whole amount was taken.
     Captured,
     /// Nothing was taken, and nothing will be.
@@ -79,27 +79,27 @@ impl Stated {
     }
 
     /// The answer that it stands for.
-    pub fn finding(self) -> Finding {
+    pub fn finding(self) -> CardFinding {
         match self {
-            Self::Captured => Finding::Captured,
-            Self::NotTaken => Finding::NotTaken { code: "STATED_BY_OPERATOR".to_owned() },
-            Self::Returned => Finding::Returned,
+            Self::Captured => CardFinding::Captured,
+            Self::NotTaken => CardFinding::NotTaken { code: "STATED_BY_OPERATOR".to_owned() },
+            Self::Returned => CardFinding::Returned,
         }
     }
 
     /// Whether it ends a payment that stands so. What the gateway itself declined no person makes paid.
-    pub fn ends(self, status: Open) -> bool {
+    pub fn ends(self, status: CardStatus) -> bool {
         match status {
-            Open::Requesting | Open::Unknown => true,
-            Open::Returning => self == Self::Returned,
-            Open::Declined => false,
+            CardStatus::Requesting | CardStatus::Unknown => true,
+            CardStatus::Returning => self == Self::Returned,
+            CardStatus::Declined => false,
         }
     }
 }
 
 /// What to do about a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum CardDecision {
     /// The order is paid: its units are sold.
     Pay,
     /// Money came for an order that is no longer waiting for it: hold again and pay, or give it back.
@@ -109,7 +109,7 @@ pub enum Step {
     /// The money is back where it came from.
     Returned,
     /// Not at its end: ask again later.
-    AskAgain(Open),
+    AskAgain(CardStatus),
     /// It is as it was, as far as anybody could say: ask some more times.
     LookAgain,
     /// It is as it was.
@@ -142,7 +142,7 @@ impl Wanted {
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     /// Where it stands.
-    pub status: Open,
+    pub status: CardStatus,
     /// Whether its money is waited for.
     pub wanted: Wanted,
     /// Inquiries that found nothing, this one included.
@@ -154,29 +154,35 @@ pub struct Case {
 }
 
 /// Decides the next step. Unknown is not failed: only a definite answer ends a payment.
-pub fn next(case: Case, finding: &Finding) -> Step {
+pub fn next(case: Case, finding: &CardFinding) -> CardDecision {
     let is_quiet = case.age >= case.quiet;
     match (case.status, finding) {
-        (Open::Returning, Finding::Returned) => Step::Returned,
-        (Open::Returning, _) => Step::AskAgain(Open::Returning),
-        (Open::Declined, Finding::Captured) => Step::Late,
+        (CardStatus::Returning, CardFinding::Returned) => CardDecision::Returned,
+        (CardStatus::Returning, _) => CardDecision::AskAgain(CardStatus::Returning),
+        (CardStatus::Declined, CardFinding::Captured) => CardDecision::Late,
         // Somebody says otherwise, and money is not given up for one call that failed.
-        (Open::Declined, Finding::Unsure) => Step::LookAgain,
-        (Open::Declined, _) => Step::Leave,
-        (_, Finding::Captured) if case.wanted == Wanted::No => Step::Late,
-        (_, Finding::Captured) => Step::Pay,
+        (CardStatus::Declined, CardFinding::Unsure) => CardDecision::LookAgain,
+        (CardStatus::Declined, _) => CardDecision::Leave,
+        (_, CardFinding::Captured) if case.wanted == Wanted::No => CardDecision::Late,
+        (_, CardFinding::Captured) => CardDecision::Pay,
         // Whoever gave it back was not us; nothing is left of it.
-        (_, Finding::Returned) => Step::Decline(DeclineReason::GivenBack, None),
-        (_, Finding::NotTaken { code }) => Step::Decline(DeclineReason::CardDeclined, Some(code.clone())),
-        (Open::Unknown, Finding::Pending) if case.wanted == Wanted::InTime => {
-            Step::AskAgain(Open::Requesting)
+        (_, CardFinding::Returned) => CardDecision::Decline(DeclineReason::GivenBack, None),
+        (_, CardFinding::NotTaken { code }) => {
+            CardDecision::Decline(DeclineReason::CardDeclined, Some(code.clone()))
+        }
+        (CardStatus::Unknown, CardFinding::Pending) if case.wanted == Wanted::InTime => {
+            CardDecision::AskAgain(CardStatus::Requesting)
         }
         // Only a confirm of ours takes the money, and none is on its way any more.
-        (Open::Unknown, Finding::Pending) if is_quiet => Step::Decline(DeclineReason::NotApproved, None),
-        (Open::Unknown, Finding::NotFound) if case.not_found_count >= NOT_FOUND_ENOUGH && is_quiet => {
-            Step::Decline(DeclineReason::UnknownPayment, None)
+        (CardStatus::Unknown, CardFinding::Pending) if is_quiet => {
+            CardDecision::Decline(DeclineReason::NotApproved, None)
         }
-        _ => Step::AskAgain(Open::Unknown),
+        (CardStatus::Unknown, CardFinding::NotFound)
+            if case.not_found_count >= NOT_FOUND_ENOUGH && is_quiet =>
+        {
+            CardDecision::Decline(DeclineReason::UnknownPayment, None)
+        }
+        _ => CardDecision::AskAgain(CardStatus::Unknown),
     }
 }
 
@@ -200,14 +206,14 @@ mod tests {
         assert_eq!(Wanted::by_order(&OrderState::Held(hold), at(1)), Wanted::No);
     }
 
-    fn finding(number: u8) -> Finding {
+    fn finding(number: u8) -> CardFinding {
         match number {
-            0 => Finding::Captured,
-            1 => Finding::NotTaken { code: "NO".to_owned() },
-            2 => Finding::Pending,
-            3 => Finding::NotFound,
-            4 => Finding::Returned,
-            _ => Finding::Unsure,
+            0 => CardFinding::Captured,
+            1 => CardFinding::NotTaken { code: "NO".to_owned() },
+            2 => CardFinding::Pending,
+            3 => CardFinding::NotFound,
+            4 => CardFinding::Returned,
+            _ => CardFinding::Unsure,
         }
     }
 
@@ -216,13 +222,13 @@ mod tests {
         fn what_a_person_states_ends_the_payment_that_it_may_end(
             status in 0usize..4, stated in 0usize..3, wanted in 0usize..3, age in 0i64..60,
         ) {
-            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
+            let status = [CardStatus::Requesting, CardStatus::Unknown, CardStatus::Returning, CardStatus::Declined][status];
             let stated = [Stated::Captured, Stated::NotTaken, Stated::Returned][stated];
             let wanted = [Wanted::InTime, Wanted::Overdue, Wanted::No][wanted];
             let (age, quiet) = (TimeDelta::seconds(age), TimeDelta::seconds(QUIET_SECONDS));
             let case = Case { status, wanted, not_found_count: 0, age, quiet };
             let is_end =
-                matches!(next(case, &stated.finding()), Step::Pay | Step::Late | Step::Decline(..) | Step::Returned);
+                matches!(next(case, &stated.finding()), CardDecision::Pay | CardDecision::Late | CardDecision::Decline(..) | CardDecision::Returned);
             prop_assert!(is_end || !stated.ends(status));
         }
 
@@ -230,31 +236,31 @@ mod tests {
         fn only_a_definite_answer_ends_a_payment(
             status in 0usize..4, answer in 0u8..6, wanted in 0usize..3, not_found in 0i32..6, age in 0i64..60,
         ) {
-            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
+            let status = [CardStatus::Requesting, CardStatus::Unknown, CardStatus::Returning, CardStatus::Declined][status];
             let wanted = [Wanted::InTime, Wanted::Overdue, Wanted::No][wanted];
             let paying = wanted != Wanted::No;
             let (age_then, quiet) = (TimeDelta::seconds(age), TimeDelta::seconds(QUIET_SECONDS));
             let case = Case { status, wanted, not_found_count: not_found, age: age_then, quiet };
             let finding = finding(answer);
             match next(case, &finding) {
-                Step::Pay => prop_assert!(finding == Finding::Captured && paying),
-                Step::Late => {
-                    prop_assert!(finding == Finding::Captured && (!paying || status == Open::Declined));
+                CardDecision::Pay => prop_assert!(finding == CardFinding::Captured && paying),
+                CardDecision::Late => {
+                    prop_assert!(finding == CardFinding::Captured && (!paying || status == CardStatus::Declined));
                 }
-                Step::LookAgain => prop_assert!(status == Open::Declined && finding == Finding::Unsure),
-                Step::Leave => prop_assert!(status == Open::Declined && finding != Finding::Captured),
-                Step::Returned => prop_assert!(finding == Finding::Returned && status == Open::Returning),
-                Step::Decline(DeclineReason::UnknownPayment, _) => {
-                    prop_assert!(finding == Finding::NotFound && not_found >= 3 && age >= QUIET_SECONDS);
+                CardDecision::LookAgain => prop_assert!(status == CardStatus::Declined && finding == CardFinding::Unsure),
+                CardDecision::Leave => prop_assert!(status == CardStatus::Declined && finding != CardFinding::Captured),
+                CardDecision::Returned => prop_assert!(finding == CardFinding::Returned && status == CardStatus::Returning),
+                CardDecision::Decline(DeclineReason::UnknownPayment, _) => {
+                    prop_assert!(finding == CardFinding::NotFound && not_found >= 3 && age >= QUIET_SECONDS);
                 }
-                Step::Decline(DeclineReason::NotApproved, _) => prop_assert!(
-                    finding == Finding::Pending && age >= QUIET_SECONDS && wanted != Wanted::InTime
+                CardDecision::Decline(DeclineReason::NotApproved, _) => prop_assert!(
+                    finding == CardFinding::Pending && age >= QUIET_SECONDS && wanted != Wanted::InTime
                 ),
-                Step::Decline(..) => {
-                    let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);
-                    prop_assert!(definite && !matches!(status, Open::Returning | Open::Declined));
+                CardDecision::Decline(..) => {
+                    let definite = matches!(finding, CardFinding::NotTaken { .. } | CardFinding::Returned);
+                    prop_assert!(definite && !matches!(status, CardStatus::Returning | CardStatus::Declined));
                 }
-                Step::AskAgain(again) => prop_assert_eq!(again == Open::Returning, status == Open::Returning),
+                CardDecision::AskAgain(again) => prop_assert_eq!(again == CardStatus::Returning, status == CardStatus::Returning),
             }
         }
     }

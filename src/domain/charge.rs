@@ -60,17 +60,17 @@ pub fn wanted(open_for: TimeDelta) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::card::{Case, Finding, Open, Step, next};
+    use crate::domain::card::{CardDecision, CardFinding, CardStatus, Case, next};
     use crate::domain::refusal::DeclineReason;
     use proptest::prelude::*;
 
-    const FINDINGS: [fn() -> Finding; 6] = [
-        || Finding::Captured,
-        || Finding::NotTaken { code: "NO".to_owned() },
-        || Finding::Pending,
-        || Finding::NotFound,
-        || Finding::Returned,
-        || Finding::Unsure,
+    const FINDINGS: [fn() -> CardFinding; 6] = [
+        || CardFinding::Captured,
+        || CardFinding::NotTaken { code: "NO".to_owned() },
+        || CardFinding::Pending,
+        || CardFinding::NotFound,
+        || CardFinding::Returned,
+        || CardFinding::Unsure,
     ];
 
     proptest! {
@@ -98,29 +98,29 @@ mod tests {
         fn only_a_definite_answer_ends_a_charge(
             status in 0usize..4, answer in 0usize..6, not_found_count in 0i32..6, age in 0i64..60, open_for in 0i64..2_400,
         ) {
-            let status = [Open::Requesting, Open::Unknown, Open::Returning, Open::Declined][status];
+            let status = [CardStatus::Requesting, CardStatus::Unknown, CardStatus::Returning, CardStatus::Declined][status];
             let wanted = wanted(TimeDelta::seconds(open_for));
             let finding = FINDINGS[answer]();
             let case = Case {
                 status, wanted, not_found_count, age: TimeDelta::seconds(age), quiet: TimeDelta::seconds(15),
             };
-            let is_asked = matches!(status, Open::Requesting | Open::Unknown);
+            let is_asked = matches!(status, CardStatus::Requesting | CardStatus::Unknown);
             match next(case, &finding) {
-                Step::Pay => prop_assert!(is_asked && finding == Finding::Captured),
-                Step::Late => prop_assert!(status == Open::Declined && finding == Finding::Captured),
-                Step::Returned => prop_assert!(status == Open::Returning && finding == Finding::Returned),
-                Step::Decline(DeclineReason::NotApproved, _) => {
-                    prop_assert!(is_asked && finding == Finding::Pending && open_for >= PATIENCE_SECONDS);
+                CardDecision::Pay => prop_assert!(is_asked && finding == CardFinding::Captured),
+                CardDecision::Late => prop_assert!(status == CardStatus::Declined && finding == CardFinding::Captured),
+                CardDecision::Returned => prop_assert!(status == CardStatus::Returning && finding == CardFinding::Returned),
+                CardDecision::Decline(DeclineReason::NotApproved, _) => {
+                    prop_assert!(is_asked && finding == CardFinding::Pending && open_for >= PATIENCE_SECONDS);
                 }
-                Step::Decline(DeclineReason::UnknownPayment, _) => {
-                    prop_assert!(is_asked && finding == Finding::NotFound && not_found_count >= 3 && age >= 15);
+                CardDecision::Decline(DeclineReason::UnknownPayment, _) => {
+                    prop_assert!(is_asked && finding == CardFinding::NotFound && not_found_count >= 3 && age >= 15);
                 }
-                Step::Decline(..) => {
-                    let definite = matches!(finding, Finding::NotTaken { .. } | Finding::Returned);
+                CardDecision::Decline(..) => {
+                    let definite = matches!(finding, CardFinding::NotTaken { .. } | CardFinding::Returned);
                     prop_assert!(is_asked && definite);
                 }
-                Step::LookAgain | Step::Leave => prop_assert_eq!(status, Open::Declined),
-                Step::AskAgain(_) => prop_assert!(status != Open::Declined),
+                CardDecision::LookAgain | CardDecision::Leave => prop_assert_eq!(status, CardStatus::Declined),
+                CardDecision::AskAgain(_) => prop_assert!(status != CardStatus::Declined),
             }
         }
     }

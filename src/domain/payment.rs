@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::money::Won;
-use super::order::OrderState;
+use super::order::{OrderState, OrderStep};
 use super::refusal::DeclineReason;
 
 /// What a payment is made of. None is negative.
@@ -72,18 +72,33 @@ impl Purses {
     }
 }
 
+/// An attempt to pay an order.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// What it is made of.
+    pub parts: Parts,
+    /// What the customer can spend.
+    pub purses: Purses,
+    /// Whether its payment key pays for something else, or may.
+    pub is_key_in_use: bool,
+}
+
 /// What becomes of an attempt to pay an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum PaymentDecision {
     /// Take everything and hand the units over.
     Capture {
         /// What the customer can spend afterwards.
         left: Purses,
+        /// The order's step.
+        step: OrderStep,
     },
     /// Set aside what comes from the purses, fence the hold and ask the gateway for the card's part.
     Ask {
         /// What the customer can spend meanwhile.
         left: Purses,
+        /// The order's step.
+        step: OrderStep,
     },
     /// Leave the hold as it is until its time.
     Decline(DeclineReason),
@@ -95,27 +110,40 @@ pub enum PaymentDecision {
     Ignore,
 }
 
-/// Decides one payment; money is taken or asked for only while the hold is ours, and only the order's amount.
-pub fn decide(
-    order: &OrderState,
-    amount: Won,
-    parts: Parts,
-    purses: Purses,
-    now: DateTime<Utc>,
-) -> PaymentDecision {
+/// Decides one payment, and moves the order on for those behind it; money is taken or asked for only while the hold is ours,
+/// and only the order's amount.
+pub fn decide(order: &mut OrderState, amount: Won, offer: Offer, now: DateTime<Utc>) -> PaymentDecision {
+    // PostgreSQL writes this step down, with all else that is due.
+    if order.go(|order| order.expire(now)).is_some() {
+        return PaymentDecision::Expire;
+    }
     match order {
-        OrderState::Held(hold) if hold.is_overdue(now) => PaymentDecision::Expire,
-        OrderState::Held(_) if parts.total() != Some(amount) => {
-            PaymentDecision::Decline(DeclineReason::AmountDiffers)
-        }
-        OrderState::Held(_) => match purses.spend(parts) {
-            Ok(left) if parts.card > Won(0) => PaymentDecision::Ask { left },
-            Ok(left) => PaymentDecision::Capture { left },
+        OrderState::Held(_) => match accept(amount, offer) {
+            Ok(left) => take(order, left, offer.parts, now),
             Err(reason) => PaymentDecision::Decline(reason),
         },
         OrderState::Paying(_) => PaymentDecision::Wait,
         _ => PaymentDecision::Ignore,
     }
+}
+
+/// What is left of the purses, or why the offer is not taken.
+fn accept(amount: Won, offer: Offer) -> Result<Purses, DeclineReason> {
+    if offer.parts.total() != Some(amount) {
+        return Err(DeclineReason::AmountDiffers);
+    }
+    let left = offer.purses.spend(offer.parts)?;
+    let asks = offer.parts.card > Won(0);
+    if asks && offer.is_key_in_use { Err(DeclineReason::KeyInUse) } else { Ok(left) }
+}
+
+fn take(order: &mut OrderState, left: Purses, parts: Parts, now: DateTime<Utc>) -> PaymentDecision {
+    let decision = if parts.card > Won(0) {
+        order.go(|order| order.ask(now)).map(|step| PaymentDecision::Ask { left, step })
+    } else {
+        order.go(|order| order.pay(now)).map(|step| PaymentDecision::Capture { left, step })
+    };
+    decision.unwrap_or(PaymentDecision::Ignore)
 }
 
 #[cfg(test)]
@@ -133,12 +161,15 @@ mod tests {
         fn money_is_taken_only_in_time_only_the_right_amount_and_only_from_enough(
             expires in 1i64..100, now in 0i64..100, amount in 0i64..9,
             wallet in 0i64..4, points in 0i64..4, card in 0i64..4, has in 0i64..4, has_points in 0i64..4,
+            is_key_in_use: bool,
         ) {
             let hold = Hold { began_at: at(0), expires_at: at(expires), extension_count: 0 };
             let parts = Parts { wallet: Won(wallet), points: Won(points), card: Won(card) };
             let purses = Purses { wallet: Won(has), points: Won(has_points) };
-            match decide(&OrderState::Held(hold), Won(amount), parts, purses, at(now)) {
-                PaymentDecision::Capture { left } | PaymentDecision::Ask { left } => {
+            let offer = Offer { parts, purses, is_key_in_use };
+            match decide(&mut OrderState::Held(hold), Won(amount), offer, at(now)) {
+                PaymentDecision::Capture { left, .. } | PaymentDecision::Ask { left, .. } => {
+                    prop_assert!(card == 0 || !is_key_in_use);
                     prop_assert!(now < expires);
                     prop_assert_eq!(wallet + points + card, amount);
                     prop_assert_eq!((left.wallet.0 + wallet, left.points.0 + points), (has, has_points));
@@ -146,6 +177,9 @@ mod tests {
                 }
                 PaymentDecision::Decline(DeclineReason::AmountDiffers) => {
                     prop_assert!(now < expires && wallet + points + card != amount);
+                }
+                PaymentDecision::Decline(DeclineReason::KeyInUse) => {
+                    prop_assert!(now < expires && card > 0 && is_key_in_use);
                 }
                 PaymentDecision::Decline(_) => prop_assert!(now < expires && (has < wallet || has_points < points)),
                 PaymentDecision::Expire => prop_assert!(now >= expires),
@@ -159,9 +193,12 @@ mod tests {
         fn a_card_is_asked_only_if_it_pays_a_part(card in 0i64..2) {
             let hold = Hold { began_at: at(0), expires_at: at(9), extension_count: 0 };
             let parts = Parts { card: Won(card), ..Parts::default() };
-            let decision = decide(&OrderState::Held(hold), Won(card), parts, Purses::default(), at(1));
+            let offer = Offer { parts, purses: Purses::default(), is_key_in_use: false };
+            let mut order = OrderState::Held(hold);
+            let decision = decide(&mut order, Won(card), offer, at(1));
             let asks = matches!(decision, PaymentDecision::Ask { .. });
             prop_assert_eq!(asks, card > 0);
+            prop_assert_eq!(asks, order == OrderState::Paying(hold));
         }
     }
 }

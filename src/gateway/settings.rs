@@ -31,7 +31,18 @@ pub struct GatewaySettings {
     /// unsigned webhooks are taken as hints
     #[arg(long, env = "HOLDFAST_WEBHOOK_SECRETS", value_delimiter = ',', hide_env_values = true)]
     pub webhook_secrets: Vec<Secret>,
+    /// Unsigned webhooks taken a minute, in all, that name no payment, order or charge of ours; the rest hear 429
+    #[arg(long, env = "HOLDFAST_STRANGE_WEBHOOKS_PER_MINUTE", default_value_t = STRANGE_WEBHOOKS_PER_MINUTE, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub strange_webhooks_per_minute: u32,
+    /// Days after which a webhook about no payment or charge is removed; a gateway may send one again for four days
+    #[arg(long, env = "HOLDFAST_UNMATCHED_WEBHOOK_DAYS", default_value_t = UNMATCHED_WEBHOOK_DAYS, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub unmatched_webhook_days: u16,
 }
+
+/// See [`GatewaySettings::strange_webhooks_per_minute`].
+pub const STRANGE_WEBHOOKS_PER_MINUTE: u32 = 20;
+/// See [`GatewaySettings::unmatched_webhook_days`].
+pub const UNMATCHED_WEBHOOK_DAYS: u16 = 7;
 
 /// Why there is no gateway. No text tells a secret.
 #[derive(Debug, thiserror::Error)]

@@ -10,14 +10,19 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::places_to_stay::Stays;
 use super::pools::Pools;
+use super::rates::Rates;
+use super::readiness::Readiness;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
 use crate::broker::queues::{Inspector, QueuesView};
-use crate::config::DEFAULT_TIME_ZONE;
+use crate::config::{DEFAULT_TIME_ZONE, RateConfig, StayRoom};
 use crate::domain::ids::Fingerprint;
 use crate::gateway::port::Gateway;
+use crate::gateway::settings::STRANGE_WEBHOOKS_PER_MINUTE;
+use crate::peers::network::Network;
 use crate::store;
 
 /// A caller hears "unavailable" within three seconds, whatever the database does.
@@ -36,10 +41,20 @@ pub struct App {
     pub publisher: Publisher,
     /// Who calls.
     pub tokens: Tokens,
+    /// How often they may ask.
+    pub rates: Rates,
+    /// Those who say for whom they ask.
+    pub trusted_proxies: Arc<[Network]>,
     /// Who waits for an order.
     pub watch: Watch,
+    /// Places for those who wait or follow.
+    pub stays: Stays,
     /// Whose webhooks are taken, and whether orders can be paid by card.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// How many webhooks that name nothing of ours are taken a minute.
+    pub strange_webhooks_per_minute: u32,
+    /// Whether the database was ready when somebody last looked.
+    pub readiness: Readiness,
     /// Where days begin and end for sales figures.
     pub time_zone: Tz,
     /// Whether browsers reach the console by https.
@@ -64,16 +79,22 @@ impl App {
     ) -> Self {
         let requested = Cache::builder().max_capacity(REMEMBERED_ORDERS).time_to_live(REMEMBERED_FOR).build();
         let time_zone = DEFAULT_TIME_ZONE;
-        let (tokens, behind_tls, inspector) = (Tokens::default(), false, None);
-        let may_edit_dead_letters = false;
+        let (behind_tls, inspector) = (false, None);
+        let (may_edit_dead_letters, stays) = (false, Stays::new(StayRoom::default()));
+        let strange_webhooks_per_minute = STRANGE_WEBHOOKS_PER_MINUTE;
         let pools = pools.into();
         Self {
             pool: pools.buyers.clone(),
             pools,
             publisher,
-            tokens,
+            tokens: Tokens::default(),
+            rates: Rates::new(&RateConfig::default()),
+            trusted_proxies: Arc::default(),
             watch,
+            stays,
             gateway,
+            strange_webhooks_per_minute,
+            readiness: Readiness::default(),
             time_zone,
             behind_tls,
             may_edit_dead_letters,
@@ -88,9 +109,10 @@ impl App {
         Self { pool: self.pools.reads.clone(), ..self.clone() }
     }
 
-    /// The same API for operators, on connections of their own.
+    /// The same API for operators, on connections and with places of their own.
     pub fn for_operators(&self) -> Self {
-        Self { pool: self.pools.operators.clone(), ..self.clone() }
+        let (pool, watch) = (self.pools.operators.clone(), self.watch.for_operators());
+        Self { pool, watch, stays: self.stays.beside(), ..self.clone() }
     }
 
     /// The same API, where operators may change the bodies of dead letters.
@@ -98,9 +120,29 @@ impl App {
         Self { may_edit_dead_letters, ..self }
     }
 
+    /// The same API with so many places for those who stay.
+    pub fn with_room_to_stay(self, room: StayRoom) -> Self {
+        Self { stays: Stays::new(room), ..self }
+    }
+
+    /// The same API, which takes so many webhooks a minute that name nothing of ours.
+    pub fn with_strange_webhooks_per_minute(self, strange_webhooks_per_minute: u32) -> Self {
+        Self { strange_webhooks_per_minute, ..self }
+    }
+
     /// The same API, where browsers reach the console by https.
     pub fn behind_tls(self, behind_tls: bool) -> Self {
         Self { behind_tls, ..self }
+    }
+
+    /// The same API, where callers may ask so often, by the addresses that these proxies name.
+    pub fn limited(self, config: &RateConfig, trusted_proxies: &[Network]) -> Self {
+        Self { rates: Rates::new(config), trusted_proxies: trusted_proxies.into(), ..self }
+    }
+
+    /// The same API, which takes a token for so long without asking again.
+    pub fn remembering_tokens_for(self, remembered_for: Duration) -> Self {
+        Self { tokens: Tokens::remembered_for(remembered_for), ..self }
     }
 
     /// The same API, which can tell of the broker's queues.

@@ -3,11 +3,17 @@
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use tokio::time::Instant;
 
+use super::address::CallerAddress;
 use super::app::App;
 use super::error::ApiError;
+use super::places_to_stay::Whose;
+use super::rates::Shown;
 use super::tokens::Caller;
+use super::visit::{Credential, Visit};
 use crate::domain::ids::CustomerId;
+use crate::store::operators::sessions;
 use crate::store::operators::tokens::{self, Role, Token, hash};
 
 /// Names the customer a shop acts for.
@@ -17,21 +23,70 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
-        let hash = hash(token.trim());
-        if let Some(caller) = app.tokens.seen.get(&hash) {
-            return Ok(caller);
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
         }
-        let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
-        let Token { name, role, customer_id } = found.ok_or(ApiError::Unauthenticated)?;
-        let customer = customer_id.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
-        let caller = Caller { name, role, customer };
-        app.tokens.seen.insert(hash, caller.clone());
+        let caller = authenticate(parts, app).await?;
+        if !parts.method.is_safe() {
+            app.rates.command_by_token(&caller)?;
+        }
+        let whose = Whose::Token(caller.name.clone());
+        parts.extensions.insert(Visit::new(whose, Credential::Token(caller.token)));
+        parts.extensions.insert(caller.clone());
         Ok(caller)
+    }
+}
+
+/// Who presents a good token.
+async fn authenticate(parts: &mut Parts, app: &App) -> Result<Caller, ApiError> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
+    let hash = hash(token.trim());
+    if let Some(caller) = app.tokens.seen.get(&hash) {
+        return Ok(caller);
+    }
+    let Ok(CallerAddress(from)) = CallerAddress::from_request_parts(parts, app).await;
+    let find = find(app, hash);
+    let found = app.rates.strangers().look_up(Shown::Token, from, &hash, find).await?;
+    found.ok_or(ApiError::Unauthenticated)
+}
+
+/// Whose token has this hash.
+async fn find(app: &App, hash: [u8; 32]) -> Result<Option<Caller>, ApiError> {
+    // Somebody else may have found it while this request waited for its turn.
+    if let Some(caller) = app.tokens.seen.get(&hash) {
+        return Ok(Some(caller));
+    }
+    let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
+    let Some(Token { name, role, customer_id }) = found else { return Ok(None) };
+    let customer = customer_id.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
+    let caller = Caller { name, role, customer, token: hash };
+    app.tokens.seen.insert(hash, caller.clone());
+    Ok(Some(caller))
+}
+
+/// Whether a caller who stays may still be told anything: a token or session that is gone is noticed while they stay as it
+/// would be at their next request.
+pub async fn check(app: &App, visit: &mut Visit) -> Result<(), ApiError> {
+    match visit.credential {
+        Credential::Token(hash) => find(app, hash).await?.map(drop).ok_or(ApiError::Unauthenticated),
+        Credential::Session(_) if visit.good_at.elapsed() < app.tokens.remembered_for => Ok(()),
+        Credential::Session(hash) => {
+            let asked = Instant::now();
+            let found = app.read(async |conn| sessions::find(conn, &hash).await).await?;
+            visit.good_at = asked;
+            found.map(drop).ok_or(ApiError::Unauthenticated)
+        }
+    }
+}
+
+/// From here on the caller acts for this customer, and takes the customer's share of what there is.
+fn acts_for(parts: &mut Parts, customer: &CustomerId) {
+    if let Some(visit) = parts.extensions.get_mut::<Visit>() {
+        visit.whose = Whose::Customer(customer.clone());
     }
 }
 
@@ -44,20 +99,25 @@ impl FromRequestParts<App> for Buyer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let named = named_customer(parts)?;
-        match (caller.role, caller.customer, named) {
-            (Role::Shop, _, Some(named)) => Ok(Self(named)),
-            (Role::Shop, _, None) => {
-                Err(ApiError::BadHeader(format!("a shop names its customer in {CUSTOMER_HEADER}")))
-            }
-            (Role::Customer, Some(own), named) if named.as_ref().is_none_or(|named| *named == own) => {
-                Ok(Self(own))
-            }
-            (Role::Customer, ..) => {
-                Err(ApiError::Forbidden("a customer's token acts for that customer only"))
-            }
-            _ => Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
+        let customer = customer_of(caller, named_customer(parts)?)?;
+        acts_for(parts, &customer);
+        if !parts.method.is_safe() {
+            app.rates.command_by_customer(&customer)?;
         }
+        Ok(Self(customer))
+    }
+}
+
+/// The customer for whom a caller asks, who may have named one.
+fn customer_of(caller: Caller, named: Option<CustomerId>) -> Result<CustomerId, ApiError> {
+    match (caller.role, caller.customer, named) {
+        (Role::Shop, _, Some(named)) => Ok(named),
+        (Role::Shop, _, None) => {
+            Err(ApiError::BadHeader(format!("a shop names its customer in {CUSTOMER_HEADER}")))
+        }
+        (Role::Customer, Some(own), named) if named.as_ref().is_none_or(|named| *named == own) => Ok(own),
+        (Role::Customer, ..) => Err(ApiError::Forbidden("a customer's token acts for that customer only")),
+        _ => Err(ApiError::Forbidden("orders and wallets are for shops and customers")),
     }
 }
 
@@ -83,10 +143,11 @@ impl FromRequestParts<App> for Beneficiary {
                 return Err(ApiError::Forbidden("this is for shops and operators"));
             }
         }
-        let named = named_customer(parts)?;
-        named.map(Self).ok_or_else(|| {
+        let named = named_customer(parts)?.ok_or_else(|| {
             ApiError::BadHeader(format!("a shop or operator names the customer in {CUSTOMER_HEADER}"))
-        })
+        })?;
+        acts_for(parts, &named);
+        Ok(Self(named))
     }
 }
 

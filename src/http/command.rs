@@ -6,15 +6,15 @@ use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use metrics::counter;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::Span;
 
 use super::app::App;
 use super::error::ApiError;
-use super::headers::Wait;
 use super::outcome::{self, Awaited, Outcome, location};
 use super::patience::Patience;
 use super::views::OrderView;
+use super::visit::Stay;
 use crate::broker::envelope::Outgoing;
 use crate::clock;
 use crate::domain::ids::OrderId;
@@ -22,10 +22,6 @@ use crate::message::Command;
 
 /// A caller hears "unavailable" within three seconds, whatever the broker does.
 const PUBLISH_LIMIT: Duration = Duration::from_millis(2_500);
-/// A caller who waits looks at the table this often, even if nobody calls.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// The look at the deadline itself gets this much.
-const LAST_LOOK: Duration = Duration::from_millis(500);
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Gives a command to the broker. Answers 202 once that has confirmed it, or the outcome if the caller waits and it
@@ -34,20 +30,18 @@ pub async fn give<C: Command>(
     app: &App,
     command: C,
     order: OrderId,
-    wait: Wait,
+    stay: Option<Stay>,
     awaited: Awaited,
     trace: Option<&str>,
 ) -> Result<Response, ApiError> {
+    let patience = stay.as_ref().map(|stay| stay.patience);
     let at = [(header::LOCATION, location(order))];
-    let answer = match decide(app, order, wait, awaited, publish(app, &command, trace)).await? {
+    let answer = match decide(app, order, stay, awaited, publish(app, &command, trace)).await? {
         Some(Ok((status, view))) => (status, at, Json(view)).into_response(),
         Some(Err(refused)) => refused.into_response(),
         None => (StatusCode::ACCEPTED, at, Json(OrderView::accepted(order))).into_response(),
     };
-    Ok(match wait {
-        Wait(Some(patience)) => applied(answer, patience),
-        Wait(None) => answer,
-    })
+    Ok(applied(answer, patience))
 }
 
 /// What came of a command within the caller's patience, good or bad; `None` if the broker has it and no more is known.
@@ -55,44 +49,29 @@ pub async fn give<C: Command>(
 pub async fn decide(
     app: &App,
     order: OrderId,
-    wait: Wait,
+    stay: Option<Stay>,
     awaited: Awaited,
     giving: impl Future<Output = Result<(), ApiError>>,
 ) -> Result<Option<Outcome>, ApiError> {
     Span::current().record("order_id", tracing::field::display(order));
-    let Wait(Some(patience)) = wait else {
+    if stay.is_none() {
         giving.await?;
         return Ok(None);
-    };
-    let mut patience = Patience::with_calls(app, patience, app.watch.subscribe(order), LOOK_AGAIN);
+    }
+    let mut calls = app.watch.subscribe(order).awaiting(awaited.command());
+    let mut patience = Patience::new(app, stay);
     // A repeated request finds its answer at once. With the database away there is none yet, but the command
     // itself needs only the broker.
-    if let Some(known) = look(app, order, awaited, patience.deadline()).await? {
+    if let Some(known) = patience.look(outcome::find(app, &mut calls, order, awaited)).await {
         return Ok(Some(known));
     }
     giving.await?;
-    while patience.again().await {
-        if let Some(found) = look(app, order, awaited, patience.deadline()).await? {
+    while patience.again(Some(&mut calls)).await {
+        if let Some(found) = patience.look(outcome::find(app, &mut calls, order, awaited)).await {
             return Ok(Some(found));
         }
     }
     Ok(None)
-}
-
-/// A look at the table that ends soon after the caller's deadline, whatever the database does. A database that is away says
-/// nothing.
-async fn look(
-    app: &App,
-    order: OrderId,
-    awaited: Awaited,
-    deadline: Instant,
-) -> Result<Option<Outcome>, ApiError> {
-    let limit = deadline.max(Instant::now() + LAST_LOOK);
-    let looking = app.read(async |conn| outcome::look(conn, order, awaited).await);
-    match timeout_at(limit, looking).await {
-        Err(_) | Ok(Err(ApiError::DatabaseUnavailable)) => Ok(None),
-        Ok(found) => found,
-    }
 }
 
 /// Gives a command to the broker, in time or not at all.
@@ -122,9 +101,12 @@ pub async fn publish_all(app: &App, messages: Vec<Outgoing>) -> Result<(), ApiEr
     }
 }
 
-/// Says that the caller's wish to wait was heard.
-pub fn applied(mut response: Response, patience: Duration) -> Response {
-    let value = format!("wait={}", patience.as_secs());
-    response.headers_mut().insert(PREFERENCE_APPLIED, value.parse().expect("digits are a header value"));
+/// Says that the caller's wish to wait was heard, if there was one.
+pub fn applied(mut response: Response, patience: Option<Duration>) -> Response {
+    if let Some(patience) = patience {
+        let value = format!("wait={}", patience.as_secs());
+        let value = value.parse().expect("digits are a header value");
+        response.headers_mut().insert(PREFERENCE_APPLIED, value);
+    }
     response
 }

@@ -1,5 +1,7 @@
 //! Why a request has no good answer. How callers see it is in `problem`.
 
+use std::time::Duration;
+
 use tracing::error;
 
 use crate::broker::publisher::PublishError;
@@ -81,6 +83,8 @@ pub enum ApiError {
     },
     /// Its status does not allow it.
     Conflict(String),
+    /// The caller has asked too often, or for too much at once; for how long to wait.
+    TooMany(Excess, Duration),
     /// The queue is at its limit.
     QueueFull,
     /// The broker does not answer.
@@ -89,6 +93,23 @@ pub enum ApiError {
     DatabaseUnavailable,
     /// A defect of ours.
     Internal,
+}
+
+/// What there is too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// Tokens, sessions or sign-ins that are nobody's.
+    Failures,
+    /// Commands.
+    Commands,
+    /// Orders that were refused.
+    Refusals,
+    /// Open streams, of this customer or in all.
+    Streams,
+    /// Callers who wait, of this customer or in all.
+    Waits,
+    /// Webhooks like this one, about no payment that is known here.
+    Webhooks,
 }
 
 impl From<Invalid> for ApiError {

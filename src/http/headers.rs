@@ -7,6 +7,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::error::ApiError;
+use super::places_to_stay::Stays;
+use super::visit::{Stay, Visit};
 use crate::domain::ids::IdempotencyKey;
 use crate::telemetry::trace_parent::TraceParent;
 
@@ -45,24 +47,46 @@ impl<S: Send + Sync> FromRequestParts<S> for RequiredKey {
 
 /// How long the caller would wait for the outcome: `Prefer: wait=N` (RFC 7240). A preference that cannot be read is
 /// ignored, as that standard asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait(pub Option<Duration>);
+#[derive(Debug, Clone)]
+pub struct Wait {
+    patience: Option<Duration>,
+    visit: Visit,
+}
+
+impl Wait {
+    /// For how long the caller asks to wait, if they ask for any wait.
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    /// Begins the wait that the caller asks for, if they ask for any and there is a place.
+    pub fn begin(self, stays: &Stays) -> Result<Option<Stay>, ApiError> {
+        self.patience.map(|patience| Stay::begin(stays, self.visit, patience)).transpose()
+    }
+
+    /// The same, where whoever does not ask waits a little, if there is a place.
+    pub fn begin_or_for(self, a_little: Duration, stays: &Stays) -> Result<Option<Stay>, ApiError> {
+        match self.patience {
+            Some(_) => self.begin(stays),
+            None => Ok(Stay::begin(stays, self.visit, a_little).ok()),
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Wait {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let visit = Visit::from_request_parts(parts, state).await?;
         let preferences = parts.headers.get_all("Prefer").iter().filter_map(|value| value.to_str().ok());
         let seconds = preferences
             .flat_map(|value| value.split([',', ';']))
             .filter_map(|preference| preference.trim().split_once('='))
             .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
             .and_then(|(_, seconds)| seconds.trim().trim_matches('"').parse::<u64>().ok());
-        Ok(Self(
-            seconds
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.min(MAX_WAIT_SECONDS))),
-        ))
+        let seconds = seconds.filter(|seconds| *seconds > 0);
+        let patience = seconds.map(|seconds| Duration::from_secs(seconds.min(MAX_WAIT_SECONDS)));
+        Ok(Self { patience, visit })
     }
 }
 

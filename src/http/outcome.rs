@@ -3,9 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 use sqlx::PgConnection;
+use tokio::sync::OnceCell;
 
+use super::app::App;
 use super::error::ApiError;
+use super::looks::Answers;
 use super::views::OrderView;
+use super::watch::Subscription;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
@@ -29,7 +33,7 @@ pub enum Awaited {
 
 impl Awaited {
     /// The command whose answer is awaited, where the order's state alone does not tell.
-    fn command(self) -> Option<CommandId> {
+    pub fn command(self) -> Option<CommandId> {
         match self {
             Self::Extension(command) | Self::Payment(command) | Self::Refund(command) => Some(command),
             Self::Decision(_) | Self::Cancellation => None,
@@ -44,30 +48,61 @@ pub fn location(order: OrderId) -> String {
 
 /// An order with its items.
 pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<OrderView> {
-    let items = orders::items_of(conn, &[order.id]).await?;
-    let items: Vec<HeldItem> = items.into_iter().map(|(_, item)| item).collect();
-    Ok(OrderView::decided(order, &items))
+    Ok(OrderView::decided(order, &items_of(conn, order.id).await?))
+}
+
+async fn items_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<HeldItem>> {
+    let items = orders::items_of(conn, &[order]).await?;
+    Ok(items.into_iter().map(|(_, item)| item).collect())
 }
 
 /// What came of a command: the order with its status code, or why it came to nothing.
 pub type Outcome = Result<(StatusCode, OrderView), ApiError>;
 
-/// What came of a command, or `None` while that is open.
-pub async fn look(
-    conn: &mut PgConnection,
+/// What came of a command, or `None` while that is open. The look is shared with others who wait for the order.
+pub async fn find(
+    app: &App,
+    subscription: &mut Subscription,
     order: OrderId,
     awaited: Awaited,
-) -> sqlx::Result<Option<Outcome>> {
-    let command = awaited.command();
-    let Some(Answered { row, answers }) = answers::find(conn, order, command.as_slice()).await? else {
-        return Ok(None);
+) -> Result<Option<(StatusCode, OrderView)>, ApiError> {
+    let looking = async |commands: Vec<CommandId>| {
+        app.read(async |conn| look_for_all(conn, order, commands, awaited).await).await
     };
-    let answer = command.and_then(|command| answers.get(&command));
-    Ok(match judge(&row, answer, awaited) {
-        Judgement::Undecided => None,
-        Judgement::Yes(status) => Some(Ok((status, view(conn, &row).await?))),
-        Judgement::No(error) => Some(Err(error)),
-    })
+    let answers = subscription.answers(looking).await?;
+    let Some(found) = &answers.order else { return Ok(None) };
+    let status = match found.judge(awaited) {
+        Judgement::Undecided => return Ok(None),
+        Judgement::No(error) => return Err(error),
+        Judgement::Yes(status) => status,
+    };
+    // Whoever looked may have waited for something else, which is not decided yet.
+    let items = answers.items.get_or_try_init(|| app.read(async |conn| items_of(conn, order).await)).await?;
+    Ok(Some((status, OrderView::decided(&found.row, items))))
+}
+
+/// An order and what came of these commands, with its items if `awaited` is decided.
+async fn look_for_all(
+    conn: &mut PgConnection,
+    order: OrderId,
+    commands: Vec<CommandId>,
+    awaited: Awaited,
+) -> sqlx::Result<Answers> {
+    let found = answers::find(conn, order, &commands).await?;
+    let items = OnceCell::new();
+    if let Some(found) = &found
+        && let Judgement::Yes(_) = found.judge(awaited)
+    {
+        items.set(items_of(conn, order).await?).expect("nobody else knows of it yet");
+    }
+    Ok(Answers { commands, order: found, items })
+}
+
+impl Answered {
+    fn judge(&self, awaited: Awaited) -> Judgement {
+        let answer = awaited.command().and_then(|command| self.answers.get(&command));
+        judge(&self.row, answer, awaited)
+    }
 }
 
 enum Judgement {

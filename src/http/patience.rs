@@ -1,63 +1,83 @@
-//! How long somebody waits for an outcome, and when to look for it: the only loop of this kind. A call says "look
-//! again"; as it can be late, or lost with its connection, there are looks without one, too.
+//! How long somebody waits for an outcome, and when they look for it: the only loop of this kind. A call says "look again"; as
+//! it can be late, or lost with its connection, there are looks without one, too.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use super::app::App;
+use super::auth;
+use super::error::ApiError;
+use super::visit::Stay;
 use super::watch::Subscription;
 
 /// Whom nobody calls looks after this time, and then after longer and longer ones …
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// … up to this.
+/// … up to this; whoever may be called looks this often in any case.
 const SLOWEST_LOOK: Duration = Duration::from_secs(1);
+/// The look at the deadline itself gets this much.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
-/// A caller's patience. Look, and as long as there is no outcome, look [`again`](Self::again).
-pub struct Patience {
+/// A caller's patience. [Look](Self::look), and as long as there is nothing to tell, look [`again`](Self::again).
+pub struct Patience<'a> {
+    app: &'a App,
+    /// Nothing for somebody who has no place: they look once.
+    stay: Option<Stay>,
     deadline: Instant,
     pause: Duration,
-    calls: Option<Subscription>,
-    stop: CancellationToken,
     is_over: bool,
 }
 
-impl Patience {
-    /// Of somebody who is called when there may be something new, and looks this often in any case.
-    pub fn with_calls(app: &App, patience: Duration, calls: Subscription, look_again: Duration) -> Self {
-        Self { calls: Some(calls), pause: look_again, ..Self::without_calls(app, patience) }
+impl<'a> Patience<'a> {
+    /// Begins now.
+    pub fn new(app: &'a App, stay: Option<Stay>) -> Self {
+        let patience = stay.as_ref().map_or(Duration::ZERO, |stay| stay.patience);
+        let (deadline, is_over) = (Instant::now() + patience, stay.is_none());
+        Self { app, stay, deadline, pause: FIRST_LOOK, is_over }
     }
 
-    /// Of somebody whom nobody calls.
-    pub fn without_calls(app: &App, patience: Duration) -> Self {
-        let deadline = Instant::now() + patience;
-        Self { deadline, pause: FIRST_LOOK, calls: None, stop: app.stop.clone(), is_over: patience.is_zero() }
+    /// What somebody who may still be told anything finds, good or bad. Nothing, if there is nothing yet, and from a database that
+    /// is away; whoever waits is told so soon after their deadline, whatever the database does.
+    pub async fn look<T>(
+        &mut self,
+        looking: impl Future<Output = Result<Option<T>, ApiError>>,
+    ) -> Option<Result<T, ApiError>> {
+        let found = match &mut self.stay {
+            None => looking.await,
+            Some(stay) => {
+                let looking = async {
+                    auth::check(self.app, &mut stay.visit).await?;
+                    looking.await
+                };
+                let limit = self.deadline.max(Instant::now() + LAST_LOOK);
+                timeout_at(limit, looking).await.unwrap_or(Err(ApiError::DatabaseUnavailable))
+            }
+        };
+        match found {
+            Err(ApiError::DatabaseUnavailable) => None,
+            found => found.transpose(),
+        }
     }
 
-    /// When it ends.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// Waits for the time of the next look; the last one is at the deadline. False once there is none any more. Nobody
-    /// waits for a process that leaves.
-    pub async fn again(&mut self) -> bool {
+    /// Waits for the time of the next look, which may be sooner if there are calls; the last one is at the deadline. False once
+    /// there is none any more. Nobody waits for a process that leaves.
+    pub async fn again(&mut self, calls: Option<&mut Subscription>) -> bool {
         if self.is_over {
             return false;
         }
-        let next_look = self.deadline.min(Instant::now() + self.pause);
-        match &mut self.calls {
+        let stop = &self.app.stop;
+        match calls {
             Some(calls) => {
-                let called = timeout_at(next_look, calls.changed());
-                let _ = self.stop.run_until_cancelled(called).await;
+                let due = calls.due(SLOWEST_LOOK, Some(self.deadline));
+                let _ = stop.run_until_cancelled(due).await;
             }
             None => {
-                self.stop.run_until_cancelled(sleep_until(next_look)).await;
+                let next_look = self.deadline.min(Instant::now() + self.pause);
+                let _ = stop.run_until_cancelled(sleep_until(next_look)).await;
                 self.pause = (self.pause * 3 / 2).min(SLOWEST_LOOK);
             }
         }
-        self.is_over = Instant::now() >= self.deadline || self.stop.is_cancelled();
+        self.is_over = Instant::now() >= self.deadline || stop.is_cancelled();
         true
     }
 }

@@ -3,16 +3,21 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, Excess};
 use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// When to try again what a server of ours could not do now.
+const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
+/// Nobody is told to wait for longer: by then every limit lets something through.
+const LONGEST_WAIT_SECONDS: u128 = 60;
 
 impl ApiError {
     /// The status code, the last part of the `type`, and the title.
@@ -52,6 +57,10 @@ impl ApiError {
             }
             Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
+            Self::TooMany(excess, _) => {
+                let (kind, title, _) = too_many(*excess);
+                (S::TOO_MANY_REQUESTS, kind, title)
+            }
             Self::QueueFull => (S::SERVICE_UNAVAILABLE, "queue-full", "Too many orders are waiting"),
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
@@ -99,6 +108,7 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::PurseFull { .. } => "nothing was added".into(),
+            Self::TooMany(excess, _) => too_many(*excess).2.into(),
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),
             Self::Internal => "it has been logged".into(),
@@ -151,8 +161,46 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
     }
 }
 
+/// The last part of the `type`, the title, and what to do.
+fn too_many(excess: Excess) -> (&'static str, &'static str, &'static str) {
+    let again = "nothing was done; try again with the same key after Retry-After";
+    match excess {
+        Excess::Failures => (
+            "too-many-failures",
+            "Too much from this address was unknown here",
+            "nothing was looked up; try again after Retry-After",
+        ),
+        Excess::Commands => ("too-many-commands", "Too many commands at once", again),
+        Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused", again),
+        Excess::Streams => (
+            "too-many-streams",
+            "Too many streams are open",
+            "end another stream, or read the order itself now and then",
+        ),
+        Excess::Waits => (
+            "too-many-waits",
+            "Too many callers wait",
+            "nothing was done; try again with the same key, later or without Prefer: wait",
+        ),
+        Excess::Webhooks => (
+            "too-many-webhooks",
+            "Too many webhooks name no payment that is known here",
+            "send it again in a minute; it is taken at once if it names a payment or a charge by its key",
+        ),
+    }
+}
+
+/// When to try again: whole seconds, of which there is always one.
+fn retry_after(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1_000).clamp(1, LONGEST_WAIT_SECONDS) as u64)
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let wait = match &self {
+            Self::TooMany(_, wait) => retry_after(*wait),
+            _ => AGAIN_SOON,
+        };
         let (status, kind, title) = self.problem();
         let mut document = self.extensions();
         document["type"] = json!(format!("urn:holdfast:problem:{kind}"));
@@ -166,8 +214,8 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, wait);
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

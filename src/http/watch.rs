@@ -1,6 +1,8 @@
 //! Who waits for an order hears of its changes here: each API process listens to the published facts on an exclusive
-//! queue. A call only says "look again"; the table says what is so. A lost call costs time, never truth.
+//! queue. A call only says "look again"; the table says what is so. A lost call costs time, never truth. Those who wait for
+//! one order look together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,14 +12,20 @@ use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::error::ApiError;
+use super::looks::{Answers, Facts, Looks};
+use super::rates::Rates;
+use super::together::Need;
 use crate::broker::BrokerError;
 use crate::broker::connection::{Connector, within};
 use crate::broker::topology::{EVENTS, Topology};
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{CommandId, CustomerId, OrderId};
 use crate::retry::Backoff;
 
 const CEILING: Duration = Duration::from_secs(2);
@@ -25,31 +33,65 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PREFETCH: u16 = 200;
 /// A process that cannot keep up forgets the oldest calls; waiting callers look at the table at their deadline.
 const MAX_WAITING_CALLS: i64 = 10_000;
+/// The fact that an order was refused.
+const REFUSED: &str = "holdfast.order.refused";
 
 /// The orders somebody waits for.
 #[derive(Clone, Default)]
 pub struct Watch {
-    orders: Arc<Mutex<HashMap<OrderId, watch::Sender<()>>>>,
+    orders: Arc<Mutex<HashMap<OrderId, Arc<Watched>>>>,
+    is_for_operators: bool,
+}
+
+/// An order somebody waits for.
+struct Watched {
+    /// When it was called last.
+    calls: watch::Sender<Instant>,
+    looks: Looks,
+    /// Operators look on connections of their own, and nobody is to wait for those.
+    looks_of_operators: Looks,
+}
+
+impl Watched {
+    fn new() -> Arc<Self> {
+        let calls = watch::channel(Instant::now()).0;
+        Arc::new(Self { calls, looks: Looks::default(), looks_of_operators: Looks::default() })
+    }
+
+    fn call(&self) {
+        self.calls.send_replace(Instant::now());
+    }
 }
 
 impl Watch {
+    /// The same for operators, who hear of the same calls and look by themselves.
+    pub fn for_operators(&self) -> Self {
+        Self { is_for_operators: true, ..self.clone() }
+    }
+
     /// Starts to wait. Subscribe before looking at the table, so that no change falls in between.
     pub fn subscribe(&self, order: OrderId) -> Subscription {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = orders.entry(order).or_insert_with(|| watch::channel(()).0).subscribe();
-        Subscription { watch: self.clone(), order, changes }
+        let watched = orders.entry(order).or_insert_with(Watched::new).clone();
+        let calls = watched.calls.subscribe();
+        // Not before: what is called from now on is heard, and what was called so far must be seen.
+        let now = Instant::now();
+        let need = Need::Since(now);
+        Subscription { watch: self.clone(), order, watched, calls, command: None, need, known: now }
     }
 
     fn call(&self, order: OrderId) {
-        if let Some(waiting) = self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
-            waiting.send_replace(());
+        if let Some(watched) = self.orders.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
+            watched.call();
         }
     }
 
     fn call_everyone(&self) {
-        for waiting in self.orders.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            waiting.send_replace(());
-        }
+        self.orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .for_each(|watched| watched.call());
     }
 }
 
@@ -57,32 +99,106 @@ impl Watch {
 pub struct Subscription {
     watch: Watch,
     order: OrderId,
-    changes: watch::Receiver<()>,
+    watched: Arc<Watched>,
+    calls: watch::Receiver<Instant>,
+    /// The command whose answer is awaited.
+    command: Option<CommandId>,
+    /// What the next look must be like.
+    need: Need,
+    /// When the look began whose findings are known.
+    known: Instant,
 }
 
 impl Subscription {
-    /// Waits until the order may have changed.
-    pub async fn changed(&mut self) {
+    fn looks(&self) -> &Looks {
+        if self.watch.is_for_operators { &self.watched.looks_of_operators } else { &self.watched.looks }
+    }
+
+    /// The same, waiting for the answer to a command.
+    pub fn awaiting(mut self, command: Option<CommandId>) -> Self {
+        if let Some(command) = command {
+            self.looks().await_answer(command);
+        }
+        self.command = command;
+        self
+    }
+
+    /// Waits until it is time to look: the order may have changed, what is known is older than `pause`, or the deadline is
+    /// there. Whoever looks together with others is due together with them from then on.
+    pub async fn due(&mut self, pause: Duration, deadline: Option<Instant>) {
+        let known = std::mem::replace(&mut self.known, Instant::now());
+        self.need = Need::After(known);
+        let next = known + pause;
+        let wake = deadline.map_or(next, |deadline| next.min(deadline));
+        let called = timeout_at(wake, self.calls.changed()).await;
+        self.known = Instant::now();
         // The sender lives in the map until the last subscription is dropped, and this is one.
-        let _ = self.changes.changed().await;
+        if let Ok(Ok(())) = called {
+            self.need = Need::Since(*self.calls.borrow_and_update());
+        } else if let Some(deadline) = deadline.filter(|deadline| *deadline <= next) {
+            self.need = Need::Since(deadline);
+        }
+    }
+
+    /// A look at what is awaited, shared with others who wait. `look` is told which commands to ask about.
+    pub async fn answers<F>(
+        &mut self,
+        look: impl FnOnce(Vec<CommandId>) -> F,
+    ) -> Result<Arc<Answers>, ApiError>
+    where
+        F: Future<Output = Result<Answers, ApiError>>,
+    {
+        let looks = self.looks();
+        let serves = |answers: &Answers| {
+            self.command.is_none_or(|command| answers.commands.binary_search(&command).is_ok())
+        };
+        let look = looks.answers.look(self.need, serves, |_| look(looks.awaited())).await;
+        self.known = look.began;
+        look.found
+    }
+
+    /// A look at the facts after `last`, shared with others who follow. `look` is told after which fact to begin: never later,
+    /// and where others begin as well if they know less.
+    pub async fn facts<F>(&mut self, last: i64, look: impl FnOnce(i64) -> F) -> Result<Arc<Facts>, ApiError>
+    where
+        F: Future<Output = Result<Facts, ApiError>>,
+    {
+        let begin = |before: Option<Arc<Facts>>| before.map_or(last, |before| before.last().min(last));
+        let looking =
+            self.looks().facts.look(self.need, |facts| facts.serve(last), |before| look(begin(before)));
+        let look = looking.await;
+        self.known = look.began;
+        look.found
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if let Some(command) = self.command {
+            self.looks().forget(command);
+        }
         let mut orders = self.watch.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.get(&self.order).is_some_and(|waiting| waiting.receiver_count() == 1) {
+        // Under the lock: of two who leave at once one must see that nobody is left.
+        self.calls = watch::channel(Instant::now()).1;
+        if orders.get(&self.order).is_some_and(|watched| watched.calls.receiver_count() == 0) {
             orders.remove(&self.order);
         }
     }
 }
 
-/// Listens until told to stop; a lost connection is opened again, and everyone who waits is told to look.
-pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop: CancellationToken) {
+/// Listens until told to stop; a lost connection is opened again, and everyone who waits is told to look. Refused orders
+/// are counted.
+pub async fn listen(
+    watch: Watch,
+    rates: Rates,
+    connector: Connector,
+    topology: Topology,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::with_ceiling(CEILING);
     while !stop.is_cancelled() {
         let listening = async {
-            let lost = listen_on(&connector.channel().await?, &watch, &mut backoff).await;
+            let lost = listen_on(&connector.channel().await?, &watch, &rates, &mut backoff).await;
             if lost.is_err() {
                 // A broker that lost its data has no exchange to bind to.
                 topology.declare(&connector).await?;
@@ -97,7 +213,12 @@ pub async fn listen(watch: Watch, connector: Connector, topology: Topology, stop
     connector.close().await;
 }
 
-async fn listen_on(channel: &Channel, watch: &Watch, backoff: &mut Backoff) -> Result<(), BrokerError> {
+async fn listen_on(
+    channel: &Channel,
+    watch: &Watch,
+    rates: &Rates,
+    backoff: &mut Backoff,
+) -> Result<(), BrokerError> {
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MAX_WAITING_CALLS));
     let exclusive =
@@ -119,19 +240,39 @@ async fn listen_on(channel: &Channel, watch: &Watch, backoff: &mut Backoff) -> R
     backoff.reset();
     watch.call_everyone();
     while let Some(delivery) = consumer.next().await {
-        for order in subjects(&delivery?.data) {
-            watch.call(order);
+        for fact in facts(&delivery?.data) {
+            if let Some(customer) = fact.refused() {
+                rates.note_refused(&customer);
+            }
+            watch.call(fact.subject);
         }
     }
     Ok(())
 }
 
-/// The orders a batch of facts is about.
-fn subjects(body: &[u8]) -> Vec<OrderId> {
-    #[derive(Deserialize)]
-    struct Fact {
-        subject: OrderId,
+/// What is read of a fact.
+#[derive(Deserialize)]
+struct Fact<'a> {
+    subject: OrderId,
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+impl Fact<'_> {
+    /// Whose order was refused, if this tells that.
+    fn refused(&self) -> Option<CustomerId> {
+        #[derive(Deserialize)]
+        struct Refused {
+            customer_id: CustomerId,
+        }
+        let data = self.data.filter(|_| self.kind == REFUSED)?;
+        serde_json::from_str::<Refused>(data.get()).ok().map(|refused| refused.customer_id)
     }
-    let facts: Vec<Fact> = serde_json::from_slice(body).unwrap_or_default();
-    facts.into_iter().map(|fact| fact.subject).collect()
+}
+
+/// The facts of a batch.
+fn facts(body: &[u8]) -> Vec<Fact<'_>> {
+    serde_json::from_slice(body).unwrap_or_default()
 }

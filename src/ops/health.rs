@@ -53,7 +53,7 @@ pub struct HealthView {
     pub lateness: LatenessView,
     /// Payments, refunds and charges without a last answer of their gateway.
     pub open_money: Vec<OpenMoney>,
-    /// Webhooks of the last day about a payment that is not ours.
+    /// Webhooks of the last day about a payment that is not ours, as far as they name an order or a charge of ours or are signed.
     pub unmatched_webhooks: Backlog,
     /// Money of the last day that came for orders which no longer waited for it.
     pub late_money: LateMoney,

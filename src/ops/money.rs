@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::page;
 use crate::store::payments;
-use crate::store::payments::unsettled::{OnItsWay, UnmatchedWebhook};
+use crate::store::payments::unsettled::{Concerned, OnItsWay, UnmatchedWebhook};
 
 /// Rows of a list. Nobody works through more at once, and what is settled makes room.
 const LISTED: usize = 100;
@@ -21,21 +21,39 @@ pub struct MoneyView {
     pub on_its_way: Vec<OnItsWay>,
     /// Whether there are more.
     pub more_on_its_way: bool,
-    /// Webhooks of the last day about no payment of ours, the latest 100 first.
+    /// Webhooks of the last day that name an order or a charge of ours or are signed, and whose payment is not known here: the
+    /// latest 100.
     pub unmatched_webhooks: Vec<UnmatchedWebhook>,
-    /// Whether there are more.
+    /// Whether there may be more: the latest 1,000 without a payment are looked at.
     pub more_unmatched_webhooks: bool,
+    /// Webhooks of the last day that nobody signed and that name nothing of ours, as anybody can send them: the latest 100.
+    pub strange_webhooks: Vec<UnmatchedWebhook>,
+    /// Whether there may be more: the latest 1,000 are looked at.
+    pub more_strange_webhooks: bool,
 }
 
 /// Reads it.
 pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
     let limit = page::rows_to_read(LISTED);
     let mut on_its_way = payments::unsettled::on_its_way(conn, limit).await?;
-    let mut unmatched_webhooks = payments::unsettled::unmatched_webhooks(conn, limit).await?;
+    let (unmatched_webhooks, more_unmatched_webhooks) = webhooks(conn, Concerned::Us).await?;
+    let (strange_webhooks, more_strange_webhooks) = webhooks(conn, Concerned::Nobody).await?;
     Ok(MoneyView {
         more_on_its_way: page::cut(&mut on_its_way, LISTED),
         on_its_way,
-        more_unmatched_webhooks: page::cut(&mut unmatched_webhooks, LISTED),
         unmatched_webhooks,
+        more_unmatched_webhooks,
+        strange_webhooks,
+        more_strange_webhooks,
     })
+}
+
+/// The latest of them, and whether there may be more.
+async fn webhooks(
+    conn: &mut PgConnection,
+    concerned: Concerned,
+) -> sqlx::Result<(Vec<UnmatchedWebhook>, bool)> {
+    let (mut found, may_be_more) = payments::unsettled::unmatched_webhooks(conn, concerned).await?;
+    let has_more = page::cut(&mut found, LISTED);
+    Ok((found, has_more || may_be_more))
 }

@@ -11,9 +11,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use origin::{FOREIGN_PAGE, is_own_page};
 
+use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::places_to_stay::Whose;
 use crate::http::tokens::Caller;
+use crate::http::visit::{Credential, Visit};
 use crate::store::operators::tokens::Role;
 
 /// Whoever does something, by the name of their token or, on the command line, by their own.
@@ -92,7 +95,11 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
         (caller.name, caller.role)
     } else {
-        let token = session::find(&app, &parts.headers).await?.ok_or(ApiError::Unauthenticated)?;
+        let hash = session::secret_hash(&app, &parts.headers).ok_or(ApiError::Unauthenticated)?;
+        let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
+        let token = session::find(&app, from, hash).await?.ok_or(ApiError::Unauthenticated)?;
+        let whose = Whose::Token(token.name.clone());
+        parts.extensions.insert(Visit::new(whose, Credential::Session(hash)));
         (token.name, token.role)
     };
     let actor = Actor { name, role };

@@ -1,6 +1,6 @@
 //! Networks of addresses, and what counts as one caller's address.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// An address, or a network such as `10.0.0.0/8`.
@@ -39,6 +39,21 @@ impl FromStr for Network {
     }
 }
 
+/// Networks as options name them: comma-separated, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(pub Vec<Network>);
+
+impl FromStr for Networks {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// IPv4 as IPv6 maps it, so that both are compared alike.
 fn number(address: IpAddr) -> u128 {
     match address {
@@ -53,6 +68,29 @@ pub fn who(address: IpAddr) -> IpAddr {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address => address,
     }
+}
+
+/// For whom a request is made that comes from `peer`: from itself, or, where that is a proxy of ours, from the last address
+/// that it names and that is no proxy of ours. What is named before that was written by the caller. `named` begins with the
+/// last.
+pub fn behind<'a>(peer: IpAddr, named: impl Iterator<Item = &'a str>, proxies: &[Network]) -> IpAddr {
+    let mut caller = peer;
+    for text in named {
+        if !proxies.iter().any(|proxy| proxy.holds(caller)) {
+            break;
+        }
+        match address_of(text.trim()) {
+            Some(address) => caller = address,
+            None => break,
+        }
+    }
+    caller
+}
+
+/// An address, with or without a port.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -76,6 +114,37 @@ mod tests {
         assert!(holds("::/0", "2001:db8::1"));
         for bad in ["", "10.0.0.0/33", "example.org", "10.0.0.0/-1", "::/129"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_option_names_no_network() {
+        assert_eq!(" ".parse(), Ok(Networks::default()));
+        assert_eq!("10.0.0.0/8, ::1".parse::<Networks>().unwrap().0.len(), 2);
+        assert!("10.0.0.0/8,".parse::<Networks>().is_err());
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_for_whom_it_asks() {
+        let proxies: Vec<Network> =
+            ["10.0.0.0/8", "2001:db8::/32"].iter().map(|text| text.parse().unwrap()).collect();
+        let caller =
+            |peer: &str, named: &str| behind(peer.parse().unwrap(), named.rsplit(','), &proxies).to_string();
+        for (peer, named, expected) in [
+            ("192.0.2.1", "203.0.113.7", "192.0.2.1"),
+            ("10.0.0.1", "203.0.113.7", "203.0.113.7"),
+            // What the caller wrote comes first, our own proxies last.
+            ("10.0.0.1", "198.51.100.1, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
+            ("10.0.0.1", "10.9.9.9, 203.0.113.7", "203.0.113.7"),
+            ("2001:db8::1", "[2001:db9::7]:4711", "2001:db9::7"),
+            ("10.0.0.1", "[2001:db9::7]", "2001:db9::7"),
+            ("10.0.0.1", "203.0.113.7:4711", "203.0.113.7"),
+            // Nothing that can be read: the last one that is sure.
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.7, unknown", "10.0.0.1"),
+            ("10.0.0.1", "unknown, 10.0.0.2", "10.0.0.2"),
+        ] {
+            assert_eq!(caller(peer, named), expected, "{peer}: {named}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Places for connections: so many in all, so many for one address, and a few that only tell how the process is.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use metrics::{counter, gauge};
 
 use crate::peers::network::{Network, who};
+use crate::places::{self, Full};
 
 /// Places beside the others, for whoever asks how the process is while there is no room.
 pub(super) const RESERVED: usize = 32;
@@ -25,73 +25,42 @@ pub struct Room {
 /// Who is in.
 #[derive(Clone)]
 pub(super) struct Places {
-    room: Arc<Room>,
-    taken: Arc<Mutex<Taken>>,
-}
-
-#[derive(Default)]
-struct Taken {
-    ordinary: usize,
-    reserved: usize,
-    by_address: HashMap<IpAddr, usize>,
+    proxies: Arc<[Network]>,
+    ordinary: places::Places<IpAddr>,
+    reserved: places::Places<IpAddr>,
 }
 
 /// A place, until it is dropped.
 pub(super) struct Place {
-    taken: Arc<Mutex<Taken>>,
-    address: Option<IpAddr>,
+    _place: places::Place<IpAddr>,
     /// Whether it is good for more than to ask how the process is.
     pub(super) is_ordinary: bool,
 }
 
 impl Places {
     pub(super) fn new(room: Room) -> Self {
-        Self { room: Arc::new(room), taken: Arc::default() }
+        let Room { connections, per_address, proxies } = room;
+        let ordinary = places::Room { in_all: connections, each: per_address };
+        let reserved = places::Room { in_all: RESERVED, each: RESERVED };
+        let count = |by| gauge!("holdfast_http_connections").increment(by);
+        Self {
+            proxies: proxies.into(),
+            ordinary: places::Places::new(ordinary, count),
+            reserved: places::Places::new(reserved, |_| ()),
+        }
     }
 
     /// A place for somebody from there; none if even the reserve is taken.
     pub(super) fn take(&self, from: IpAddr) -> Option<Place> {
-        let address = who(from);
-        let address = (!self.room.proxies.iter().any(|proxy| proxy.holds(from))).then_some(address);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_address = address.and_then(|address| taken.by_address.get(&address)).copied().unwrap_or(0);
-        let reason = if taken.ordinary >= self.room.connections {
-            "all"
-        } else if of_address >= self.room.per_address {
-            "address"
-        } else {
-            taken.ordinary += 1;
-            if let Some(address) = address {
-                *taken.by_address.entry(address).or_default() += 1;
-            }
-            gauge!("holdfast_http_connections").set(taken.ordinary as f64);
-            return Some(Place { taken: self.taken.clone(), address, is_ordinary: true });
+        let has_share = !self.proxies.iter().any(|proxy| proxy.holds(from));
+        let reason = match self.ordinary.take(has_share.then(|| who(from))) {
+            Ok(place) => return Some(Place { _place: place, is_ordinary: true }),
+            Err(Full::InAll) => "all",
+            Err(Full::Each) => "address",
         };
         counter!("holdfast_http_connections_refused_total", "reason" => reason).increment(1);
-        (taken.reserved < RESERVED).then(|| {
-            taken.reserved += 1;
-            Place { taken: self.taken.clone(), address: None, is_ordinary: false }
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_ordinary {
-            taken.reserved -= 1;
-            return;
-        }
-        taken.ordinary -= 1;
-        gauge!("holdfast_http_connections").set(taken.ordinary as f64);
-        if let Some(address) = self.address
-            && let Some(count) = taken.by_address.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                taken.by_address.remove(&address);
-            }
-        }
+        let place = self.reserved.take(None).ok()?;
+        Some(Place { _place: place, is_ordinary: false })
     }
 }
 
@@ -120,7 +89,6 @@ mod tests {
         drop(mine);
         assert!(from(&places, "192.0.2.1").unwrap().is_ordinary);
         drop(other);
-        assert!(places.taken.lock().unwrap().by_address.is_empty());
     }
 
     #[test]

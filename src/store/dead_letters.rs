@@ -225,7 +225,8 @@ pub async fn lock_status(
     status: DeadLetterStatus,
 ) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "SELECT id FROM dead_letters WHERE id = ANY($1) AND status = $2 ORDER BY queue, message_id, sha256(body) FOR UPDATE",
+        "SELECT id FROM dead_letters WHERE id = ANY($1) AND CASE WHEN status = $2 THEN true ELSE false END
+           ORDER BY queue, message_id, sha256(body) FOR UPDATE",
         ids,
         status as DeadLetterStatus,
     )
@@ -236,7 +237,8 @@ pub async fn lock_status(
 /// How many of these have a status.
 pub async fn count_of(conn: &mut PgConnection, ids: &[Uuid], status: DeadLetterStatus) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM dead_letters WHERE id = ANY($1) AND status = $2"#,
+        r#"SELECT count(*) AS "count!" FROM dead_letters
+            WHERE id = ANY($1) AND CASE WHEN status = $2 THEN true ELSE false END"#,
         ids,
         status as DeadLetterStatus,
     )

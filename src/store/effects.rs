@@ -189,7 +189,8 @@ pub async fn claim_forgotten(
         r#"UPDATE effects SET claimed_until = now() + make_interval(secs => $4)
             WHERE (event_id, kind) IN (
                   SELECT event_id, kind FROM effects
-                   WHERE status = 'open' AND due_at < now() - make_interval(secs => $1::int) AND kind = ANY($3)
+                   WHERE status = 'open' AND due_at >= nothing_open_before('effect')
+                     AND due_at < now() - make_interval(secs => $1::int) AND kind = ANY($3)
                      AND (woken_at IS NULL
                           OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - due_at) / 2))
                      AND (claimed_until IS NULL OR claimed_until < now())

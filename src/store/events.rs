@@ -164,7 +164,10 @@ pub async fn ring(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The facts of one order after `after`, oldest first.
+/// Facts of one order in one answer.
+pub const MAX_FACTS: usize = 1_000;
+
+/// The facts of one order after `after`, oldest first, no more than [`MAX_FACTS`].
 pub async fn of_order(conn: &mut PgConnection, order: OrderId, after: i64) -> sqlx::Result<Vec<StoredEvent>> {
     let rows = sqlx::query_as!(
         EventRow,
@@ -179,7 +182,9 @@ pub async fn of_order(conn: &mut PgConnection, order: OrderId, after: i64) -> sq
     rows.into_iter().map(event).collect()
 }
 
-/// Which of these commands have been answered by a fact already. A redelivered command finds itself here.
+/// Which of these commands have been answered by a fact already: each of the order beside it. A redelivered command finds itself
+/// here. An order may have any number of facts, so they are looked for by command; comparing both columns as a row keeps the
+/// planner from the index of orders.
 pub async fn answered(
     conn: &mut PgConnection,
     orders: &[OrderId],
@@ -188,8 +193,14 @@ pub async fn answered(
     let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let commands: Vec<Uuid> = commands.iter().map(|command| command.0).collect();
     let rows = sqlx::query_scalar!(
-        r#"SELECT command_id AS "command_id!" FROM order_events
-            WHERE order_id = ANY($1) AND command_id = ANY($2)"#,
+        r#"SELECT asked.command_id AS "command_id!"
+             FROM unnest($1::uuid[], $2::uuid[]) AS asked (order_id, command_id)
+            CROSS JOIN LATERAL (
+                  SELECT FROM order_events e
+                   WHERE (e.command_id, e.order_id) >= (asked.command_id, asked.order_id)
+                     AND (e.command_id, e.order_id) <= (asked.command_id, asked.order_id)
+                     AND e.command_id IS NOT NULL AND e.type NOT IN ('order.held', 'order.refused')
+                   LIMIT 1) AS answering"#,
         &orders,
         &commands,
     )

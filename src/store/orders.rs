@@ -4,6 +4,7 @@ pub mod history;
 pub mod new;
 pub mod overdue_holds;
 pub mod search;
+mod status;
 pub mod units_bought;
 pub mod usage;
 
@@ -15,66 +16,12 @@ use super::decoded;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
 use crate::domain::money::{DiscountRatio, Won};
-use crate::domain::order::{Hold, OrderState};
+pub use crate::domain::order::OrderStatus;
+use crate::domain::order::{EXPIRE, Hold, OrderState, OrderStep};
 use crate::domain::refusal::Refusal;
 
-/// `order_status` of the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "order_status", rename_all = "snake_case")]
-pub enum OrderStatus {
-    /// See [`OrderState::Held`]; the others likewise.
-    Held,
-    #[allow(missing_docs, reason = "the states are described once, in the domain")]
-    Paying,
-    #[allow(missing_docs, reason = "as above")]
-    Paid,
-    #[allow(missing_docs, reason = "as above")]
-    PartlyRefunded,
-    #[allow(missing_docs, reason = "as above")]
-    Refunded,
-    #[allow(missing_docs, reason = "as above")]
-    Refused,
-    #[allow(missing_docs, reason = "as above")]
-    Expired,
-    #[allow(missing_docs, reason = "as above")]
-    Cancelled,
-}
-
-impl OrderStatus {
-    /// Every status.
-    pub const ALL: [OrderStatus; 8] = [
-        Self::Held,
-        Self::Paying,
-        Self::Paid,
-        Self::PartlyRefunded,
-        Self::Refunded,
-        Self::Refused,
-        Self::Expired,
-        Self::Cancelled,
-    ];
-
-    /// Its name, the same as in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Paying => "paying",
-            Self::Paid => "paid",
-            Self::PartlyRefunded => "partly_refunded",
-            Self::Refunded => "refunded",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The status of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-}
-
 /// An order's row.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OrderRow {
     /// Its id.
     pub id: OrderId,
@@ -124,6 +71,7 @@ impl TryFrom<RawOrder> for OrderRow {
         };
         let closed_at = || row.closed_at.ok_or_else(impossible);
         let state = match row.status {
+            OrderStatus::Accepted => return Err(impossible()),
             OrderStatus::Held => OrderState::Held(hold()?),
             OrderStatus::Paying => OrderState::Paying(hold()?),
             OrderStatus::Paid => OrderState::Paid { paid_at: closed_at()? },
@@ -267,6 +215,8 @@ pub struct ExpiredHold {
     pub id: OrderId,
     /// Its deadline.
     pub expires_at: DateTime<Utc>,
+    /// When it was ended, by PostgreSQL's clock.
+    pub released_at: DateTime<Utc>,
 }
 
 /// Ends those of these holds whose time is up, and no others. (A CASE leads to no index: without statistics the planner would rather
@@ -276,17 +226,24 @@ pub async fn expire(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result
     let rows = sqlx::query!(
         r#"WITH due AS (
                SELECT id FROM orders
-                WHERE id = ANY($1) AND CASE WHEN status = 'held' THEN expires_at <= now() ELSE false END
+                WHERE id = ANY($1) AND CASE WHEN status = $2 THEN expires_at <= now() ELSE false END
                 ORDER BY id FOR NO KEY UPDATE
            )
-           UPDATE orders SET status = 'expired', closed_at = now() FROM due
-            WHERE orders.id = due.id AND orders.status = 'held'
-           RETURNING orders.id, orders.expires_at AS "expires_at!""#,
+           UPDATE orders SET status = $3::order_status, closed_at = now() FROM due
+            WHERE orders.id = due.id AND CASE WHEN orders.status = $2 THEN true ELSE false END
+           RETURNING orders.id, orders.expires_at AS "expires_at!", orders.closed_at AS "released_at!""#,
         &orders,
+        EXPIRE.from() as OrderStatus,
+        EXPIRE.to() as OrderStatus,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| ExpiredHold { id: row.id.into(), expires_at: row.expires_at }).collect())
+    let expired = rows.into_iter().map(|row| ExpiredHold {
+        id: row.id.into(),
+        expires_at: row.expires_at,
+        released_at: row.released_at,
+    });
+    Ok(expired.collect())
 }
 
 /// Those of these orders that are on hold and not due yet, with their deadlines.
@@ -305,28 +262,28 @@ pub async fn not_due_yet(
     Ok(rows.into_iter().map(|row| (row.id.into(), row.expires_at)).collect())
 }
 
-/// Moves locked, distinct orders from one state to another: all of them, or it is an error. Whether that closes or
-/// opens them follows from the state.
-pub async fn advance(
-    conn: &mut PgConnection,
-    orders: &[OrderId],
-    from: OrderStatus,
-    to: OrderStatus,
-) -> sqlx::Result<()> {
-    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+/// Writes down the steps of locked, distinct orders: all of them, or it is an error. Whether that closes or opens an order
+/// follows from the state it comes to.
+pub async fn advance(conn: &mut PgConnection, steps: Vec<(OrderId, OrderStep)>) -> sqlx::Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<Uuid> = steps.iter().map(|(order, _)| order.uuid()).collect();
+    let from: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.from()).collect();
+    let to: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.to()).collect();
     let done = sqlx::query!(
         "UPDATE orders
-            SET status = $3::order_status,
-                closed_at = CASE WHEN $3::order_status IN ('held', 'paying') THEN NULL ELSE now() END
-           FROM unnest($1::uuid[]) AS wanted (id)
-          WHERE orders.id = wanted.id AND CASE WHEN status = $2 THEN true ELSE false END",
+            SET status = step.into_status,
+                closed_at = CASE WHEN step.into_status IN ('held', 'paying') THEN NULL ELSE now() END
+           FROM unnest($1::uuid[], $2::order_status[], $3::order_status[]) AS step (id, from_status, into_status)
+          WHERE orders.id = step.id AND CASE WHEN orders.status = step.from_status THEN true ELSE false END",
         &orders,
-        from as OrderStatus,
-        to as OrderStatus,
+        from.as_slice() as &[OrderStatus],
+        to.as_slice() as &[OrderStatus],
     )
     .execute(conn)
     .await?;
-    if done.rows_affected() == orders.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    if done.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
 /// Stores extended holds.
@@ -337,7 +294,7 @@ pub async fn extend(conn: &mut PgConnection, holds: &[(OrderId, Hold)]) -> sqlx:
     sqlx::query!(
         "UPDATE orders SET expires_at = new.expires_at, extension_count = new.extension_count
            FROM unnest($1::uuid[], $2::timestamptz[], $3::smallint[]) AS new (id, expires_at, extension_count)
-          WHERE orders.id = new.id AND orders.status = 'held'",
+          WHERE orders.id = new.id AND CASE WHEN status = 'held' THEN true ELSE false END",
         &orders,
         &deadlines,
         &counts,

@@ -2,16 +2,18 @@
 
 pub mod left;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders::OrderStatus;
 use super::stock::StockChange;
 use super::{CLAIM_SECONDS, decoded};
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
+use crate::domain::order::{OrderStatus, RefundStep};
 use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundItem};
 
@@ -165,7 +167,7 @@ pub async fn find_open(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::
         r#"SELECT r.id, r.order_id, r.wallet_won, r.points_won, r.card_won, r.created_at,
                   p.payment_key AS "payment_key!"
              FROM refunds r JOIN payments p ON p.id = r.payment_id
-            WHERE r.id = ANY($1) AND r.status = 'requesting'"#,
+            WHERE r.id = ANY($1) AND CASE WHEN r.status = 'requesting' THEN true ELSE false END"#,
         &ids,
     )
     .fetch_all(conn)
@@ -190,7 +192,7 @@ pub async fn finish(conn: &mut PgConnection, refunds: &[(CommandId, Option<Strin
                 refusal_code = new.code, closed_at = now(),
                 inquiry_count = inquiry_count + 1, last_inquiry_at = now()
            FROM unnest($1::uuid[], $2::text[]) AS new (id, code)
-          WHERE refunds.id = new.id AND refunds.status = 'requesting'",
+          WHERE refunds.id = new.id AND CASE WHEN refunds.status = 'requesting' THEN true ELSE false END",
         &ids,
         &codes as &[Option<&str>],
     )
@@ -256,28 +258,47 @@ pub async fn restock(conn: &mut PgConnection, refunds: &[CommandId]) -> sqlx::Re
     Ok(change.collect())
 }
 
-/// Brings locked orders to the state that their finished refunds say. Returns which are given back wholly.
-pub async fn advance_orders(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderId>> {
-    let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+/// Brings locked orders to the state that these refunds, which have just been finished, lead to: a step of a part or of the whole.
+/// Returns which orders are given back wholly: all units are counted as returned, and no refund is still on its way. Refunds of
+/// one order bring the same step. All orders are moved, or it is an error.
+pub async fn advance_orders(
+    conn: &mut PgConnection,
+    finished: &[(CommandId, OrderId, &RefundStep)],
+) -> sqlx::Result<Vec<OrderId>> {
+    let ids: Vec<Uuid> = finished.iter().map(|(refund, ..)| refund.0).collect();
+    let from: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.part.from()).collect();
+    let part: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.part.to()).collect();
+    let whole: Vec<OrderStatus> = finished.iter().map(|(.., step)| step.whole.to()).collect();
     let rows = sqlx::query!(
         r#"UPDATE orders o
-              SET status = CASE WHEN bought.units = back.units THEN 'refunded' ELSE 'partly_refunded' END::order_status,
-                  refunded_won = back.amount_won
-             FROM unnest($1::uuid[]) AS wanted (id)
-            CROSS JOIN LATERAL (SELECT sum(quantity) AS units FROM order_items WHERE order_id = wanted.id) AS bought
-            CROSS JOIN LATERAL (
-                  SELECT sum(i.quantity) AS units, sum(i.amount_won)::bigint AS amount_won
-                    FROM refunds r CROSS JOIN LATERAL (
-                         SELECT quantity, amount_won FROM refund_items WHERE refund_id = r.id OFFSET 0) AS i
-                   WHERE r.order_id = wanted.id AND r.status = 'done') AS back
-            WHERE o.id = wanted.id AND o.status IN ('paid', 'partly_refunded')
-           RETURNING o.id, o.status AS "status: OrderStatus""#,
+              SET status = CASE WHEN bought.are_all_back AND NOT EXISTS (
+                                     SELECT FROM refunds r WHERE r.order_id = o.id AND r.status = 'requesting' OFFSET 0)
+                                THEN back.whole ELSE back.part END,
+                  refunded_won = o.refunded_won + back.amount_won
+             FROM (SELECT done.order_id, sum(done.amount_won)::bigint AS amount_won, min(step.from_status) AS from_status,
+                          min(step.part) AS part, min(step.whole) AS whole
+                     FROM unnest($1::uuid[], $2::order_status[], $3::order_status[], $4::order_status[])
+                            AS step (refund_id, from_status, part, whole)
+                    CROSS JOIN LATERAL (
+                          SELECT order_id, amount_won FROM refunds
+                           WHERE id = step.refund_id AND status = 'done' OFFSET 0) AS done
+                    GROUP BY done.order_id) AS back
+            CROSS JOIN LATERAL (SELECT bool_and(returned_units >= quantity) AS are_all_back
+                                  FROM order_items WHERE order_id = back.order_id) AS bought
+            WHERE o.id = back.order_id AND CASE WHEN o.status = back.from_status THEN true ELSE false END
+           RETURNING o.id, o.status = back.whole AS "is_whole!""#,
         &ids,
+        from.as_slice() as &[OrderStatus],
+        part.as_slice() as &[OrderStatus],
+        whole.as_slice() as &[OrderStatus],
     )
     .fetch_all(conn)
     .await?;
-    let whole = rows.into_iter().filter(|row| row.status == OrderStatus::Refunded);
-    Ok(whole.map(|row| row.id.into()).collect())
+    let orders: HashSet<OrderId> = finished.iter().map(|(_, order, _)| *order).collect();
+    if rows.len() != orders.len() {
+        return Err(sqlx::Error::RowNotFound);
+    }
+    Ok(rows.into_iter().filter(|row| row.is_whole).map(|row| row.id.into()).collect())
 }
 
 /// Claims open refunds that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
@@ -291,7 +312,7 @@ pub async fn claim_forgotten(
     let rows = sqlx::query!(
         "UPDATE refunds SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM refunds
-                        WHERE status = 'requesting'
+                        WHERE status = 'requesting' AND created_at >= nothing_open_before('refund')
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

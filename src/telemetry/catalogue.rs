@@ -91,6 +91,21 @@ pub const CATALOGUE: &[Metric] = &[
         &["reason"],
         "Connections that found no place: none was left in all, or none for their address",
     ),
+    gauge(
+        "holdfast_waiting_callers",
+        &["kind"],
+        "Callers who stay: open streams, and those who wait for an outcome (Prefer: wait)",
+    ),
+    counter(
+        "holdfast_failed_authentications_total",
+        &["by"],
+        "Tokens, sign-ins and sessions that nobody knows, or that were not looked up because of too many before",
+    ),
+    counter(
+        "holdfast_requests_limited_total",
+        &["limit"],
+        "Requests answered with 429: their caller had asked too often",
+    ),
     counter("holdfast_commands_accepted_total", &["queue"], "Commands that the broker has confirmed"),
     counter(
         "holdfast_commands_refused_total",
@@ -100,7 +115,12 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_webhooks_total",
         &["provider", "outcome"],
-        "Webhooks stored, matched to a payment or not",
+        "Webhooks: matched to a payment or charge, unmatched although they concern us, strange (about nothing of ours), or refused because too many strange ones came",
+    ),
+    counter(
+        "holdfast_removed_rows_total",
+        &["table"],
+        "Rows removed because nobody asks for them any more: webhooks about no payment, sessions that are over",
     ),
     // Queues and batches.
     gauge("holdfast_consumers", &["queue"], "Runners of this process that consume from a queue now"),

@@ -147,9 +147,8 @@ async fn a_program_serves_as_many_connections_as_it_may_have_files_and_lives_on_
 
 #[tokio::test]
 async fn one_address_does_not_take_all_places() {
-    let mut world = World::idle().await;
     let settings = [("HOLDFAST_HTTP_CONNECTIONS", "60"), ("HOLDFAST_HTTP_ADDRESS_SHARE_PERCENT", "50")];
-    world.environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let world = World::told(&settings).await;
     let (_api, shop) = Process::api(&world).await;
     let strangers = crowd(80, "127.0.0.2", &shop).await;
     assert_eq!(ask("127.0.0.1", &shop, "/v1/wallet").await, "HTTP/1.1 200 OK");

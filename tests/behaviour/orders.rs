@@ -34,7 +34,7 @@ async fn an_order_is_held_with_snapshots_and_its_amount_is_the_sum() {
 async fn an_unpaid_order_expires_and_the_next_buyer_gets_its_unit() {
     let (world, shop) = World::running_by_timers().await;
     shop.stock("last", 1).await;
-    let first = shop.place("last", 1, 1).await;
+    let first = shop.place("last", 1, 5).await;
     assert_eq!(shop.as_customer("bob").place("last", 1, 60).await.problem(), "out-of-stock");
 
     shop.until(first.text("id"), "expired").await;

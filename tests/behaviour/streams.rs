@@ -93,6 +93,38 @@ async fn a_stream_tells_the_past_then_what_happens_and_goes_on_where_it_was_left
 }
 
 #[tokio::test]
+async fn followers_who_look_together_are_each_told_what_they_do_not_know() {
+    let (world, shop) = World::running().await;
+    shop.stock("mug", 5).await;
+    let held = shop.place("mug", 1, 60).await;
+    let id = held.text("id");
+    // Somebody who claims to know more than there is looks first.
+    let ahead = Stream::open(&shop, id, Some(&i64::MAX.to_string())).await;
+    let mut first = Stream::open(&shop, id, None).await;
+    let mut whole = vec![first.next().await];
+    let mut streams = vec![];
+    for number in 0..16 {
+        let known = (number % 2 == 1).then_some(whole[0].id.as_str());
+        streams.push((usize::from(known.is_some()), Stream::open(&shop, id, known).await));
+    }
+    for call in ["extend", "extend", "cancel"] {
+        let done = shop.post(&format!("/v1/orders/{id}/{call}"), &json!({})).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        whole.push(first.next().await);
+    }
+    let kinds: Vec<_> = whole.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["order.held", "order.extended", "order.extended", "order.cancelled"]);
+    for (known, mut stream) in streams {
+        for event in &whole[known..] {
+            assert_eq!(stream.next().await, *event);
+        }
+        assert_eq!(stream.waiting, "", "something was told twice");
+    }
+    drop(ahead);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_stream_can_be_opened_before_the_order_is_decided() {
     let world = World::idle().await;
     let shop = world.start_api().await;

@@ -1,4 +1,4 @@
-//! The pictures of the README, taken by `make screenshots`.
+//! The pictures of README and docs, taken by `make screenshots`.
 
 use std::path::PathBuf;
 

@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 
-use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::domain::items::HoldSeconds;
+use holdfast::domain::ids::{CommandId, OrderId, SkuCode};
+use holdfast::domain::items::{HoldSeconds, Quantity};
 use holdfast::domain::limits::Limits;
-use holdfast::domain::refund::{Asked, RefundReason};
+use holdfast::domain::refund::{Asked, AskedItem, RefundReason};
 use holdfast::message::{CancelOrder, Command, ExtendHold, RefundOrder, Version};
+use holdfast::store::events::answers;
 use holdfast::store::named_locks::Named;
 use holdfast_workers::engine::worker::Worker;
 use holdfast_workers::jobs::cancel_orders::CancelOrders;
@@ -15,9 +16,10 @@ use holdfast_workers::jobs::expire_orders::ExpireDue;
 use holdfast_workers::jobs::extend_holds::ExtendHolds;
 use holdfast_workers::jobs::hold_orders::HoldOrders;
 use holdfast_workers::jobs::refund_orders::RefundOrders;
+use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::commands::{apply, charge, confirm, expire, hold, until_somebody_waits_for_a_lock};
+use crate::commands::{apply, apply_alone, charge, confirm, expire, hold, until_somebody_waits_for_a_lock};
 use crate::support::history::{self, Past};
 use crate::support::world::World;
 
@@ -62,6 +64,82 @@ async fn an_order_costs_the_same_whatever_its_customer_did_and_however_many_are_
     world.finish().await;
 }
 
+/// Refused extensions of one order, and refunds of another.
+const EXTENSIONS: i64 = 2_000;
+const REFUNDS: usize = 500;
+const MANY_UNITS: i64 = 1_000;
+
+#[tokio::test]
+async fn a_command_costs_the_same_however_often_its_order_was_extended_or_given_back() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    shop.stock("mug", 10_000).await;
+    charge(&world, "alice", 100_000).await;
+    without_statistics(&world).await;
+    let limits = Limits { max_live_holds: 50, max_units_per_sku: 2_000 };
+    let extended = hold("alice", &[("mug", 1)], 600);
+    let returned = hold("bob", &[("free", MANY_UNITS), ("mug", 1)], 600);
+    let (extended_id, returned_id) = (extended.order_id, returned.order_id);
+    charge(&world, "bob", 1_000).await;
+    shop.put("/v1/skus/free", &json!({"name": "Free", "price_won": 0, "on_hand": MANY_UNITS})).await;
+    apply_alone(&world, &HoldOrders::new(limits, 500), vec![extended, returned]).await;
+    for _ in 0..EXTENSIONS / 250 {
+        apply_alone(&world, &ExtendHolds, (0..250).map(|_| extend(extended_id, 3_600)).collect()).await;
+    }
+    let facts = "SELECT count(*) FROM order_events WHERE type = 'order.extension_refused'";
+    assert_eq!(world.count(facts).await, EXTENSIONS);
+    apply_alone(&world, &ConfirmPayments, vec![confirm(returned_id)]).await;
+    for _ in 0..REFUNDS / 50 {
+        apply_alone(&world, &RefundOrders, (0..50).map(|_| refund_one(returned_id)).collect()).await;
+    }
+    assert_eq!(world.count("SELECT count(*) FROM refunds").await, REFUNDS as i64);
+
+    let mut read = vec![];
+    for statistics in ["none", "fresh"] {
+        if statistics == "fresh" {
+            world.execute("ANALYZE").await;
+        }
+        let again = extend(extended_id, 3_600);
+        let looked_for = again.command_id;
+        read.push((statistics, "extend", measure(&world, &ExtendHolds, vec![again]).await));
+        read.push((
+            statistics,
+            "refund",
+            measure(&world, &RefundOrders, vec![refund_one(returned_id)]).await,
+        ));
+        let mut tx = world.pool.begin().await.unwrap();
+        let before = read_so_far(&mut tx).await;
+        let found = answers::find(&mut tx, extended_id, &[looked_for]).await.unwrap().unwrap();
+        assert_eq!(found.answers.len(), 1);
+        read.push((statistics, "look", read_so_far(&mut tx).await - before));
+    }
+    read.push(("fresh", "pay", measure(&world, &ConfirmPayments, vec![confirm(extended_id)]).await));
+    let too_many: Vec<_> = read.iter().filter(|(.., rows)| *rows > ROWS_PER_COMMAND).collect();
+    assert!(too_many.is_empty(), "rows read: {too_many:?}");
+    assert!(read.iter().all(|(.., rows)| *rows > 0), "reading is not counted: {read:?}");
+    world.finish().await;
+}
+
+fn extend(order_id: OrderId, seconds: i64) -> ExtendHold {
+    let extend_seconds = HoldSeconds::parse(seconds).unwrap();
+    ExtendHold { version: Version, command_id: CommandId::fresh(), order_id, extend_seconds }
+}
+
+/// Gives one of the free units back.
+fn refund_one(order_id: OrderId) -> RefundOrder {
+    let one = AskedItem {
+        sku: SkuCode::parse("free").unwrap(),
+        quantity: Quantity::parse(1).unwrap(),
+        restock: true,
+    };
+    refund(order_id, Asked::Items(vec![one]))
+}
+
+fn refund(order_id: OrderId, asked: Asked) -> RefundOrder {
+    let reason = RefundReason::parse("a test").unwrap();
+    RefundOrder { version: Version, command_id: CommandId::fresh(), order_id, asked, reason }
+}
+
 /// Nothing looks at the tables until the test says so.
 async fn without_statistics(world: &World) {
     let tables: Vec<String> =
@@ -91,13 +169,8 @@ async fn life_of_a_batch(world: &World) -> Vec<(&'static str, i64)> {
         lives.push(("hold", measure(world, &worker, holds).await));
     }
     let [paid, cancelled, expired] = <[Vec<OrderId>; 3]>::try_from(batches).unwrap();
-    let extend = |order: &OrderId| ExtendHold {
-        version: Version,
-        command_id: CommandId::fresh(),
-        order_id: *order,
-        extend_seconds: HoldSeconds::parse(60).unwrap(),
-    };
-    lives.push(("extend", measure(world, &ExtendHolds, paid.iter().map(extend).collect()).await));
+    let extensions = paid.iter().map(|order| extend(*order, 60)).collect();
+    lives.push(("extend", measure(world, &ExtendHolds, extensions).await));
     for buyer in &buyers {
         charge(world, buyer, 1_000).await;
     }
@@ -105,14 +178,8 @@ async fn life_of_a_batch(world: &World) -> Vec<(&'static str, i64)> {
         "pay",
         measure(world, &ConfirmPayments, paid.iter().map(|order| confirm(*order)).collect()).await,
     ));
-    let refund = |order: &OrderId| RefundOrder {
-        version: Version,
-        command_id: CommandId::fresh(),
-        order_id: *order,
-        asked: Asked::All { restock: true },
-        reason: RefundReason::parse("a test").unwrap(),
-    };
-    lives.push(("refund", measure(world, &RefundOrders, paid.iter().map(refund).collect()).await));
+    let refunds = paid.iter().map(|order| refund(*order, Asked::All { restock: true })).collect();
+    lives.push(("refund", measure(world, &RefundOrders, refunds).await));
     let cancel =
         |order: &OrderId| CancelOrder { version: Version, command_id: CommandId::fresh(), order_id: *order };
     lives.push(("cancel", measure(world, &CancelOrders, cancelled.iter().map(cancel).collect()).await));

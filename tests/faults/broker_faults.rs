@@ -32,7 +32,10 @@ async fn rabbitmq_killed_and_restarted_under_load_loses_no_accepted_order_and_ke
     tokio::task::block_in_place(|| own.act("start", "rabbitmq"));
     buyers.until_accepted(50).await;
 
-    for answer in buyers.turned_away() {
+    let turned_away = buyers.turned_away();
+    let counted = shop.counted("holdfast_broker_refusals_total").await;
+    assert!(counted >= turned_away.len(), "{counted} refusals are counted of {}", turned_away.len());
+    for answer in turned_away {
         assert_eq!(answer.problem, "urn:holdfast:problem:broker-unavailable");
         assert!(answer.has_retry_after);
         assert!(answer.took < MAX_ANSWER, "a caller waited {:?}", answer.took);
@@ -111,7 +114,7 @@ async fn hold_some(world: &World, shop: &Client, seconds: i64) -> i64 {
 }
 
 /// Waits until so many holds, or all, have ended; none of them may have ended too late.
-async fn until_released_in_time(world: &World, count: i64) {
+pub async fn until_released_in_time(world: &World, count: i64) {
     eventually("overdue holds are released", async || {
         let expired = world.count("SELECT count(*) FROM orders WHERE status = 'expired'").await;
         let overdue = "SELECT count(*) FROM orders WHERE status = 'held' AND expires_at < now()";

@@ -41,6 +41,7 @@ pub struct Answer {
     pub problem: String,
     pub has_retry_after: bool,
     pub took: Duration,
+    pub at: Instant,
 }
 
 impl Buyers {
@@ -128,7 +129,12 @@ async fn note(diary: &Diary, started: Instant, response: reqwest::Response) -> b
         }
         503 => {
             let problem = body["type"].as_str().unwrap().to_owned();
-            diary.turned_away.lock().unwrap().push(Answer { problem, has_retry_after, took });
+            diary.turned_away.lock().unwrap().push(Answer {
+                problem,
+                has_retry_after,
+                took,
+                at: Instant::now(),
+            });
         }
         _ => panic!("{status} {body}"),
     }

@@ -15,8 +15,7 @@ use crate::support::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buyers_are_served_while_slow_reads_and_pages_hold_all_of_their_connections() {
-    let mut world = World::idle().await;
-    world.environment.push(("HOLDFAST_DATABASE_CONNECTIONS".to_owned(), "8".to_owned()));
+    let world = World::told(&[("HOLDFAST_DATABASE_CONNECTIONS", "8")]).await;
     world.start_workers_of(&[Queue::OrderHold]);
     world.start_workers(Pool::Relay);
     let (_api, shop) = Process::api(&world).await;

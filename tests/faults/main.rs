@@ -13,8 +13,10 @@ mod support;
 mod buyers;
 mod commands;
 
+mod balancer;
 mod bounded_work;
 mod broker_faults;
+mod cluster;
 mod connections;
 mod database_faults;
 mod dead_letters;
@@ -31,6 +33,7 @@ mod poison;
 mod proxy;
 mod races;
 mod raw_amqp;
+mod readiness;
 mod relay;
 mod shutdown;
 mod silence;

@@ -22,18 +22,19 @@ async fn hold_with_a_clock_ahead_by(seconds: &str) {
     let shop: Client = world.start_api().await;
     shop.stock("mug", 1).await;
     let worker = Process::worker(&world, "order.hold,order.expire");
-    let workers = format!("http://{}", worker.until_logged("listening on http://").await);
     let order = shop.place("mug", 1, 4).await;
     shop.until(order.text("id"), "expired").await;
     let late = "SELECT count(*) FROM orders WHERE closed_at > expires_at + interval '10 s'";
     assert_eq!(world.count(late).await, 0);
     // Counted after the acknowledgement, which comes after the commit.
     let hops = eventually("the last hop is counted", async || {
-        let metrics = reqwest::get(format!("{workers}/metrics")).await.unwrap().text().await.unwrap();
-        let series = "holdfast_messages_total{queue=\"order.expire\",outcome=\"done\"} ";
-        metrics.lines().find_map(|line| line.strip_prefix(series)).and_then(|count| count.parse::<u64>().ok())
+        Some(worker.messages("order.expire", "done").await).filter(|done| *done > 0)
     })
     .await;
     assert!(hops <= 6, "{hops} hops");
+    // What is told of it is PostgreSQL's time, too.
+    let told = "SELECT count(*) FROM order_events
+                 WHERE type = 'order.expired' AND (data->>'released_at')::timestamptz = occurred_at";
+    assert_eq!(world.count(told).await, 1);
     world.finish().await;
 }

@@ -31,8 +31,7 @@ async fn bodies_cannot_be_changed_unless_that_is_switched_on() {
 
 #[tokio::test]
 async fn a_changed_copy_is_a_message_of_its_own_and_both_know_of_each_other() {
-    let mut world = World::idle().await;
-    world.environment.push(("HOLDFAST_EDIT_DEAD_LETTERS".to_owned(), "true".to_owned()));
+    let world = World::told(&[("HOLDFAST_EDIT_DEAD_LETTERS", "true")]).await;
     world.start_all_workers();
     let (_api, shop) = Process::api(&world).await;
     shop.stock("mug", 5).await;

@@ -1,9 +1,14 @@
 //! Exports hold everything that matches, and nothing that a spreadsheet would run.
 
+use std::time::Duration;
+
+use holdfast::store::operators::tokens::Role;
+use reqwest::header::{AUTHORIZATION, COOKIE, ORIGIN, SET_COOKIE};
 use serde_json::Value;
 
 use crate::letters::{Letter, operator};
-use crate::support::processes;
+use crate::support::eventually;
+use crate::support::processes::{self, Process};
 use crate::support::world::World;
 
 async fn holdfast(world: &World, arguments: &[&str]) -> String {
@@ -42,6 +47,50 @@ async fn an_export_has_every_letter_once() {
     }
     let counted = holdfast(&world, &["groups"]).await;
     assert!(counted.ends_with("1234 dead letters in 2 groups\n"), "{counted}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_export_breaks_off_when_the_token_or_session_that_asked_for_it_is_gone() {
+    let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    // More than is sent to somebody who does not read.
+    let fill = "INSERT INTO dead_letters (id, message_id, queue, message_type, error_class, error_text, attempts, body,
+                                          headers)
+                SELECT gen_random_uuid(), n::text, 'order.hold', 'x', 'panic', 'x', 1,
+                       convert_to(repeat('x', 30000), 'UTF8'), '{}'
+                  FROM generate_series(1, 2000) AS n";
+    world.execute(fill).await;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for by_session in [false, true] {
+        let token = world.token(Role::Viewer, None).await;
+        let mut credential = (AUTHORIZATION, format!("Bearer {token}"));
+        if by_session {
+            let form = http.post(format!("{}/ops/sign-in", shop.base)).form(&[("token", &token)]);
+            let signed_in = form.header(ORIGIN, &shop.base).send().await.unwrap();
+            let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap();
+            credential = (COOKIE, cookie.split(';').next().unwrap().to_owned());
+        }
+        // A busy machine may keep the database from answering in time.
+        let mut export = eventually("the export begins", async || {
+            let request = http.get(format!("{}/v1/ops/dead-letters/export", shop.base));
+            let export = request.header(credential.0.clone(), &credential.1).send().await.unwrap();
+            (export.status() != 503).then_some(export)
+        })
+        .await;
+        assert_eq!(export.status(), 200);
+        assert!(export.chunk().await.unwrap().is_some());
+        world.execute("UPDATE tokens SET revoked_at = now() WHERE role = 'viewer'").await;
+        // Until then the token may be taken without asking.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let end = loop {
+            match export.chunk().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        };
+        assert!(end.is_err(), "the whole export was told, by session: {by_session}");
+    }
     world.finish().await;
 }
 

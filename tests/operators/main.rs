@@ -40,6 +40,7 @@ mod secrets;
 mod sessions;
 mod stock;
 mod stock_pages;
+mod tables;
 mod timeline;
 mod traces;
 mod workers;

@@ -1,12 +1,15 @@
 //! What operators do to orders: decided by the workers, told soon, and in the audit log with who and why.
 
+use holdfast::message::Queue;
 use holdfast::store::operators::tokens::Role;
 use holdfast_workers::pools::Pool;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
 use crate::support::client::Client;
 use crate::support::eventually;
+use crate::support::processes::Process;
 use crate::support::world::World;
 
 async fn operator(world: &World, shop: &Client) -> Client {
@@ -19,6 +22,37 @@ async fn audited(world: &World, order: &str) -> Vec<Value> {
                                         'is_ours', EXISTS (SELECT FROM tokens t WHERE t.name = a.actor))
                  FROM operator_actions a WHERE a.subject_kind = 'order' AND a.subject_id = $1 ORDER BY a.id";
     sqlx::query_scalar(sql).bind(order).fetch_all(&world.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn operators_have_places_of_their_own_to_wait_in_and_need_none_unless_they_ask() {
+    let world = World::told(&[("HOLDFAST_WAITS", "1")]).await;
+    world.start_workers_of(&[Queue::OrderHold]);
+    let (_api, shop) = Process::api(&world).await;
+    let operator = operator(&world, &shop).await;
+    shop.stock("mug", 10).await;
+    let order = shop.place("mug", 1, 600).await.text("id").to_owned();
+    let cancel = move |wait: Option<&'static str>| {
+        let request = operator.request(Method::POST, &format!("/v1/ops/orders/{order}/cancel"));
+        let request = request.json(&json!({"reason": "the buyer called"}));
+        let request = wait.into_iter().fold(request, |request, wait| request.header("Prefer", wait));
+        let operator = operator.clone();
+        async move { operator.send(request).await }
+    };
+    // Nobody cancels, so who waits waits to the end.
+    let patient = tokio::spawn(cancel(Some("wait=30")));
+    eventually("an operator waits", async || {
+        let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+        metrics.contains("holdfast_waiting_callers{kind=\"wait\"} 1").then_some(())
+    })
+    .await;
+    let refused = cancel(Some("wait=30")).await;
+    assert_eq!((refused.status, refused.problem()), (429, "too-many-waits"), "{refused:?}");
+    let accepted = cancel(None).await;
+    assert_eq!((accepted.status, accepted.headers.contains_key("preference-applied")), (202, false));
+    assert_eq!(shop.place("mug", 1, 60).await.status, 201);
+    patient.abort();
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use holdfast::message::Queue;
 use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::face::{holdfast, operator, post};
@@ -89,7 +90,10 @@ async fn a_paused_pool_takes_nothing_also_after_a_restart_and_then_goes_on_with_
 
 #[tokio::test]
 async fn a_batch_in_hand_is_finished_and_what_was_taken_ahead_is_given_back() {
-    let world = World::idle().await;
+    let mut world = World::idle().await;
+    // The batch may wait for longer than a statement usually may: on a slow machine it would be too slow, and set aside.
+    let patient = (*world.pool.connect_options()).clone().options([("statement_timeout", "60000")]);
+    world.pool = PgPoolOptions::new().connect_lazy_with(patient);
     let shop = world.start_api().await;
     let operator = operator(&world).await;
     shop.stock("mug", 100).await;

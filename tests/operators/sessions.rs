@@ -132,3 +132,19 @@ async fn a_form_on_another_site_does_nothing() {
     assert!(html.contains(r#"content="0; url=/ops/actions?actor=%22olga""#), "{html}");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn who_signs_in_again_and_again_has_so_many_sessions_and_the_latest_of_them() {
+    let world = World::idle().await;
+    let browser = Browser::at(&world).await;
+    let token = world.token(Role::Viewer, None).await;
+    let first = browser.sign_in(&token).await;
+    let mut last = String::new();
+    for _ in 0..60 {
+        last = browser.sign_in(&token).await;
+    }
+    assert_eq!(world.count("SELECT count(*) FROM sessions").await, 50);
+    let page = async |cookie: &str| browser.get("/ops/actions", &[(COOKIE.as_str(), cookie)]).await.status();
+    assert_eq!((page(&first).await, page(&last).await), (StatusCode::SEE_OTHER, StatusCode::OK));
+    world.finish().await;
+}

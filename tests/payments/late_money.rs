@@ -1,11 +1,14 @@
 //! Money that came for an order that was no longer waiting for it.
 
+use holdfast::store::open_marks::From;
+use holdfast::store::operators::tokens::Role;
+use holdfast_workers::loops::sweep::move_marks;
 use serde_json::json;
 
 use crate::stage::Stage;
 
 /// The gateway says no and takes the money all the same; it tells the truth later, by a webhook.
-async fn order_with_money_to_come(stage: &Stage, mugs: i64) -> String {
+pub async fn order_with_money_to_come(stage: &Stage, mugs: i64) -> String {
     let (order, key) = stage.held(mugs, 3).await;
     let lie =
         json!({"on": "confirm", "kind": "error", "status": 400, "code": "REJECT_CARD_PAYMENT", "done": true});
@@ -66,6 +69,28 @@ async fn goes_back_once_however_often_the_way_back_fails() {
         .await;
     stage.until_payment_is(&order, "returned").await;
     assert_eq!(stage.balance(&order).await, 0);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn is_found_on_its_way_back_however_far_the_marks_have_come() {
+    let stage = Stage::new().await;
+    let order = order_with_money_to_come(&stage, 2).await;
+    stage.shop.stock("mug", 1).await;
+    // As old as the marks are behind, and hardly more: the older it is, the more rarely it is asked for.
+    stage.world.execute("UPDATE payments SET created_at = now() - interval '70 seconds'").await;
+    move_marks(&stage.world.pool, From::Mark).await;
+    let no_way_back = json!({"calls": [{"on": "cancel", "kind": "reset_before", "count": 1_000}]});
+    stage.control("POST", "faults", &no_way_back).await;
+    stage.until_payment_is(&order, "returning").await;
+    let operator = stage.shop.with_token(&stage.world.token(Role::Viewer, None).await);
+    let money = operator.get("/v1/ops/money").await.body.to_string();
+    assert!(money.contains(&order), "{money}");
+    move_marks(&stage.world.pool, From::Mark).await;
+    let money = operator.get("/v1/ops/money").await.body.to_string();
+    assert!(money.contains(&order), "{money}");
+    stage.control("PUT", "faults", &json!({})).await;
+    stage.until_payment_is(&order, "returned").await;
     stage.finish().await;
 }
 

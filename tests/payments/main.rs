@@ -14,6 +14,7 @@ mod cards;
 mod crashes;
 mod every_fault;
 mod late_money;
+mod life;
 mod mishaps;
 mod mixed;
 mod reconciliation;

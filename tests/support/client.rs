@@ -42,6 +42,13 @@ impl Answer {
         assert!(is_problem, "no problem: {self:?}");
         self.text("type").strip_prefix("urn:holdfast:problem:").unwrap()
     }
+
+    /// Fails the test unless it is a 429 of this kind that says when to come again.
+    pub fn asks_to_wait(&self, problem: &str) {
+        assert_eq!((self.status, self.problem()), (429, problem), "{self:?}");
+        let seconds: u64 = self.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{self:?}");
+    }
 }
 
 impl Client {
@@ -99,6 +106,14 @@ impl Client {
         self.send(self.request(Method::PUT, path).json(body)).await
     }
 
+    /// What a counter of the process has come to, all its series together.
+    pub async fn counted(&self, counter: &str) -> usize {
+        let metrics = self.get("/metrics").await;
+        let series =
+            metrics.body.as_str().unwrap().lines().filter(|line| line.starts_with(&format!("{counter}{{")));
+        series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()).sum()
+    }
+
     /// Makes a SKU that costs 1,000 won.
     pub async fn stock(&self, sku: &str, on_hand: i64) {
         let definition = json!({"name": format!("The {sku}"), "price_won": 1_000, "on_hand": on_hand});
@@ -117,6 +132,13 @@ impl Client {
         let body = json!({"items": [{"sku": sku, "quantity": quantity}], "hold_seconds": hold_seconds});
         let request = self.request(Method::POST, "/v1/orders").header("Idempotency-Key", key);
         self.send(request.json(&body)).await
+    }
+
+    /// Places an order for one unit and waits up to so many seconds for the outcome.
+    pub async fn place_waiting(&self, key: &str, sku: &str, wait_seconds: u64) -> Answer {
+        let body = json!({"items": [{"sku": sku, "quantity": 1}]});
+        let request = self.request(Method::POST, "/v1/orders").header("Idempotency-Key", key);
+        self.send(request.header("Prefer", format!("wait={wait_seconds}")).json(&body)).await
     }
 
     pub async fn order(&self, id: &str) -> Answer {

@@ -92,6 +92,15 @@ impl Process {
         .await
     }
 
+    /// How many messages of a queue a worker process has counted with this outcome.
+    pub async fn messages(&self, queue: &str, outcome: &str) -> u64 {
+        let workers = self.until_logged("listening on http://").await;
+        let metrics = reqwest::get(format!("http://{workers}/metrics")).await.unwrap().text().await.unwrap();
+        let series = format!("holdfast_messages_total{{queue=\"{queue}\",outcome=\"{outcome}\"}} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        count.map_or(0, |count| count.parse().unwrap())
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

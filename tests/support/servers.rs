@@ -56,6 +56,13 @@ impl OwnServers {
         Self { folder, servers: Servers { amqp_base, rabbitmq_api, ..Servers::shared() } }
     }
 
+    /// Starts another RabbitMQ, which becomes a node of the cluster that this one is in.
+    pub fn another_node(&self, name: &str) -> Self {
+        std::fs::write(own_folder(name).join("joins"), self.folder.canonicalize().unwrap().to_str().unwrap())
+            .unwrap();
+        Self::rabbitmq(name)
+    }
+
     /// Starts a PostgreSQL and a RabbitMQ of the test's own that also serve TLS, with these files (`ca.pem`, `server.pem`,
     /// `server.key`); the second value is the address of the broker's encrypted door.
     pub fn with_tls(name: &str, files: &[(&str, String)]) -> (Self, String) {

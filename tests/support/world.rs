@@ -14,6 +14,7 @@ use holdfast::domain::ids::CustomerId;
 use holdfast::domain::limits::Limits;
 use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
+use holdfast::gateway::settings::UNMATCHED_WEBHOOK_DAYS;
 use holdfast::http::app::App;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
@@ -88,6 +89,14 @@ impl World {
         Self::on(Servers::shared(), DEFAULT_MAX_LENGTH).await
     }
 
+    /// [`World::idle`], whose programs are told these settings.
+    pub async fn told(settings: &[(&str, &str)]) -> Self {
+        let mut world = Self::idle().await;
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        world.environment.extend(settings);
+        world
+    }
+
     /// A world on the given servers with nothing running, whose command queues take `max_length` messages.
     pub async fn on(servers: Servers, max_length: u32) -> Self {
         let name = format!("t_{}", Uuid::now_v7().simple());
@@ -157,6 +166,7 @@ impl World {
             time_zone: DEFAULT_TIME_ZONE,
             limits: self.limits,
             hold_batch_size: 250,
+            unmatched_webhook_days: UNMATCHED_WEBHOOK_DAYS,
         };
         let context = Context { stop: stop.clone(), ..self.context() };
         pools::start(PoolSize { pool, runners: 1 }, &settings, &context, tasks);
@@ -175,22 +185,19 @@ impl World {
     /// Starts an API in this process, and returns a client with a shop's token.
     pub async fn start_api(&self) -> Client {
         let watch = Watch::default();
-        let listening = watch::listen(
-            watch.clone(),
-            Connector::new(&self.amqp_url, "test events"),
-            self.topology.clone(),
-            self.stop.clone(),
-        );
-        self.tasks.spawn(listening);
         let app = App::new(
             self.pool.clone(),
             self.publisher.clone(),
-            watch,
+            watch.clone(),
             self.gateway.clone(),
             self.stop.clone(),
         )
         .editing_dead_letters(self.is_told("HOLDFAST_EDIT_DEAD_LETTERS", "true"))
         .with_inspector(self.inspector());
+        let connector = Connector::new(&self.amqp_url, "test events");
+        let listening =
+            watch::listen(watch, app.rates.clone(), connector, self.topology.clone(), self.stop.clone());
+        self.tasks.spawn(listening);
         let room = Room { connections: 1_000, per_address: 1_000, proxies: vec![] };
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -302,6 +309,15 @@ impl World {
     /// One number from the database.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Transactions of this database so far, once those that are over are counted: a session that has gone idle tells of its
+    /// last ones after ten seconds.
+    pub async fn transactions(&self) -> i64 {
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let sql =
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        self.count(sql).await
     }
 
     /// Does to the database what no program of ours does, for as long as that takes on this machine.

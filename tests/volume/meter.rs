@@ -1,5 +1,7 @@
 //! Counts what PostgreSQL reads: rows of tables that are walked, and entries of indexes, those of rows that are dead included.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
@@ -26,6 +28,9 @@ pub async fn metered_world() -> World {
         .connect_lazy_with(options);
     world
 }
+
+/// Rows read by walking each table, entries read of each index.
+type Read = BTreeMap<String, i64>;
 
 /// What was read more of than may be.
 pub struct Meter {
@@ -54,37 +59,60 @@ impl Meter {
         (items, most): (i64, i64),
         work: impl AsyncFnOnce() -> T,
     ) -> T {
-        let before = self.quiet().await;
-        let done = work().await;
-        let read = self.quiet().await - before;
-        println!("{what}: {} per item, at most {most}, {} statistics", read / items, self.statistics);
-        if read > most * items + BY_THE_PLANNER {
-            self.wrong.push(format!("{what}: {} per item, not {most}, {}", read / items, self.statistics));
+        let (done, mut read) = self.detailed(work).await;
+        let in_all = read.iter().map(|(_, rows)| rows).sum::<i64>();
+        println!("{what}: {} per item, at most {most}, {} statistics", in_all / items, self.statistics);
+        if in_all > most * items + BY_THE_PLANNER {
+            read.sort_by_key(|(_, rows)| Reverse(*rows));
+            read.truncate(4);
+            let per_item = in_all / items;
+            self.wrong
+                .push(format!("{what}: {per_item} per item, not {most}, {}: {read:?}", self.statistics));
         }
         done
     }
 
+    /// Does something, and returns how much was read for it.
+    pub async fn count<T>(&self, work: impl AsyncFnOnce() -> T) -> (T, i64) {
+        let (done, read) = self.detailed(work).await;
+        (done, read.iter().map(|(_, rows)| rows).sum())
+    }
+
+    /// [`Self::count`] by table and index.
+    async fn detailed<T>(&self, work: impl AsyncFnOnce() -> T) -> (T, Vec<(String, i64)>) {
+        let before = self.quiet().await;
+        let done = work().await;
+        let read = self.quiet().await.into_iter();
+        let new = read.map(|(name, rows)| {
+            let known = before.get(&name).copied().unwrap_or(0);
+            (name, rows - known)
+        });
+        (done, new.collect())
+    }
+
     /// What has been read so far, once nobody is reading any more.
-    async fn quiet(&self) -> i64 {
-        let mut last = -1;
+    async fn quiet(&self) -> Read {
+        let mut last = Read::new();
         eventually("nobody reads any more", async || {
             tokio::time::sleep(Duration::from_millis(60)).await;
             let now = self.read_so_far().await;
-            (std::mem::replace(&mut last, now) == now).then_some(now)
+            (std::mem::replace(&mut last, now.clone()) == now).then_some(now)
         })
         .await
     }
 
-    async fn read_so_far(&self) -> i64 {
-        sqlx::query_scalar(
-            "SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE NOT relname = ANY($1))
-                   + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE NOT relname = ANY($1)))::bigint",
+    async fn read_so_far(&self) -> Read {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT relname::text, seq_tup_read FROM pg_stat_user_tables WHERE NOT relname = ANY($1)
+              UNION ALL
+             SELECT indexrelname::text, idx_tup_read FROM pg_stat_user_indexes WHERE NOT relname = ANY($1)",
         )
         // What processes write about themselves, whatever is going on.
         .bind(["worker_processes", "worker_pools", "paused_pools", "queue_looks", "_sqlx_migrations"])
-        .fetch_one(&self.own)
+        .fetch_all(&self.own)
         .await
-        .unwrap()
+        .unwrap();
+        rows.into_iter().collect()
     }
 
     /// Fails the test if anything was too much.

@@ -56,6 +56,8 @@ INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason, created_a
 SELECT sku_id, id, -1, 'sold', created_at FROM past WHERE status IN ('paid', 'refunded') ORDER BY n;
 INSERT INTO stock_movements (sku_id, order_id, on_hand_change, reason, created_at)
 SELECT sku_id, id, 1, 'returned', created_at FROM past WHERE status = 'refunded' ORDER BY n;
+INSERT INTO units_bought (customer_id, sku_id, units)
+SELECT customer_id, sku_id, count(*) FROM past WHERE status = 'paid' GROUP BY customer_id, sku_id;
 UPDATE stock SET on_hand = on_hand - sold.units
   FROM (SELECT sku_id, count(*) AS units FROM past WHERE status = 'paid' GROUP BY sku_id) sold
  WHERE sold.sku_id = stock.sku_id;

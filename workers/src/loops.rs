@@ -7,6 +7,7 @@ pub mod figures;
 mod follow;
 mod portion;
 pub mod relay_events;
+pub(crate) mod remove_old;
 pub mod replay_dead_letters;
 pub mod sweep;
 pub mod sweep_holds;

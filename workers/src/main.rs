@@ -108,13 +108,13 @@ async fn main() -> anyhow::Result<()> {
         ("mail server", arguments.effects.mail_url.as_ref().map(Secret::expose)),
     ];
     wires::tell(&arguments.database.database_url, &broker, &others);
-    let gateway = arguments.gateway.open()?;
     let settings = Settings {
-        gateway,
+        gateway: arguments.gateway.open()?,
         outlets: arguments.effects.open()?,
         time_zone: arguments.time_zone.time_zone,
         limits: arguments.limits.limits(),
         hold_batch_size: arguments.hold_batch_size.into(),
+        unmatched_webhook_days: arguments.gateway.unmatched_webhook_days,
     };
     let tasks = TaskTracker::new();
     for size in sizes {

@@ -1,5 +1,6 @@
 //! The list of workers: what runs in this process, and how many of each.
 
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::engine::context::Context;
-use crate::engine::runner;
+use crate::engine::runner::{self, Turns};
+use crate::engine::worker::Worker;
 use crate::jobs::cancel_orders::CancelOrders;
 use crate::jobs::charge_wallets::ChargeWallets;
 use crate::jobs::collect_dead_letters::CollectDeadLetters;
@@ -27,7 +29,9 @@ use crate::jobs::report_orders::Platform;
 use crate::jobs::resolve_payments::ResolvePayments;
 use crate::jobs::resolve_refunds::ResolveRefunds;
 use crate::jobs::send_mail::Customers;
-use crate::loops::{backlog, check_truths, feed_effects, figures, relay_events, replay_dead_letters, sweep};
+use crate::loops::{
+    backlog, check_truths, feed_effects, figures, relay_events, remove_old, replay_dead_letters, sweep,
+};
 use crate::steps::deliver::Deliver;
 
 /// A pool and how many runners it has, as in `order.hold=2`.
@@ -66,114 +70,114 @@ pub struct Settings {
     pub limits: Limits,
     /// Messages in one batch of `order.hold`.
     pub hold_batch_size: usize,
+    /// Days after which a webhook about no payment is removed.
+    pub unmatched_webhook_days: u16,
 }
 
-impl Settings {
-    /// Whether everybody is configured whom the workers of this pool ask.
-    fn can_run(&self, pool: Pool) -> bool {
-        match pool {
-            Pool::Commands(queue) if queue.asks_a_gateway() => self.gateway.is_some(),
-            Pool::Commands(Queue::MailSend) => self.outlets.mailer.is_some(),
-            Pool::Commands(Queue::OrderReport) => self.outlets.data_platform.is_some(),
-            _ => true,
-        }
-    }
-}
+/// What runs until it is told to stop.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Makes the tasks of one runner of a pool.
+type Runner = Box<dyn Fn(&Context, &Turns) -> Vec<Task>>;
 
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
+    let name = size.pool.name();
+    let Some(runner) = runner_of(size.pool, settings) else {
+        return match size.pool {
+            Pool::Commands(queue) if queue.asks_a_gateway() => {
+                warn!("no payment gateway is configured: {name} is not consumed here");
+            }
+            _ => info!("nobody is configured who is to be told: {name} is not consumed here"),
+        };
+    };
     // Runners that wait for others outside are in nobody's way.
     let turns = match size.pool {
         Pool::Commands(queue) if queue.waits_for_others() => runner::turns(size.runners),
         _ => runner::turns(1),
     };
-    // One that waits for a gateway or an outlet to be configured is not reported as working here.
-    let context =
-        if settings.can_run(size.pool) { context.join(size.pool, size.runners) } else { context.clone() };
-    for _ in 0..size.runners {
-        let context = context.clone();
-        match size.pool {
-            Pool::Commands(Queue::OrderHold) => {
-                let worker = HoldOrders::new(settings.limits, settings.hold_batch_size);
-                tasks.spawn(runner::run(worker, context, turns.clone()));
-            }
-            Pool::Commands(Queue::OrderExpire) => {
-                tasks.spawn(runner::run(ExpireDue, context, turns.clone()));
-            }
-            Pool::Commands(Queue::OrderCancel) => {
-                tasks.spawn(runner::run(CancelOrders, context, turns.clone()));
-            }
-            Pool::Commands(Queue::OrderExtend) => {
-                tasks.spawn(runner::run(ExtendHolds, context, turns.clone()));
-            }
-            Pool::Commands(Queue::PaymentConfirm) => {
-                tasks.spawn(runner::run(ConfirmPayments, context, turns.clone()));
-            }
-            Pool::Commands(Queue::PaymentResolve) => match &settings.gateway {
-                Some(gateway) => {
-                    let worker = ResolvePayments { gateway: gateway.clone() };
-                    tasks.spawn(runner::run(worker, context, turns.clone()));
-                }
-                None => warn!("no payment gateway is configured: payment.resolve is not consumed here"),
-            },
-            Pool::Commands(Queue::OrderRefund) => {
-                tasks.spawn(runner::run(RefundOrders, context, turns.clone()));
-            }
-            Pool::Commands(Queue::RefundResolve) => match &settings.gateway {
-                Some(gateway) => {
-                    let worker = ResolveRefunds { gateway: gateway.clone() };
-                    tasks.spawn(runner::run(worker, context, turns.clone()));
-                }
-                None => warn!("no payment gateway is configured: refund.resolve is not consumed here"),
-            },
-            Pool::Commands(Queue::WalletCharge) => match &settings.gateway {
-                Some(gateway) => {
-                    let worker = ChargeWallets { gateway: gateway.clone() };
-                    tasks.spawn(runner::run(worker, context, turns.clone()));
-                }
-                None => warn!("no payment gateway is configured: wallet.charge is not consumed here"),
-            },
-            Pool::Commands(Queue::MailSend) => match &settings.outlets.mailer {
-                Some(mailer) => {
-                    let worker = Deliver(Customers { mailer: mailer.clone() });
-                    tasks.spawn(runner::run(worker, context, turns.clone()));
-                }
-                None => info!("no mail server is configured: mail.send is not consumed here"),
-            },
-            Pool::Commands(Queue::OrderReport) => match &settings.outlets.data_platform {
-                Some(data_platform) => {
-                    let worker = Deliver(Platform { data_platform: data_platform.clone() });
-                    tasks.spawn(runner::run(worker, context, turns.clone()));
-                }
-                None => info!("no data platform is configured: order.report is not consumed here"),
-            },
-            Pool::DeadLetters => {
-                for queue in dead_queues() {
-                    tasks.spawn(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
-                }
-            }
-            Pool::Replays => {
-                tasks.spawn(replay_dead_letters::run(context));
-            }
-            Pool::Sweep => {
-                tasks.spawn(sweep::run(context));
-            }
-            Pool::Relay => {
-                tasks.spawn(relay_events::run(context));
-            }
-            Pool::Feed => {
-                let (outlets, time_zone) = (settings.outlets.clone(), settings.time_zone);
-                tasks.spawn(async move { feed_effects::run(context, &outlets, time_zone).await });
-            }
-            Pool::Audit => {
-                tasks.spawn(backlog::export(context.pool.clone(), context.stop.clone()));
-                tasks.spawn(check_truths::run(context));
-            }
-            Pool::Figures => {
-                tasks.spawn(figures::run(context));
-            }
-        }
+    let context = context.join(size.pool, size.runners);
+    for task in (0..size.runners).flat_map(|_| runner(&context, &turns)) {
+        tasks.spawn(task);
     }
+}
+
+/// The list of pools: what a runner of each does. Nothing, if nobody is configured whom it asks or tells.
+fn runner_of(pool: Pool, settings: &Settings) -> Option<Runner> {
+    Some(match pool {
+        Pool::Commands(queue) => return worker_of(queue, settings),
+        Pool::DeadLetters => Box::new(|context, _| {
+            let collect =
+                |queue| task(runner::run(CollectDeadLetters { queue }, context.clone(), runner::turns(1)));
+            dead_queues().into_iter().map(collect).collect()
+        }),
+        Pool::Replays => repeat(replay_dead_letters::run),
+        Pool::Sweep => {
+            let days = settings.unmatched_webhook_days;
+            Box::new(move |context, _| {
+                vec![task(remove_old::run(context.clone(), days)), task(sweep::run(context.clone()))]
+            })
+        }
+        Pool::Relay => repeat(relay_events::run),
+        Pool::Feed => {
+            let (outlets, time_zone) = (settings.outlets.clone(), settings.time_zone);
+            Box::new(move |context, _| {
+                let (context, outlets) = (context.clone(), outlets.clone());
+                vec![task(async move { feed_effects::run(context, &outlets, time_zone).await })]
+            })
+        }
+        // Both look at everything, and neither needs to in more than one process.
+        Pool::Audit => Box::new(|context, _| {
+            vec![task(check_truths::run(context.clone())), task(backlog::run(context.clone()))]
+        }),
+        Pool::Figures => repeat(figures::run),
+    })
+}
+
+fn worker_of(queue: Queue, settings: &Settings) -> Option<Runner> {
+    let Settings { gateway, outlets, limits, hold_batch_size, .. } = settings.clone();
+    Some(match queue {
+        Queue::OrderHold => consume(move || HoldOrders::new(limits, hold_batch_size)),
+        Queue::OrderExpire => consume(|| ExpireDue),
+        Queue::OrderCancel => consume(|| CancelOrders),
+        Queue::OrderExtend => consume(|| ExtendHolds),
+        Queue::OrderRefund => consume(|| RefundOrders),
+        Queue::PaymentConfirm => consume(|| ConfirmPayments),
+        Queue::PaymentResolve => {
+            let gateway = gateway?;
+            consume(move || ResolvePayments { gateway: gateway.clone() })
+        }
+        Queue::RefundResolve => {
+            let gateway = gateway?;
+            consume(move || ResolveRefunds { gateway: gateway.clone() })
+        }
+        Queue::WalletCharge => {
+            let gateway = gateway?;
+            consume(move || ChargeWallets { gateway: gateway.clone() })
+        }
+        Queue::MailSend => {
+            let mailer = outlets.mailer?;
+            consume(move || Deliver(Customers { mailer: mailer.clone() }))
+        }
+        Queue::OrderReport => {
+            let data_platform = outlets.data_platform?;
+            consume(move || Deliver(Platform { data_platform: data_platform.clone() }))
+        }
+    })
+}
+
+/// A runner that applies what is in a worker's queue.
+fn consume<W: Worker>(worker: impl Fn() -> W + 'static) -> Runner {
+    Box::new(move |context, turns| vec![task(runner::run(worker(), context.clone(), turns.clone()))])
+}
+
+/// A runner that needs no queue.
+fn repeat<F: Future<Output = ()> + Send + 'static>(run: fn(Context) -> F) -> Runner {
+    Box::new(move |context, _| vec![task(run(context.clone()))])
+}
+
+fn task(task: impl Future<Output = ()> + Send + 'static) -> Task {
+    Box::pin(task)
 }
 
 #[cfg(test)]

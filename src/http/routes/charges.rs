@@ -1,7 +1,5 @@
 //! `/v1/wallet/charges/{id}`: charges by card, from placing them to their outcome.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::{StatusCode, header, request};
@@ -25,6 +23,7 @@ use crate::http::error::ApiError;
 use crate::http::headers::{Trace, Wait};
 use crate::http::patience::Patience;
 use crate::http::views::{ChargeView, Problem};
+use crate::http::visit::Stay;
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
 use crate::store::payments;
@@ -121,17 +120,19 @@ async fn find(app: &App, id: CommandId, customer: &CustomerId) -> Result<Charge,
         (status = 404, description = "No charge of this customer", body = Problem),
         (status = 409, description = "The wallet would hold more than 100,000 won; the charge stays open", body = Problem),
         (status = 422, description = "A rule is broken, or the amount is not the charge's", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn pay(
     State(app): State<App>,
     Buyer(customer): Buyer,
     ChargeId(id): ChargeId,
-    Wait(wait): Wait,
+    wait: Wait,
     Trace(trace): Trace,
     body::Json(card): body::Json<PayCard>,
 ) -> Result<Response, ApiError> {
     let card = card.parse(&app)?;
+    let stay = wait.begin(&app.stays)?;
     let owner = customer.clone();
     let (charge, is_hint) =
         app.write(move |tx| async move { request(tx, id, &owner, &card).await }.boxed()).await?;
@@ -142,10 +143,9 @@ pub async fn pay(
             warn!(charge_id = %id.0, ?error, "the broker did not take a charge, the sweeper will wake it");
         }
     }
-    let Some(patience) = wait else { return answer(&charge) };
-    let answered = wait_for(&app, charge, &customer, patience).await;
-    let answered = answered.unwrap_or_else(|error| error.into_response());
-    Ok(applied(answered, patience))
+    let patience = stay.as_ref().map(|stay| stay.patience);
+    let answered = wait_for(&app, charge, &customer, stay).await;
+    Ok(applied(answered.unwrap_or_else(|error| error.into_response()), patience))
 }
 
 /// Notes that the gateway is to be asked for the money. Returns the charge as it is then, and whether it was noted before.
@@ -189,14 +189,13 @@ async fn wait_for(
     app: &App,
     mut charge: Charge,
     customer: &CustomerId,
-    patience: Duration,
+    stay: Option<Stay>,
 ) -> Result<Response, ApiError> {
-    let mut patience = Patience::without_calls(app, patience);
-    while outcome(&charge).is_none() && patience.again().await {
-        match find(app, charge.id, customer).await {
-            Ok(found) => charge = found,
-            Err(ApiError::DatabaseUnavailable) => {}
-            Err(error) => return Err(error),
+    let mut patience = Patience::new(app, stay);
+    while outcome(&charge).is_none() && patience.again(None).await {
+        let looking = async { find(app, charge.id, customer).await.map(Some) };
+        if let Some(found) = patience.look(looking).await {
+            charge = found?;
         }
     }
     answer(&charge)

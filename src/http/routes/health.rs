@@ -8,15 +8,20 @@ use serde_json::{Value, json};
 use crate::http::app::App;
 use crate::store;
 
-/// Ready when the database answers with the schema this program was built for and the broker takes messages
+/// Ready when the database answers with the schema this program was built for, now or within the last second, and the broker
+/// takes messages
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, description = "Ready"), (status = 503, description = "Not ready"))
 )]
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let schema = app.read(async |conn| store::applied_migrations(conn).await).await;
-    let database = schema.is_ok_and(|applied| applied >= store::MIGRATIONS.iter().count());
+    let database = app.readiness.as_found_by(has_schema(app.clone())).await;
     let broker = app.publisher.is_accepting();
     let status = if database && broker { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"database": database, "broker": broker, "refused": app.publisher.refused()})))
+}
+
+async fn has_schema(app: App) -> bool {
+    let schema = app.read(async |conn| store::applied_migrations(conn).await).await;
+    schema.is_ok_and(|applied| applied >= store::MIGRATIONS.iter().count())
 }

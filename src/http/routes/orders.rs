@@ -80,6 +80,7 @@ impl PlaceOrder {
         (status = 202, description = "Accepted; look at Location", body = OrderView),
         (status = 409, description = "Refused", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another body", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
         (status = 503, description = "Not accepted: the broker is away or the queue full", body = Problem),
     )
 )]
@@ -94,11 +95,13 @@ pub async fn place(
     let (items, hold_seconds) = request.parse()?;
     let fingerprint = items.fingerprint(hold_seconds);
     let order_id = OrderId::derive(&customer_id, &key);
+    app.rates.may_place(&customer_id)?;
+    let stay = wait.begin(&app.stays)?;
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
     let command = HoldOrder { version: Version, order_id, customer_id, items, hold_seconds, fingerprint };
-    give(&app, command, order_id, wait, Awaited::Decision(fingerprint), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Decision(fingerprint), trace.as_deref()).await
 }
 
 /// Read an order
@@ -199,6 +202,7 @@ pub async fn list(
         (status = 202, description = "Accepted", body = OrderView),
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not on hold any more", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn cancel(
@@ -210,9 +214,10 @@ pub async fn cancel(
     Trace(trace): Trace,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
+    let stay = wait.begin(&app.stays)?;
     let command_id = command_id("cancel", &customer, order_id, key);
     let command = CancelOrder { version: Version, command_id, order_id };
-    give(&app, command, order_id, wait, Awaited::Cancellation, trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Cancellation, trace.as_deref()).await
 }
 
 /// How much time to add.
@@ -234,6 +239,7 @@ pub struct ExtendOrder {
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not extended", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn extend(
@@ -251,9 +257,10 @@ pub async fn extend(
         HoldSeconds::parse(extend_seconds).ok().filter(|hold| hold.seconds() <= 3_600).ok_or_else(|| {
             ApiError::Unprocessable("extend_seconds must be a whole number from 1 to 3,600".to_owned())
         })?;
+    let stay = wait.begin(&app.stays)?;
     let command_id = command_id("extend", &customer, order_id, key);
     let command = ExtendHold { version: Version, command_id, order_id, extend_seconds };
-    give(&app, command, order_id, wait, Awaited::Extension(command_id), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Extension(command_id), trace.as_deref()).await
 }
 
 /// The command a request gives: the same for the same key, one of its own without.

@@ -76,6 +76,7 @@ impl PayCard {
         (status = 409, description = "Not on hold", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
         (status = 422, description = "A rule is broken, or the amount is not the order's", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn pay(
@@ -98,9 +99,10 @@ pub async fn pay(
             PayBy::Mixed { wallet_won, points_won, card }
         }
     };
+    let stay = wait.begin(&app.stays)?;
     if has_key && !app.remember(command_id.0, pay_by.fingerprint()) {
         return Err(ApiError::KeyReused);
     }
     let command = ConfirmPayment { version: Version, command_id, order_id, pay_by };
-    give(&app, command, order_id, wait, Awaited::Payment(command_id), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Payment(command_id), trace.as_deref()).await
 }

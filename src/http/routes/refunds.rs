@@ -93,6 +93,7 @@ pub(crate) fn asked(items: Option<Vec<RefundItem>>, restock: bool) -> Result<Ask
         (status = 404, description = "No order of this customer", body = Problem),
         (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+        (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
     )
 )]
 pub async fn refund(
@@ -107,9 +108,10 @@ pub async fn refund(
     let order_id = id.check(&customer)?;
     let (asked, reason) = request.parse()?;
     let command_id = command_id("refund", &customer, order_id, Some(key));
+    let stay = wait.begin(&app.stays)?;
     check_key(&app, order_id, command_id, &asked).await?;
     let command = RefundOrder { version: Version, command_id, order_id, asked, reason };
-    give(&app, command, order_id, wait, Awaited::Refund(command_id), trace.as_deref()).await
+    give(&app, command, order_id, stay, Awaited::Refund(command_id), trace.as_deref()).await
 }
 
 /// A key that asked for something else before is another request, as far as this process and the table know.

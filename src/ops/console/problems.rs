@@ -1,6 +1,6 @@
 //! Errors as pages.
 
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
@@ -46,6 +46,9 @@ pub(super) fn as_page(seen: &Seen, response: Response) -> Response {
     };
     let mut page = super::page(&ProblemPage { status: status.as_u16(), title, detail });
     *page.status_mut() = status;
+    if let Some(wait) = response.headers().get(RETRY_AFTER) {
+        page.headers_mut().insert(RETRY_AFTER, wait.clone());
+    }
     page
 }
 

@@ -2,18 +2,21 @@
 
 use axum::Form;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use futures_util::FutureExt as _;
 use serde::Deserialize;
 use tracing::info;
 
+use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
+use crate::http::rates::Shown;
 use crate::ops::console;
 use crate::ops::rights::OwnPage;
-use crate::ops::rights::session::{cookie, cookie_name};
+use crate::ops::rights::session::{self, cookie};
 use crate::store::operators::sessions;
 use crate::store::operators::tokens::{self, Role, Token};
 
@@ -50,14 +53,20 @@ pub async fn form(Query(Next { next }): Query<Next>) -> Response {
 pub async fn sign_in(
     State(app): State<App>,
     _: OwnPage,
+    CallerAddress(from): CallerAddress,
     jar: CookieJar,
     Form(SignIn { token, next }): Form<SignIn>,
 ) -> Result<Response, ApiError> {
     let next = local(next);
     let hash = tokens::hash(token.trim());
-    let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
+    let find = app.read(async |conn| tokens::find(conn, &hash).await);
+    let found = app.rates.strangers().look_up(Shown::SignIn, from, &hash, find).await?;
+    let is_found = found.is_some();
     let known = found.filter(|token| !matches!(token.role, Role::Shop | Role::Customer));
     let Some(Token { name, .. }) = known else {
+        if is_found {
+            app.rates.strangers().note_failure(Shown::SignIn, from);
+        }
         let problem = Some("This token is not known here, or not one of an operator.");
         return Ok(console::page(&SignInPage { next, problem }));
     };
@@ -73,10 +82,17 @@ pub async fn sign_in(
     Ok((jar.add(cookie(&app, secret)), Redirect::to(&next)).into_response())
 }
 
-/// Ends the session.
-pub async fn sign_out(State(app): State<App>, _: OwnPage, jar: CookieJar) -> Result<Response, ApiError> {
-    if let Some(secret) = jar.get(cookie_name(&app)) {
-        let hash = tokens::hash(secret.value());
+/// Ends the session, if there is one.
+pub async fn sign_out(
+    State(app): State<App>,
+    _: OwnPage,
+    from: CallerAddress,
+    headers: HeaderMap,
+    jar: CookieJar,
+) -> Result<Response, ApiError> {
+    if let Some(hash) = session::secret_hash(&app, &headers)
+        && session::find(&app, from, hash).await?.is_some()
+    {
         app.write(move |tx| async move { Ok(sessions::end(tx, &hash).await?) }.boxed()).await?;
     }
     let ended = jar.remove(cookie(&app, String::new()));

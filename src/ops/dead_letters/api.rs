@@ -18,8 +18,11 @@ use super::export::{Export, Format};
 use super::request::{Asked, DryRun, ExportParams, Listing, PageParams};
 use super::{Change, Changed, MAX_CHANGED, detail};
 use crate::http::app::App;
+use crate::http::auth;
 use crate::http::body;
 use crate::http::error::ApiError;
+use crate::http::views::Problem;
+use crate::http::visit::Visit;
 use crate::ops::desk::Desk;
 use crate::ops::reason::{self, Reason};
 use crate::ops::rights::Viewer;
@@ -101,18 +104,31 @@ pub(super) async fn find(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Re
 #[utoipa::path(
     get, path = "/v1/ops/dead-letters/export", tag = "operators", params(Filter, ExportParams),
     operation_id = "export_dead_letters",
-    responses((status = 200, description = "All that match", content_type = "application/jsonl"))
+    responses(
+        (status = 200, description = "All that match", content_type = "application/jsonl"),
+        (status = 429, description = "Too many streams are open, with this token or in all", body = Problem),
+    )
 )]
-pub async fn export(State(app): State<App>, _: Viewer, listing: Listing) -> Result<Response, ApiError> {
+pub async fn export(
+    State(app): State<App>,
+    _: Viewer,
+    visit: Visit,
+    listing: Listing,
+) -> Result<Response, ApiError> {
     let format = listing.format.unwrap_or(Format::Jsonl);
+    let place = app.stays.stream(&visit.whose)?;
     // A database that is away is told with a status code, which is too late once the stream has begun.
     let (first, export) = next_piece(&app, Export::new(listing.filter, format)).await?;
-    let rest = stream::unfold(export.map(|export| (app, export)), |state| async {
-        let (app, export) = state?;
-        match next_piece(&app, export).await {
-            Ok((piece, rest)) => Some((Ok(Bytes::from(piece)), rest.map(|rest| (app, rest)))),
+    let rest = stream::unfold(export.map(|export| (app, visit, place, export)), |state| async {
+        let (app, mut visit, place, export) = state?;
+        let piece = async {
+            auth::check(&app, &mut visit).await?;
+            next_piece(&app, export).await
+        };
+        match piece.await {
+            Ok((piece, rest)) => Some((Ok(Bytes::from(piece)), rest.map(|rest| (app, visit, place, rest)))),
             // Whoever reads a file that ends in the middle must be told: the connection breaks.
-            Err(_) => Some((Err(std::io::Error::other("the database does not answer")), None)),
+            Err(error) => Some((Err(std::io::Error::other(error.to_string())), None)),
         }
     });
     let first = stream::iter([Ok(Bytes::from(first))]);

@@ -17,14 +17,13 @@ use crate::http::outcome::Awaited;
 use crate::http::patience::Patience;
 use crate::http::routes::refunds::check_key;
 use crate::http::views::OrderView;
+use crate::http::visit::Stay;
 use crate::ops::orders::view::{OrderDetail, Resolved};
 use crate::ops::orders::{self, actions};
 use crate::ops::reason::Reason;
 
 /// Whoever does not say how long they wait is told the outcome if it comes this soon.
 const SOON: Duration = Duration::from_secs(3);
-/// An order whose money is awaited is looked at this often, even if no fact of it is heard.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What came of an act on an order.
 pub struct Given {
@@ -37,9 +36,10 @@ pub struct Given {
 impl Desk {
     /// Has an order called off.
     pub async fn cancel_order(&self, order: OrderId, reason: Reason, wait: Wait) -> Result<Given, ApiError> {
+        let stay = self.stay(wait)?;
         let act = self
             .commit(move |tx, actor| async move { actions::cancel(tx, actor, order, &reason).await }.boxed());
-        self.give(order, wait, Awaited::Cancellation, act).await
+        self.give(order, stay, Awaited::Cancellation, act).await
     }
 
     /// Has money given back. A key that was used for another refund is refused, also if that becomes known only now,
@@ -51,13 +51,14 @@ impl Desk {
         reason: Reason,
         wait: Wait,
     ) -> Result<Given, ApiError> {
+        let stay = self.stay(wait)?;
         let id = self.app.read(async |conn| actions::refund_id(conn, order, &key).await).await?;
         check_key(&self.app, order, id, &asked).await?;
         let wanted = asked.clone();
         let act = self.commit(move |tx, actor| {
             async move { actions::refund(tx, actor, order, (id, wanted), &reason).await }.boxed()
         });
-        let given = self.give(order, wait, Awaited::Refund(id), act).await?;
+        let given = self.give(order, stay, Awaited::Refund(id), act).await?;
         if given.is_decided {
             check_key(&self.app, order, id, &asked).await?;
         }
@@ -71,10 +72,11 @@ impl Desk {
         reason: Reason,
         wait: Wait,
     ) -> Result<Resolved, ApiError> {
+        let stay = self.stay(wait)?;
         let act = self.commit(move |tx, actor| {
             async move { actions::resolve(tx, actor, order, &reason).await }.boxed()
         });
-        self.settle(order, wait, act).await
+        self.settle(order, stay, act).await
     }
 
     /// Says what came of a payment.
@@ -85,22 +87,28 @@ impl Desk {
         reason: Reason,
         wait: Wait,
     ) -> Result<Resolved, ApiError> {
+        let stay = self.stay(wait)?;
         let act = self.commit(move |tx, actor| {
             async move { actions::settle(tx, actor, order, said, &reason).await }.boxed()
         });
-        self.settle(order, wait, async { Ok((vec![said.0.0], act.await?)) }).await
+        self.settle(order, stay, async { Ok((vec![said.0.0], act.await?)) }).await
+    }
+
+    /// Waits as long as the operator says, or a little, if there is a place. Taken before anything is done: whoever finds none
+    /// has done nothing.
+    fn stay(&self, wait: Wait) -> Result<Option<Stay>, ApiError> {
+        wait.begin_or_for(SOON, &self.app.stays)
     }
 
     async fn give(
         &self,
         order: OrderId,
-        wait: Wait,
+        stay: Option<Stay>,
         awaited: Awaited,
         act: impl Future<Output = Result<Vec<Outgoing>, ApiError>>,
     ) -> Result<Given, ApiError> {
         let giving = async { self.publish(act.await?).await };
-        let wait = Wait(Some(wait.0.unwrap_or(SOON)));
-        match decide(&self.app, order, wait, awaited, giving).await? {
+        match decide(&self.app, order, stay, awaited, giving).await? {
             Some(outcome) => outcome.map(|(_, order)| Given { is_decided: true, order }),
             None => Ok(Given { is_decided: false, order: OrderView::accepted(order) }),
         }
@@ -110,20 +118,27 @@ impl Desk {
     async fn settle(
         &self,
         order: OrderId,
-        wait: Wait,
+        stay: Option<Stay>,
         act: impl Future<Output = Result<(Vec<Uuid>, Vec<Outgoing>), ApiError>>,
     ) -> Result<Resolved, ApiError> {
         let app = &self.app;
-        let calls = app.watch.subscribe(order);
+        let mut calls = app.watch.subscribe(order);
         let (asked, messages) = act.await?;
         self.publish(messages).await?;
-        let mut patience = Patience::with_calls(app, wait.0.unwrap_or(SOON), calls, LOOK_AGAIN);
+        let mut patience = Patience::new(app, stay);
+        let mut known: Option<OrderDetail> = None;
         loop {
-            let look = app.read(async |conn| orders::show(conn, order).await);
-            let OrderDetail { is_unsettled, payments, refunds, .. } = look.await?;
-            if !is_unsettled || !patience.again().await {
-                return Ok(Resolved { asked, is_settled: !is_unsettled, payments, refunds });
+            let looking = app.read(async |conn| orders::show(conn, order).await.map(Some));
+            if let Some(found) = patience.look(looking).await {
+                known = Some(found?);
+            }
+            let is_settled = known.as_ref().is_some_and(|order| !order.is_unsettled);
+            if is_settled || !patience.again(Some(&mut calls)).await {
+                break;
             }
         }
+        let OrderDetail { is_unsettled, payments, refunds, .. } =
+            known.ok_or(ApiError::DatabaseUnavailable)?;
+        Ok(Resolved { asked, is_settled: !is_unsettled, payments, refunds })
     }
 }

@@ -354,7 +354,8 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
                     "webhooks of the last day are"
                 )
             ),
-            meaning: "The gateway told of a payment that no order or charge here asked for.".to_owned(),
+            meaning: "They name an order or a charge of ours or are signed, and nobody here asked for their payment."
+                .to_owned(),
             todo: "Compare with the gateway: holdfast reconcile names every payment that we do not know."
                 .into(),
             link: "/ops/money".into(),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::OrderError;
 use crate::broker::envelope::Outgoing;
 use crate::clock;
-use crate::domain::card::{Open, Stated};
+use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId};
 use crate::domain::order::OrderState;
 use crate::domain::refund::Asked;
@@ -118,13 +118,7 @@ pub async fn settle(
     let payments = orders::history::payments_of(tx, order).await?;
     let payment = payments.iter().find(|payment| payment.id == payment_id.0);
     let payment = payment.ok_or(OrderError::NoSuchPayment)?;
-    let status = match payment.status {
-        PaymentStatus::Requesting => Some(Open::Requesting),
-        PaymentStatus::Unknown => Some(Open::Unknown),
-        PaymentStatus::Returning => Some(Open::Returning),
-        PaymentStatus::Captured | PaymentStatus::Declined | PaymentStatus::Returned => None,
-    };
-    if !status.is_some_and(|status| stated.ends(status)) {
+    if payment.status.by_card().is_none_or(|status| !stated.ends(status)) {
         return Err(OrderError::Settled(payment.status.name()));
     }
     let after = json!({

@@ -1,5 +1,7 @@
 //! `/v1/ops/orders`: search, read, cancel, refund, and have the gateway asked.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
@@ -88,6 +90,7 @@ pub struct Because {
         (status = 202, description = "Accepted", body = OrderView),
         (status = 404, description = "No such order, or not decided yet", body = Problem),
         (status = 409, description = "Not on hold any more", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn cancel(
@@ -96,8 +99,9 @@ pub async fn cancel(
     wait: Wait,
     body::Json(because): body::Json<Because>,
 ) -> Result<Response, ApiError> {
+    let patience = wait.patience();
     let given = desk.cancel_order(order, because.reason, wait).await?;
-    Ok(told(order, given, wait))
+    Ok(told(order, given, patience))
 }
 
 /// What to give back.
@@ -129,6 +133,7 @@ pub struct Refund {
         (status = 404, description = "No such order, or not decided yet", body = Problem),
         (status = 409, description = "Not paid, more than is left, or the gateway says no", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another refund", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn refund(
@@ -139,8 +144,9 @@ pub async fn refund(
     body::Json(request): body::Json<Refund>,
 ) -> Result<Response, ApiError> {
     let asked = refunds::asked(request.items, request.restock.unwrap_or(true))?;
+    let patience = wait.patience();
     let given = desk.refund_order(order, (key, asked), request.reason, wait).await?;
-    Ok(told(order, given, wait))
+    Ok(told(order, given, patience))
 }
 
 /// Ask the gateway now about what is not settled
@@ -151,6 +157,7 @@ pub async fn refund(
         (status = 200, description = "Everything is settled", body = Resolved),
         (status = 202, description = "The gateway is asked", body = Resolved),
         (status = 404, description = "No such order, or not decided yet", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn resolve(
@@ -185,6 +192,7 @@ pub struct Settle {
         (status = 202, description = "Accepted", body = Resolved),
         (status = 404, description = "No such order or payment", body = Problem),
         (status = 422, description = "The payment is at its end", body = Problem),
+        (status = 429, description = "Too many callers wait, with this token or in all", body = Problem),
     )
 )]
 pub async fn settle(
@@ -205,13 +213,9 @@ fn status(is_done: bool) -> StatusCode {
 }
 
 /// How the order stands; an operator finds it at a path of their own.
-fn told(order: OrderId, given: Given, Wait(wait): Wait) -> Response {
+fn told(order: OrderId, given: Given, patience: Option<Duration>) -> Response {
     let at = [(header::LOCATION, format!("/v1/ops/orders/{order}"))];
-    let answer = (status(given.is_decided), at, Json(given.order)).into_response();
-    match wait {
-        Some(patience) => applied(answer, patience),
-        None => answer,
-    }
+    applied((status(given.is_decided), at, Json(given.order)).into_response(), patience)
 }
 
 /// The order of the path, whosever it is. What is no id gets the same answer as an id that is nobody's.

@@ -23,9 +23,6 @@ use crate::ops::desk::Desk;
 use crate::ops::reason::Reason;
 use crate::store::orders::OrderStatus;
 
-/// The page answers after at most the time that the API gives an outcome to come.
-const SOON: Wait = Wait(None);
-
 #[derive(askama::Template)]
 #[template(path = "orders.html")]
 struct SearchPage {
@@ -92,9 +89,10 @@ pub async fn show(
 pub async fn cancel(
     desk: Desk,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let given = desk.cancel_order(order, because.given()?, SOON).await?;
+    let given = desk.cancel_order(order, because.given()?, wait).await?;
     Ok(told(
         order,
         given.is_decided,
@@ -107,9 +105,10 @@ pub async fn cancel(
 pub async fn resolve(
     desk: Desk,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let resolved = desk.resolve_order(order, because.given()?, SOON).await?;
+    let resolved = desk.resolve_order(order, because.given()?, wait).await?;
     let what = match (resolved.asked.len(), resolved.is_settled) {
         (0, _) => "Nothing was open; nobody was asked.",
         (_, true) => "The gateway was asked, and everything is settled.",
@@ -130,10 +129,11 @@ pub struct Settle {
 pub async fn settle(
     desk: Desk,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(Settle { payment, stated, reason }): Form<Settle>,
 ) -> Result<Response, ApiError> {
     let said = (CommandId(payment), stated);
-    let resolved = desk.settle_payment(order, said, Reason::parse(reason)?, SOON).await?;
+    let resolved = desk.settle_payment(order, said, Reason::parse(reason)?, wait).await?;
     Ok(told(
         order,
         resolved.is_settled,
@@ -159,11 +159,12 @@ pub struct Refund {
 pub async fn refund(
     desk: Desk,
     AnyOrder(order): AnyOrder,
+    wait: Wait,
     Form(form): Form<Refund>,
 ) -> Result<Response, ApiError> {
     let (reason, key) = (Reason::parse(form.reason.as_str())?, IdempotencyKey::parse(form.key.as_str())?);
     let asked = form.asked()?;
-    let given = desk.refund_order(order, (key, asked), reason, SOON).await?;
+    let given = desk.refund_order(order, (key, asked), reason, wait).await?;
     let accepted = "The refund is on its way; it is not decided yet.";
     Ok(told(order, given.is_decided, "The money is given back.", accepted))
 }

@@ -1,24 +1,34 @@
-//! Sessions of the console: the cookie, and whose it is.
+//! Sessions of the console: their cookie.
 
 use axum::http::HeaderMap;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 
+use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::http::rates::Shown;
 use crate::store::operators::tokens::Token;
 use crate::store::operators::{sessions, tokens};
 
-/// The live token of the session that a request's cookie names.
-pub async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Token>, ApiError> {
+/// The live token of the session that is known by this.
+pub async fn find(
+    app: &App,
+    CallerAddress(from): CallerAddress,
+    hash: [u8; 32],
+) -> Result<Option<Token>, ApiError> {
+    let find = app.read(async |conn| sessions::find(conn, &hash).await);
+    app.rates.strangers().look_up(Shown::Session, from, &hash, find).await
+}
+
+/// By what the session is known that a request's cookie names.
+pub fn secret_hash(app: &App, headers: &HeaderMap) -> Option<[u8; 32]> {
     let jar = CookieJar::from_headers(headers);
-    let Some(secret) = jar.get(cookie_name(app)) else { return Ok(None) };
-    let hash = tokens::hash(secret.value());
-    app.read(async |conn| sessions::find(conn, &hash).await).await
+    jar.get(cookie_name(app)).map(|secret| tokens::hash(secret.value()))
 }
 
 /// Behind TLS the name itself makes browsers insist on `Secure` and on this very host (RFC 6265bis, section 4.1.3.2).
-pub(in crate::ops) fn cookie_name(app: &App) -> &'static str {
+fn cookie_name(app: &App) -> &'static str {
     if app.behind_tls { "__Host-holdfast" } else { "holdfast" }
 }
 

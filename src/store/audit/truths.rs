@@ -5,7 +5,7 @@
 use super::{Key, Truth};
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 29] = [
+pub const TRUTHS: [Truth; 31] = [
     Truth {
         name: "stock_is_never_oversold",
         pieces: None,
@@ -52,7 +52,8 @@ pub const TRUTHS: [Truth; 29] = [
                      CROSS JOIN LATERAL (
                            SELECT sku_id, quantity AS units FROM order_items WHERE order_id = o.id
                            UNION ALL
-                           SELECT i.sku_id, -i.quantity FROM refunds r JOIN refund_items i ON i.refund_id = r.id
+                           SELECT i.sku_id, -i.quantity FROM refunds r CROSS JOIN LATERAL (
+                                  SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id OFFSET 0) i
                             WHERE r.order_id = o.id AND r.status = 'done') moved
                      GROUP BY o.customer_id, moved.sku_id) p
                     ON p.customer_id = b.customer_id AND p.sku_id = b.sku_id
@@ -167,13 +168,12 @@ pub const TRUTHS: [Truth; 29] = [
         name: "refunds_give_back_what_they_say",
         pieces: Some(Key::Refund),
         broken_by: "SELECT 'refund ' || r.id AS row FROM refunds r
-               LEFT JOIN (SELECT transaction_id,
-                                 -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
-                                 sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
-                                 sum(amount_won) FILTER (WHERE account = 'points') AS points
-                            FROM ledger_entries WHERE transaction_id > $1 AND transaction_id <= $2 GROUP BY transaction_id) e
-                    ON e.transaction_id = r.id
+              CROSS JOIN LATERAL (
+                         SELECT -sum(amount_won) FILTER (WHERE account = 'sales') AS sales,
+                                sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                sum(amount_won) FILTER (WHERE account = 'wallet') AS wallet,
+                                sum(amount_won) FILTER (WHERE account = 'points') AS points
+                           FROM ledger_entries WHERE transaction_id = r.id) e
                LEFT JOIN (SELECT refund_id, sum(amount_won) AS amount_won FROM refund_items
                            WHERE refund_id > $1 AND refund_id <= $2 GROUP BY refund_id) i ON i.refund_id = r.id
               WHERE r.id > $1 AND r.id <= $2 AND (coalesce(i.amount_won, 0) <> r.amount_won
@@ -190,6 +190,28 @@ pub const TRUTHS: [Truth; 29] = [
                       FROM refunds WHERE status <> 'refused' AND payment_id > $1 AND payment_id <= $2 GROUP BY payment_id) r
                     ON r.payment_id = p.id
               WHERE p.id > $1 AND p.id <= $2 AND (p.status <> 'captured' OR r.wallet > p.wallet_won OR r.points > p.points_won OR r.card > p.card_won)",
+    },
+    Truth {
+        name: "what_went_back_is_counted_once",
+        pieces: Some(Key::Payment),
+        broken_by: "SELECT 'payment ' || p.id AS row FROM payments p
+               LEFT JOIN (SELECT payment_id, sum(wallet_won) AS wallet, sum(points_won) AS points, sum(card_won) AS card
+                            FROM refunds WHERE status <> 'refused' AND payment_id > $1 AND payment_id <= $2
+                           GROUP BY payment_id) r ON r.payment_id = p.id
+              WHERE p.id > $1 AND p.id <= $2
+                AND (p.returned_wallet_won, p.returned_points_won, p.returned_card_won)
+                    <> (coalesce(r.wallet, 0), coalesce(r.points, 0), coalesce(r.card, 0))",
+    },
+    Truth {
+        name: "units_that_went_back_are_counted_once",
+        pieces: Some(Key::Order),
+        broken_by: "SELECT 'item of order ' || i.order_id AS row FROM order_items i
+               LEFT JOIN (SELECT r.order_id, ri.sku_id, sum(ri.quantity) AS units
+                            FROM refunds r CROSS JOIN LATERAL (
+                                 SELECT sku_id, quantity FROM refund_items WHERE refund_id = r.id OFFSET 0) ri
+                           WHERE r.status <> 'refused' AND r.order_id > $1 AND r.order_id <= $2
+                           GROUP BY r.order_id, ri.sku_id) b ON b.order_id = i.order_id AND b.sku_id = i.sku_id
+              WHERE i.order_id > $1 AND i.order_id <= $2 AND i.returned_units <> coalesce(b.units, 0)",
     },
     Truth {
         name: "an_order_is_refunded_as_far_as_its_refunds_say",
@@ -259,12 +281,11 @@ pub const TRUTHS: [Truth; 29] = [
         name: "posted_charges_have_ledger_entries",
         pieces: Some(Key::Charge),
         broken_by: "SELECT 'charge ' || c.id AS row FROM charges c
-               LEFT JOIN (SELECT transaction_id,
-                                 sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
-                                 -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
-                                 -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
-                            FROM ledger_entries WHERE transaction_id > $1 AND transaction_id <= $2 GROUP BY transaction_id) e
-                    ON e.transaction_id = c.id
+              CROSS JOIN LATERAL (
+                         SELECT sum(amount_won) FILTER (WHERE customer_id IS NOT NULL) AS purse,
+                                -sum(amount_won) FILTER (WHERE account = 'gateway') AS card,
+                                -sum(amount_won) FILTER (WHERE account IN ('funding', 'promotions')) AS vouched
+                           FROM ledger_entries WHERE transaction_id = c.id) e
               WHERE c.id > $1 AND c.id <= $2 AND (coalesce(e.purse, 0), coalesce(e.card, 0), coalesce(e.vouched, 0))
                  <> CASE WHEN c.status <> 'posted' THEN (0::numeric, 0::numeric, 0::numeric)
                          WHEN c.payment_key IS NULL THEN (c.amount_won::numeric, 0::numeric, c.amount_won::numeric)

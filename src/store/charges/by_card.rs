@@ -5,12 +5,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Charge, ChargeStatus};
-use crate::domain::card::Open;
+use crate::domain::card::CardStatus;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, CustomerId};
 use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
+use crate::store::open_marks::{self, Kind};
 use crate::store::{CLAIM_SECONDS, charges, decoded};
 
 /// Writes an open charge down, once per id. Returns it, and whether this very call did.
@@ -62,6 +63,30 @@ pub async fn request(conn: &mut PgConnection, id: CommandId, key: &PaymentKey) -
     if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
+impl ChargeStatus {
+    /// Where it stands at the gateway, if that may have to be asked.
+    pub fn by_card(self) -> Option<CardStatus> {
+        match self {
+            Self::Requesting => Some(CardStatus::Requesting),
+            Self::Unknown => Some(CardStatus::Unknown),
+            Self::Returning => Some(CardStatus::Returning),
+            Self::Declined => Some(CardStatus::Declined),
+            Self::Open | Self::Posted | Self::Refused | Self::Returned => None,
+        }
+    }
+}
+
+impl From<CardStatus> for ChargeStatus {
+    fn from(status: CardStatus) -> Self {
+        match status {
+            CardStatus::Requesting => Self::Requesting,
+            CardStatus::Unknown => Self::Unknown,
+            CardStatus::Returning => Self::Returning,
+            CardStatus::Declined => Self::Declined,
+        }
+    }
+}
+
 /// A charge whose gateway may have to be asked.
 #[derive(Debug, Clone)]
 pub struct CardCharge {
@@ -74,7 +99,7 @@ pub struct CardCharge {
     /// The gateway's name of it.
     pub key: PaymentKey,
     /// Where it stands.
-    pub status: Open,
+    pub status: CardStatus,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
     /// When the buyer brought the key.
@@ -96,15 +121,7 @@ struct Row {
 
 impl Row {
     fn read(self) -> sqlx::Result<Option<CardCharge>> {
-        let status = match self.status {
-            ChargeStatus::Requesting => Open::Requesting,
-            ChargeStatus::Unknown => Open::Unknown,
-            ChargeStatus::Returning => Open::Returning,
-            ChargeStatus::Declined => Open::Declined,
-            ChargeStatus::Open | ChargeStatus::Posted | ChargeStatus::Refused | ChargeStatus::Returned => {
-                return Ok(None);
-            }
-        };
+        let Some(status) = self.status.by_card() else { return Ok(None) };
         let key = decoded(PaymentKey::parse(self.payment_key))?;
         Ok(Some(CardCharge {
             id: CommandId(self.id),
@@ -145,7 +162,7 @@ pub async fn lock(conn: &mut PgConnection, charges: &[CommandId]) -> sqlx::Resul
 
 /// What an inquiry changes about a charge.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ChargeChange {
     /// Which charge.
     pub id: CommandId,
     /// Where it stands now.
@@ -161,7 +178,7 @@ pub struct Change {
 }
 
 /// Stores what inquiries came to. What goes back keeps the reason for which it was declined.
-pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result<()> {
+pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<ChargeStatus> = changes.iter().map(|change| change.status).collect();
     let not_found: Vec<i32> = changes.iter().map(|change| i32::from(change.not_found)).collect();
@@ -191,9 +208,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Charge, &again).await }
 }
 
 /// Claims charges that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
@@ -208,6 +227,7 @@ pub async fn claim_forgotten(
         "UPDATE charges SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM charges
                         WHERE status IN ('requesting', 'unknown', 'returning')
+                          AND requested_at >= nothing_open_before('charge')
                           AND greatest(requested_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - requested_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

@@ -1,6 +1,5 @@
 //! Figures per minute, counted once from the event log: how many facts of each kind, and how late holds were released.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::cursors::{Look, Part, Position};
@@ -165,9 +164,4 @@ pub async fn lateness(conn: &mut PgConnection) -> sqlx::Result<Vec<Lateness>> {
     )
     .fetch_all(conn)
     .await
-}
-
-/// When facts were last counted.
-pub async fn counted_at(conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
-    sqlx::query_scalar!("SELECT updated_at FROM relay_cursors WHERE name = 'figures'").fetch_one(conn).await
 }

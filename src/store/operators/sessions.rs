@@ -4,15 +4,18 @@ use sqlx::PgConnection;
 
 use super::tokens::{Role, Token};
 
-/// Begins a session of a live token for `seconds`, and forgets sessions that are over. Returns whether there is such a
-/// token.
+/// Sessions of one token; the ones that would end first give way.
+const OF_ONE_TOKEN: i64 = 50;
+/// So many give way at once.
+const GIVE_WAY_AT_ONCE: i64 = 1_000;
+
+/// Begins a session of a live token for `seconds`. Returns whether there is such a token.
 pub async fn begin(
     conn: &mut PgConnection,
     token_hash: &[u8],
     secret_hash: &[u8],
     seconds: i32,
 ) -> sqlx::Result<bool> {
-    sqlx::query!("DELETE FROM sessions WHERE expires_at < now()").execute(&mut *conn).await?;
     let begun = sqlx::query!(
         "INSERT INTO sessions (secret_hash, token_id, expires_at)
          SELECT $2, id, now() + make_interval(secs => $3::integer)
@@ -20,6 +23,16 @@ pub async fn begin(
         token_hash,
         secret_hash,
         seconds,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM sessions WHERE secret_hash = ANY(ARRAY(
+             SELECT s.secret_hash FROM sessions s JOIN tokens t ON t.id = s.token_id WHERE t.token_hash = $1
+              ORDER BY s.expires_at DESC OFFSET $2 LIMIT $3))",
+        token_hash,
+        OF_ONE_TOKEN,
+        GIVE_WAY_AT_ONCE,
     )
     .execute(conn)
     .await?;
@@ -43,4 +56,19 @@ pub async fn find(conn: &mut PgConnection, secret_hash: &[u8]) -> sqlx::Result<O
 pub async fn end(conn: &mut PgConnection, secret_hash: &[u8]) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM sessions WHERE secret_hash = $1", secret_hash).execute(conn).await?;
     Ok(())
+}
+
+/// Removes at most `at_most` sessions that are over. Returns how many.
+pub async fn remove_ended(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"WITH ended AS MATERIALIZED (
+               SELECT secret_hash FROM sessions WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE
+           ), removed AS (
+               DELETE FROM sessions USING ended WHERE sessions.secret_hash = ended.secret_hash
+           )
+           SELECT count(*) AS "count!" FROM ended"#,
+        at_most,
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -4,14 +4,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::OrderStatus;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
 use crate::domain::money::Won;
-use crate::domain::refusal::Refusal;
+use crate::domain::order::{OrderState, OrderStatus, OrderStep};
 
 /// An order as it was decided.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DecidedOrder {
     /// Its id.
     pub id: OrderId,
@@ -19,24 +18,14 @@ pub struct DecidedOrder {
     pub customer_id: CustomerId,
     /// What was asked for, as a hash.
     pub fingerprint: Fingerprint,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What a worker decided.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// Stock is set aside.
-    Held {
-        /// What for.
-        items: Vec<HeldItem>,
-        /// Their sum.
-        amount: Won,
-        /// Until when.
-        expires_at: DateTime<Utc>,
-    },
-    /// Nothing is.
-    Refused(Refusal),
+    /// What stock is set aside for: nothing, if it is refused.
+    pub items: Vec<HeldItem>,
+    /// What they cost.
+    pub amount: Won,
+    /// The state that its life begins in, on hold or refused.
+    pub state: OrderState,
+    /// The step that led there.
+    pub step: OrderStep,
 }
 
 /// What is known of an order whose command comes a second time.
@@ -78,9 +67,7 @@ pub async fn insert(
     let mut items = ItemColumns::default();
     for order in orders {
         columns.push(order, created_at);
-        if let Outcome::Held { items: held, .. } = &order.outcome {
-            items.push(order.id, held);
-        }
+        items.push(order.id, &order.items);
     }
     columns.insert(&mut *conn, created_at).await?;
     items.insert(conn).await
@@ -103,23 +90,19 @@ impl OrderColumns {
         self.ids.push(order.id.uuid());
         self.customers.push(order.customer_id.as_str().to_owned());
         self.fingerprints.push(order.fingerprint.0);
-        match &order.outcome {
-            Outcome::Held { amount, expires_at, .. } => {
-                self.statuses.push(OrderStatus::Held);
-                self.amounts.push(amount.0);
-                self.refusals.push(None);
-                self.deadlines.push(Some(*expires_at));
-                self.closed.push(None);
+        self.statuses.push(order.step.to());
+        self.amounts.push(order.amount.0);
+        self.refusals.push(match &order.state {
+            OrderState::Refused(refusal) => {
+                Some(serde_json::to_string(refusal).expect("a refusal has string keys"))
             }
-            Outcome::Refused(refusal) => {
-                let refusal = serde_json::to_string(refusal).expect("a refusal has string keys");
-                self.statuses.push(OrderStatus::Refused);
-                self.amounts.push(0);
-                self.refusals.push(Some(refusal));
-                self.deadlines.push(None);
-                self.closed.push(Some(now));
-            }
-        }
+            _ => None,
+        });
+        self.deadlines.push(match &order.state {
+            OrderState::Held(hold) => Some(hold.expires_at),
+            _ => None,
+        });
+        self.closed.push(order.state.is_final().then_some(now));
     }
 
     async fn insert(self, conn: &mut PgConnection, created_at: DateTime<Utc>) -> sqlx::Result<()> {

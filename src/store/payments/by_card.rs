@@ -5,13 +5,38 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::PaymentStatus;
-use crate::domain::card::Open;
+use crate::domain::card::CardStatus;
 use crate::domain::gateway::PaymentKey;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
 use crate::domain::refusal::DeclineReason;
+use crate::store::open_marks::{self, Kind};
 use crate::store::{CLAIM_SECONDS, decoded};
+
+impl PaymentStatus {
+    /// Where its card's part stands, if its gateway may have to be asked.
+    pub fn by_card(self) -> Option<CardStatus> {
+        match self {
+            Self::Requesting => Some(CardStatus::Requesting),
+            Self::Unknown => Some(CardStatus::Unknown),
+            Self::Returning => Some(CardStatus::Returning),
+            Self::Declined => Some(CardStatus::Declined),
+            Self::Captured | Self::Returned => None,
+        }
+    }
+}
+
+impl From<CardStatus> for PaymentStatus {
+    fn from(status: CardStatus) -> Self {
+        match status {
+            CardStatus::Requesting => Self::Requesting,
+            CardStatus::Unknown => Self::Unknown,
+            CardStatus::Returning => Self::Returning,
+            CardStatus::Declined => Self::Declined,
+        }
+    }
+}
 
 /// A card payment that may not be at its end.
 #[derive(Debug, Clone)]
@@ -27,7 +52,7 @@ pub struct CardPayment {
     /// The gateway's name of it.
     pub key: PaymentKey,
     /// Where it stands.
-    pub status: Open,
+    pub status: CardStatus,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
     /// When it was asked for.
@@ -52,13 +77,7 @@ struct Row {
 
 impl Row {
     fn read(self) -> sqlx::Result<Option<CardPayment>> {
-        let status = match self.status {
-            PaymentStatus::Requesting => Open::Requesting,
-            PaymentStatus::Unknown => Open::Unknown,
-            PaymentStatus::Returning => Open::Returning,
-            PaymentStatus::Declined => Open::Declined,
-            PaymentStatus::Captured | PaymentStatus::Returned => return Ok(None),
-        };
+        let Some(status) = self.status.by_card() else { return Ok(None) };
         let key = decoded(PaymentKey::parse(self.payment_key))?;
         Ok(Some(CardPayment {
             id: CommandId(self.id),
@@ -108,7 +127,7 @@ pub async fn lock(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
 
 /// What an inquiry changes about a payment.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct PaymentChange {
     /// Which payment.
     pub id: CommandId,
     /// Where it stands now.
@@ -120,7 +139,7 @@ pub struct Change {
 }
 
 /// Stores what inquiries came to.
-pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result<()> {
+pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<PaymentStatus> = changes.iter().map(|change| change.status).collect();
     let not_found: Vec<i32> = changes.iter().map(|change| i32::from(change.not_found)).collect();
@@ -143,9 +162,11 @@ pub async fn change(conn: &mut PgConnection, changes: &[Change]) -> sqlx::Result
         reasons.as_slice() as &[Option<&str>],
         codes.as_slice() as &[Option<&str>],
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
+    let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
+    if again.is_empty() { Ok(()) } else { open_marks::put_back(conn, Kind::Payment, &again).await }
 }
 
 /// Claims open payments that nobody has asked about for `quiet_seconds`, oldest first, for a short while: in health there are
@@ -160,6 +181,7 @@ pub async fn claim_forgotten(
         "UPDATE payments SET claimed_until = now() + make_interval(secs => $3)
           WHERE id IN (SELECT id FROM payments
                         WHERE status IN ('requesting', 'unknown', 'returning')
+                          AND created_at >= nothing_open_before('payment')
                           AND greatest(created_at, last_inquiry_at) < now() - make_interval(secs => $1::int)
                           AND (woken_at IS NULL OR woken_at < now() - greatest(make_interval(secs => $1::int), (now() - created_at) / 2))
                           AND (claimed_until IS NULL OR claimed_until < now())

@@ -23,20 +23,17 @@ pub struct Refundable {
     pub lines: Vec<Line>,
 }
 
-/// What can still be given back of these paid orders. Lock the orders first.
+/// What can still be given back of these paid orders. Lock the orders first. What went back, or is on its way, is counted by
+/// triggers (migration 0156) where refunds are written.
 pub async fn of_orders(
     conn: &mut PgConnection,
     orders: &[OrderId],
 ) -> sqlx::Result<HashMap<OrderId, Refundable>> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let payments = sqlx::query!(
-        r#"SELECT p.id, p.order_id, p.wallet_won - back.wallet_won AS "wallet_won!",
-                  p.points_won - back.points_won AS "points_won!", p.card_won - back.card_won AS "card_won!"
-             FROM payments p CROSS JOIN LATERAL (
-                  SELECT coalesce(sum(wallet_won), 0)::bigint AS wallet_won,
-                         coalesce(sum(points_won), 0)::bigint AS points_won,
-                         coalesce(sum(card_won), 0)::bigint AS card_won
-                    FROM refunds WHERE payment_id = p.id AND status <> 'refused') AS back
+        r#"SELECT p.id, p.order_id, p.wallet_won - p.returned_wallet_won AS "wallet_won!",
+                  p.points_won - p.returned_points_won AS "points_won!", p.card_won - p.returned_card_won AS "card_won!"
+             FROM payments p
             WHERE p.order_id = ANY($1) AND p.status = 'captured'"#,
         &ids,
     )
@@ -50,15 +47,10 @@ pub async fn of_orders(
             (row.order_id.into(), of_order)
         })
         .collect();
-    // Refunds lead to their items, and never the other way round, however few of those the statistics know of.
     let items = sqlx::query!(
         r#"SELECT i.order_id, i.sku_id, i.sku_code, i.amount_won / i.quantity AS "unit_won!",
-                  (i.quantity - back.units)::int AS "left!"
-             FROM order_items i CROSS JOIN LATERAL (
-                  SELECT coalesce(sum(ri.quantity), 0) AS units
-                    FROM refunds r CROSS JOIN LATERAL (
-                         SELECT quantity, sku_id FROM refund_items WHERE refund_id = r.id OFFSET 0) AS ri
-                   WHERE r.order_id = i.order_id AND ri.sku_id = i.sku_id AND r.status <> 'refused') AS back
+                  (i.quantity - i.returned_units)::int AS "left!"
+             FROM order_items i
             WHERE i.order_id = ANY($1) ORDER BY i.order_id, i.position"#,
         &ids,
     )

@@ -51,7 +51,8 @@ pub async fn effects(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Wait
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(due_at))::float8, 0) AS "oldest_seconds!"
-             FROM (SELECT due_at FROM effects WHERE status = 'open' AND due_at < now()
+             FROM (SELECT due_at FROM effects
+                    WHERE status = 'open' AND due_at >= nothing_open_before('effect') AND due_at < now()
                     ORDER BY due_at LIMIT $1) oldest"#,
         at_most,
     )
@@ -79,13 +80,16 @@ pub async fn open_money(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<V
         r#"SELECT kind AS "kind!", status AS "status!", count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(since))::float8, 0) AS "oldest_seconds!"
              FROM ((SELECT 'payment' AS kind, status::text, created_at AS since FROM payments
-                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY created_at LIMIT $1)
+                     WHERE status IN ('requesting', 'unknown', 'returning')
+                       AND created_at >= nothing_open_before('payment') ORDER BY created_at LIMIT $1)
                    UNION ALL
                    (SELECT 'charge', status::text, requested_at FROM charges
-                     WHERE status IN ('requesting', 'unknown', 'returning') ORDER BY requested_at LIMIT $1)
+                     WHERE status IN ('requesting', 'unknown', 'returning')
+                       AND requested_at >= nothing_open_before('charge') ORDER BY requested_at LIMIT $1)
                    UNION ALL
                    (SELECT 'refund', status::text, created_at FROM refunds
-                     WHERE status = 'requesting' ORDER BY created_at LIMIT $1)) open
+                     WHERE status = 'requesting' AND created_at >= nothing_open_before('refund')
+                     ORDER BY created_at LIMIT $1)) open
             GROUP BY kind, status ORDER BY kind, status"#,
         at_most,
     )

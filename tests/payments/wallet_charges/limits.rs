@@ -60,7 +60,8 @@ async fn a_hundred_charges_by_card_at_once_fill_the_wallet_exactly() {
     let statuses = join_all(charges.iter().map(|(id, key)| async {
         eventually("the payment is answered", async || {
             let answer = stage.shop.pay_charge(id, key, 2_000).await;
-            (answer.status != 503).then_some(answer.status)
+            // A customer has places for fifty who wait.
+            (![429, 503].contains(&answer.status)).then_some(answer.status)
         })
         .await
     }))

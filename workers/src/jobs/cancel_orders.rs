@@ -1,15 +1,15 @@
 //! `order.cancel`: calls orders off and gives their units back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use holdfast::broker::envelope::Incoming;
+use holdfast::clock;
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::order::OrderState;
 use holdfast::event::OrderEvent;
 use holdfast::message::{CancelOrder, Queue};
 use holdfast::store::events::NewEvent;
-use holdfast::store::orders::{self, OrderStatus};
-use holdfast::store::stock;
+use holdfast::store::{orders, stock};
 use sqlx::PgConnection;
 
 use crate::engine::worker::{
@@ -42,31 +42,35 @@ impl Worker for CancelOrders {
         batch: &[Delivered<CancelOrder>],
     ) -> Result<Applied, ApplyError> {
         let ids: Vec<OrderId> = batch.iter().map(|delivered| delivered.message.order_id).collect();
-        let locked: HashMap<OrderId, OrderState> =
+        let mut states: HashMap<OrderId, OrderState> =
             orders::lock(tx, &ids).await?.into_iter().map(|order| (order.id, order.state)).collect();
 
-        let mut cancelled = HashSet::new();
+        let mut steps = Vec::new();
         let mut told = Vec::new();
         let mut verdicts = Vec::with_capacity(batch.len());
         for Delivered { message, .. } in batch {
-            let state = locked.get(&message.order_id);
-            verdicts.push(match state {
-                None => unknown_order(),
-                Some(OrderState::Paying(_)) => while_paying(),
-                Some(_) => Verdict::Done,
-            });
+            let Some(state) = states.get_mut(&message.order_id) else {
+                verdicts.push(unknown_order());
+                continue;
+            };
             // Only a hold can be called off; for every other state there is nothing left to do.
-            if matches!(state, Some(OrderState::Held(_))) && cancelled.insert(message.order_id) {
+            if let Some(step) = state.go(|state| state.cancel(clock::now())) {
+                steps.push((message.order_id, step));
                 told.push(NewEvent {
                     order_id: message.order_id,
                     command_id: Some(message.command_id),
                     event: OrderEvent::Cancelled {},
                 });
             }
+            verdicts.push(if matches!(state, OrderState::Paying(_)) {
+                while_paying()
+            } else {
+                Verdict::Done
+            });
         }
-        if !cancelled.is_empty() {
-            let cancelled: Vec<OrderId> = cancelled.into_iter().collect();
-            orders::advance(tx, &cancelled, OrderStatus::Held, OrderStatus::Cancelled).await?;
+        if !steps.is_empty() {
+            let cancelled: Vec<OrderId> = steps.iter().map(|(order, _)| *order).collect();
+            orders::advance(tx, steps).await?;
             facts::append(tx, &told).await?;
             let changes = release::units_back(tx, &cancelled).await?;
             stock::change(tx, &changes).await?;

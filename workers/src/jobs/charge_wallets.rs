@@ -18,9 +18,9 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::engine::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
-use crate::steps::ask_gateway::{Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
+use crate::steps::ask_gateway::{Inquiry, LIMIT, Question, ask_each, contested, decide_each, quiet, verdict};
 use crate::steps::distinct::distinct;
-use plan::Plan;
+use plan::ChargePlan;
 
 /// The worker. Locks charges, then purses, each in order.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct ChargeWallets {
 #[derive(Debug)]
 pub struct Charging {
     command: ChargeWallet,
-    asked: Asked,
+    asked: Inquiry,
 }
 
 impl From<&CardCharge> for Question {
@@ -61,7 +61,7 @@ impl Worker for ChargeWallets {
     }
 
     fn read(&self, incoming: &Incoming) -> Result<Charging, Verdict> {
-        read_command(incoming).map(|command| Charging { command, asked: Asked::NotYet })
+        read_command(incoming).map(|command| Charging { command, asked: Inquiry::NotYet })
     }
 
     fn subjects(&self, message: &Charging, about: &mut dyn FnMut(Uuid)) {
@@ -95,7 +95,7 @@ impl Worker for ChargeWallets {
             locked.into_iter().map(|charge| (charge.id, charge)).collect();
 
         let contested = contested(tx, locked.values().map(|charge| (charge.status, &charge.key))).await?;
-        let mut plan = Plan::new(fills, now, quiet(self.gateway.as_ref()));
+        let mut plan = ChargePlan::new(fills, now, quiet(self.gateway.as_ref()));
         let asked = batch.iter().map(|delivered| &delivered.message.asked);
         let decided = decide_each(asked, &locked, &contested, |row, answer| plan.decide(row, answer));
         let verdicts = batch

@@ -7,10 +7,9 @@ mod plan;
 use std::collections::{HashMap, HashSet};
 
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::card::Open;
+use holdfast::domain::card::CardStatus;
 use holdfast::domain::ids::{CommandId, OrderId};
-use holdfast::domain::payment::{PaymentDecision, decide};
-use holdfast::domain::refusal::DeclineReason;
+use holdfast::domain::payment::{Offer, PaymentDecision, decide};
 use holdfast::message::{ConfirmPayment, Queue};
 use holdfast::store::orders::{self, OrderRow};
 use holdfast::store::{events, ledger, payments};
@@ -22,7 +21,7 @@ use crate::engine::worker::{
     while_paying,
 };
 use crate::steps::distinct::distinct;
-use plan::Plan;
+use plan::ConfirmPlan;
 
 /// The worker. Locks orders, then purses, then SKUs, each in order.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +67,7 @@ impl Worker for ConfirmPayments {
 
         let asked_before = asked_before(tx, batch).await?;
         answered.extend(asked_before.iter().map(|(payment, _)| *payment));
-        let mut plan = Plan::new(now);
+        let mut plan = ConfirmPlan::default();
         let verdicts = messages()
             .map(|message| {
                 let Some(order) = orders.get_mut(&message.order_id) else { return unknown_order() };
@@ -78,20 +77,18 @@ impl Worker for ConfirmPayments {
                 let purses = purses.entry(order.customer_id.clone()).or_default();
                 let parts = message.pay_by.parts(order.amount);
                 let key = message.pay_by.payment_key();
-                let decision = match decide(&order.state, order.amount, parts, *purses, now) {
-                    PaymentDecision::Ask { .. } if key.is_some_and(|key| !in_use.insert(key.clone())) => {
-                        PaymentDecision::Decline(DeclineReason::KeyInUse)
-                    }
-                    decision => decision,
-                };
-                if let PaymentDecision::Capture { left } | PaymentDecision::Ask { left } = decision {
+                let is_key_in_use = key.is_some_and(|key| in_use.contains(key));
+                let offer = Offer { parts, purses: *purses, is_key_in_use };
+                let decision = decide(&mut order.state, order.amount, offer, now);
+                if let PaymentDecision::Capture { left, .. } | PaymentDecision::Ask { left, .. } = decision {
                     *purses = left;
                 }
-                plan.add(message, order, parts, decision);
-                match decision {
-                    PaymentDecision::Wait => while_paying(),
-                    _ => Verdict::Done,
+                if matches!(decision, PaymentDecision::Ask { .. }) {
+                    in_use.extend(key.cloned());
                 }
+                let is_waiting = decision == PaymentDecision::Wait;
+                plan.add(message, order, parts, decision);
+                if is_waiting { while_paying() } else { Verdict::Done }
             })
             .collect();
         let mut unsettled = plan.carry_out(tx).await?;
@@ -115,7 +112,7 @@ async fn asked_before(
     }
     let open = payments::by_card::find(tx, &ids).await?.into_iter();
     Ok(open
-        .filter(|payment| payment.status != Open::Declined)
+        .filter(|payment| payment.status != CardStatus::Declined)
         .map(|payment| (payment.id, payment.order_id))
         .collect())
 }

@@ -11,13 +11,14 @@ use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, allocate};
 use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::money::Won;
+use holdfast::domain::order::{Hold, OrderState, OrderStep};
 use holdfast::domain::refusal::Refusal;
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::NewEvent;
 use holdfast::store::named_locks::{self, Named};
-use holdfast::store::orders::new::{DecidedOrder, KnownOrder, Outcome};
-use holdfast::store::orders::{self, OrderStatus, units_bought, usage};
+use holdfast::store::orders::new::{DecidedOrder, KnownOrder};
+use holdfast::store::orders::{self, units_bought, usage};
 use holdfast::store::payments::{self, NewPayment};
 use holdfast::store::stock::{self, StockChange};
 use sqlx::PgConnection;
@@ -85,12 +86,9 @@ impl Worker for HoldOrders {
                 return Err(self.overtaken());
             }
             self.overtaken.store(false, Ordering::Relaxed);
-            hand_over_free(tx, &decided).await?;
+            due.extend(decided.iter().filter_map(timer));
+            hand_over_free(tx, decided, now).await?;
             self.overdue.batch_is_decided();
-            due.extend(decided.iter().filter_map(|order| match order.outcome {
-                Outcome::Held { expires_at, amount, .. } if amount > Won(0) => Some((expires_at, order.id)),
-                _ => None,
-            }));
         }
         Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due, now), ..Applied::default() })
     }
@@ -127,18 +125,7 @@ impl HoldOrders {
             fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
         let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits);
 
-        let decided = fresh.iter().zip(decisions).map(|(order, decision)| DecidedOrder {
-            id: order.order_id,
-            customer_id: order.customer_id.clone(),
-            fingerprint: order.fingerprint,
-            outcome: match decision {
-                Decision::Held { items, amount } => {
-                    let expires_at = now + TimeDelta::seconds(order.hold_seconds.seconds().into());
-                    Outcome::Held { items, amount, expires_at }
-                }
-                Decision::Refused(refusal) => Outcome::Refused(refusal),
-            },
-        });
+        let decided = fresh.iter().zip(decisions).map(|(order, decision)| begin(order, decision, now));
         let decided: Vec<DecidedOrder> = decided.collect();
         self.look_again(tx, &decided, &shelf, now).await?;
         Ok(decided)
@@ -171,6 +158,27 @@ impl HoldOrders {
         };
         let short: Vec<String> = short.into_iter().map(str::to_owned).collect();
         if stock::shelf(tx, &short).await?.iter().any(has_more) { Err(self.overtaken()) } else { Ok(()) }
+    }
+}
+
+/// The beginning of an order's life.
+fn begin(order: &HoldOrder, decision: Decision, now: DateTime<Utc>) -> DecidedOrder {
+    let ((state, step), items, amount) = match decision {
+        Decision::Held { items, amount } => {
+            let expires_at = now + TimeDelta::seconds(order.hold_seconds.seconds().into());
+            (OrderState::hold(Hold { began_at: now, expires_at, extension_count: 0 }), items, amount)
+        }
+        Decision::Refused(refusal) => (OrderState::refuse(refusal), vec![], Won(0)),
+    };
+    let (id, fingerprint, customer_id) = (order.order_id, order.fingerprint, order.customer_id.clone());
+    DecidedOrder { id, customer_id, fingerprint, items, amount, state, step }
+}
+
+/// When an order is to be looked at again, if it has to be paid.
+fn timer(order: &DecidedOrder) -> Option<(DateTime<Utc>, OrderId)> {
+    match order.state {
+        OrderState::Held(hold) if order.amount > Won(0) => Some((hold.expires_at, order.id)),
+        _ => None,
     }
 }
 
@@ -221,8 +229,8 @@ fn counting_sales<'a>(fresh: &[&'a HoldOrder], shelf: &Shelf) -> Vec<(&'a str, S
 }
 
 fn short_skus(decided: &[DecidedOrder]) -> BTreeSet<&str> {
-    let shortages = decided.iter().filter_map(|order| match &order.outcome {
-        Outcome::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
+    let shortages = decided.iter().filter_map(|order| match &order.state {
+        OrderState::Refused(Refusal::OutOfStock { shortages }) => Some(shortages),
         _ => None,
     });
     shortages.flatten().map(|shortage| shortage.sku.as_str()).collect()
@@ -230,17 +238,23 @@ fn short_skus(decided: &[DecidedOrder]) -> BTreeSet<&str> {
 
 async fn store(tx: &mut PgConnection, decided: &[DecidedOrder], now: DateTime<Utc>) -> sqlx::Result<()> {
     orders::new::insert(tx, decided, now).await?;
-    let told: Vec<NewEvent> = decided.iter().map(event).collect();
+    let told: Vec<NewEvent> = decided.iter().filter_map(event).collect();
     facts::append(tx, &told).await
 }
 
 /// Orders that cost nothing are paid at once: nobody has to ask for it, and they never expire.
-async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Result<(), ApplyError> {
-    let is_free = |order: &&DecidedOrder| matches!(order.outcome, Outcome::Held { amount: Won(0), .. });
-    let free: Vec<OrderId> = decided.iter().filter(is_free).map(|order| order.id).collect();
-    if free.is_empty() {
+async fn hand_over_free(
+    tx: &mut PgConnection,
+    decided: Vec<DecidedOrder>,
+    now: DateTime<Utc>,
+) -> Result<(), ApplyError> {
+    let free = decided.into_iter().filter(|order| order.amount == Won(0));
+    let steps: Vec<(OrderId, OrderStep)> =
+        free.filter_map(|order| Some((order.id, order.state.pay(now).ok()?.1))).collect();
+    if steps.is_empty() {
         return Ok(());
     }
+    let free: Vec<OrderId> = steps.iter().map(|(order, _)| *order).collect();
     let payments: Vec<NewPayment> = free.iter().map(|order| NewPayment::nothing(*order)).collect();
     let told: Vec<NewEvent> = payments
         .iter()
@@ -253,7 +267,7 @@ async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Resu
     if !payments::insert(tx, &payments).await? {
         return Err(ApplyError::Overtaken);
     }
-    orders::advance(tx, &free, OrderStatus::Held, OrderStatus::Paid).await?;
+    orders::advance(tx, steps).await?;
     stock::record_sales(tx, &free).await?;
     let units: Vec<StockChange> = sold(stock::units_of(tx, &free).await?).collect();
     stock::change(tx, &units).await?;
@@ -263,20 +277,18 @@ async fn hand_over_free(tx: &mut PgConnection, decided: &[DecidedOrder]) -> Resu
 }
 
 fn units_of(decided: &[DecidedOrder]) -> Vec<(SkuId, i32)> {
-    let held = decided.iter().filter_map(|order| match &order.outcome {
-        Outcome::Held { items, .. } => Some(items),
-        Outcome::Refused(_) => None,
-    });
-    held.flatten().map(|item| (item.sku_id, item.quantity)).collect()
+    decided.iter().flat_map(|order| &order.items).map(|item| (item.sku_id, item.quantity)).collect()
 }
 
-fn event(order: &DecidedOrder) -> NewEvent {
+fn event(order: &DecidedOrder) -> Option<NewEvent> {
     let customer_id = order.customer_id.clone();
-    let event = match &order.outcome {
-        Outcome::Held { amount, expires_at, .. } => {
-            OrderEvent::Held { customer_id, amount_won: *amount, expires_at: *expires_at }
+    let event = match &order.state {
+        OrderState::Held(Hold { expires_at, .. }) => {
+            OrderEvent::Held { customer_id, amount_won: order.amount, expires_at: *expires_at }
         }
-        Outcome::Refused(refusal) => OrderEvent::Refused { customer_id, refusal: refusal.clone() },
+        OrderState::Refused(refusal) => OrderEvent::Refused { customer_id, refusal: refusal.clone() },
+        // No life begins otherwise.
+        _ => return None,
     };
-    NewEvent { order_id: order.id, command_id: Some(order.id.into()), event }
+    Some(NewEvent { order_id: order.id, command_id: Some(order.id.into()), event })
 }

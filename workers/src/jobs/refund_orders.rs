@@ -65,10 +65,10 @@ impl Worker for RefundOrders {
         answered.extend(asked_before.iter().map(|refund| refund.id));
 
         let refundable = refunds::left::of_orders(tx, &ids).await?;
-        let mut deciding = Deciding { orders: &orders, refundable, refunds: vec![], refused: vec![] };
+        let mut deciding = Deciding { orders, refundable, refunds: vec![], refused: vec![] };
         let verdicts = messages()
             .map(|message| {
-                if !orders.contains_key(&message.order_id) {
+                if !deciding.orders.contains_key(&message.order_id) {
                     return unknown_order();
                 }
                 if answered.insert(message.command_id) {
@@ -84,14 +84,14 @@ impl Worker for RefundOrders {
 }
 
 /// A batch while it is decided.
-struct Deciding<'a> {
-    orders: &'a HashMap<OrderId, OrderRow>,
+struct Deciding {
+    orders: HashMap<OrderId, OrderRow>,
     refundable: HashMap<OrderId, Refundable>,
     refunds: Vec<NewRefund>,
     refused: Vec<NewEvent>,
 }
 
-impl Deciding<'_> {
+impl Deciding {
     fn decide(&mut self, message: &RefundOrder) {
         match self.refund(message) {
             Ok(refund) => self.refunds.push(refund),
@@ -145,7 +145,7 @@ impl Deciding<'_> {
                 parts: refund.parts,
             })
             .collect();
-        give_back(tx, &done).await?;
+        give_back(tx, &done, self.orders).await?;
         Ok(asking.into_iter().map(|refund| Unsettled::Refund(refund.id, refund.order_id)).collect())
     }
 }

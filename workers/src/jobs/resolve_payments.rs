@@ -25,10 +25,11 @@ use uuid::Uuid;
 
 use crate::engine::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
 use crate::steps::ask_gateway::{
-    Answer, Asked, LIMIT, Question, ask_each, contested, decide_each, quiet, some_more_times, verdict,
+    GatewayAnswer, Inquiry, LIMIT, Question, ask_each, contested, decide_each, quiet, some_more_times,
+    verdict,
 };
 use crate::steps::distinct::distinct;
-use plan::Plan;
+use plan::ResolvePlan;
 
 /// The worker. Locks orders, then payments, purses and SKUs, each in order.
 #[derive(Clone)]
@@ -39,9 +40,9 @@ pub struct ResolvePayments {
 
 /// A command with what the gateway said to it.
 #[derive(Debug)]
-pub struct Resolving {
+pub struct ResolvingPayment {
     command: ResolvePayment,
-    asked: Asked,
+    asked: Inquiry,
 }
 
 impl From<&CardPayment> for Question {
@@ -58,7 +59,7 @@ impl From<&CardPayment> for Question {
 }
 
 impl Worker for ResolvePayments {
-    type Message = Resolving;
+    type Message = ResolvingPayment;
 
     fn queue(&self) -> String {
         Queue::PaymentResolve.name().to_owned()
@@ -68,15 +69,15 @@ impl Worker for ResolvePayments {
         BatchLimits { messages: 64, weight: usize::MAX, prefetch: 128 }
     }
 
-    fn read(&self, incoming: &Incoming) -> Result<Resolving, Verdict> {
-        read_command(incoming).map(|command| Resolving { command, asked: Asked::NotYet })
+    fn read(&self, incoming: &Incoming) -> Result<ResolvingPayment, Verdict> {
+        read_command(incoming).map(|command| ResolvingPayment { command, asked: Inquiry::NotYet })
     }
 
-    fn subjects(&self, message: &Resolving, about: &mut dyn FnMut(Uuid)) {
+    fn subjects(&self, message: &ResolvingPayment, about: &mut dyn FnMut(Uuid)) {
         about(message.command.payment_id.0);
     }
 
-    async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
+    async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<ResolvingPayment>]) -> sqlx::Result<()> {
         let ids: Vec<CommandId> =
             batch.iter().map(|delivered| delivered.message.command.payment_id).collect();
         let (found, looked_at) = store::within(pool, LIMIT, async |conn| {
@@ -86,7 +87,7 @@ impl Worker for ResolvePayments {
         .await?;
         let mut open: HashMap<CommandId, CardPayment> =
             found.into_iter().map(|payment| (payment.id, payment)).collect();
-        let stated: Vec<Option<Asked>> = batch
+        let stated: Vec<Option<Inquiry>> = batch
             .iter()
             .map(|delivered| self.state(&delivered.message.command, &mut open, looked_at))
             .collect();
@@ -100,7 +101,7 @@ impl Worker for ResolvePayments {
     async fn apply(
         &self,
         tx: &mut PgConnection,
-        batch: &[Delivered<Resolving>],
+        batch: &[Delivered<ResolvingPayment>],
     ) -> Result<Applied, ApplyError> {
         let (orders, payments): (Vec<OrderId>, Vec<CommandId>) = batch
             .iter()
@@ -119,12 +120,12 @@ impl Worker for ResolvePayments {
         let purses = lock_purses(tx, &orders, payments.values()).await?;
         let contested =
             contested(tx, payments.values().map(|payment| (payment.status, &payment.key))).await?;
-        let mut plan = Plan::new(orders, purses, now, quiet(self.gateway.as_ref()));
+        let mut plan = ResolvePlan::new(orders, purses, now, quiet(self.gateway.as_ref()));
         let asked = batch.iter().map(|delivered| &delivered.message.asked);
         let decided = decide_each(asked, &payments, &contested, |row, answer| plan.decide(row, answer));
         let verdicts = batch
             .iter()
-            .map(|Delivered { message: Resolving { command, asked }, .. }| {
+            .map(|Delivered { message: ResolvingPayment { command, asked }, .. }| {
                 let locked = payments.get(&command.payment_id).map(Question::from);
                 let decided = decided.get(&command.payment_id);
                 match command.stated {
@@ -145,19 +146,19 @@ impl ResolvePayments {
         command: &ResolvePayment,
         open: &mut HashMap<CommandId, CardPayment>,
         looked_at: DateTime<Utc>,
-    ) -> Option<Asked> {
+    ) -> Option<Inquiry> {
         let stated = command.stated?;
         let payment = open.get(&command.payment_id).filter(|payment| stated.ends(payment.status));
-        let Some(payment) = payment else { return Some(Asked::NotNeeded) };
+        let Some(payment) = payment else { return Some(Inquiry::NotNeeded) };
         // Nobody can know that nothing was taken while a call of ours may still be on its way to the gateway.
         if stated == Stated::NotTaken && looked_at - payment.asked_at < quiet(self.gateway.as_ref()) {
             open.remove(&command.payment_id);
-            return Some(Asked::NotYet);
+            return Some(Inquiry::NotYet);
         }
         let question = Question::from(payment);
         open.remove(&command.payment_id);
         info!(id = %question.id.0, stated = stated.name(), "an operator says what came of a payment");
-        Some(Asked::Answered(Answer::stated(&question, stated.finding(), looked_at)))
+        Some(Inquiry::Answered(GatewayAnswer::stated(&question, stated.finding(), looked_at)))
     }
 }
 

@@ -37,15 +37,15 @@ pub struct ResolveRefunds {
 
 /// A command with what the gateway said to it.
 #[derive(Debug)]
-pub struct Resolving {
+pub struct ResolvingRefund {
     command: ResolveRefund,
     /// Nothing if the refund is at its end, is not known, or another message of the batch asks for it.
-    finding: Option<Finding>,
+    finding: Option<RefundFinding>,
 }
 
 /// What the gateway's answer comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Finding {
+enum RefundFinding {
     /// The money is back.
     Returned,
     /// It does not give it back.
@@ -55,7 +55,7 @@ enum Finding {
 }
 
 impl Worker for ResolveRefunds {
-    type Message = Resolving;
+    type Message = ResolvingRefund;
 
     fn queue(&self) -> String {
         Queue::RefundResolve.name().to_owned()
@@ -65,11 +65,11 @@ impl Worker for ResolveRefunds {
         BatchLimits { messages: 64, weight: usize::MAX, prefetch: 128 }
     }
 
-    fn read(&self, incoming: &Incoming) -> Result<Resolving, Verdict> {
-        read_command(incoming).map(|command| Resolving { command, finding: None })
+    fn read(&self, incoming: &Incoming) -> Result<ResolvingRefund, Verdict> {
+        read_command(incoming).map(|command| ResolvingRefund { command, finding: None })
     }
 
-    async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Resolving>]) -> sqlx::Result<()> {
+    async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<ResolvingRefund>]) -> sqlx::Result<()> {
         let ids: Vec<CommandId> = batch.iter().map(|delivered| delivered.message.command.refund_id).collect();
         let found = store::within(pool, LIMIT, async |conn| refunds::find_open(conn, &ids).await).await?;
         let open = found.into_iter().map(|refund| (refund.id, refund)).collect();
@@ -87,7 +87,7 @@ impl Worker for ResolveRefunds {
     async fn apply(
         &self,
         tx: &mut PgConnection,
-        batch: &[Delivered<Resolving>],
+        batch: &[Delivered<ResolvingRefund>],
     ) -> Result<Applied, ApplyError> {
         let (order_ids, ids): (Vec<OrderId>, Vec<CommandId>) = batch
             .iter()
@@ -101,7 +101,7 @@ impl Worker for ResolveRefunds {
         let open: HashMap<CommandId, OpenRefund> =
             refunds::find_open(tx, &ids).await?.into_iter().map(|refund| (refund.id, refund)).collect();
 
-        let findings: HashMap<CommandId, &Finding> = batch
+        let findings: HashMap<CommandId, &RefundFinding> = batch
             .iter()
             .filter_map(|delivered| {
                 Some((delivered.message.command.refund_id, delivered.message.finding.as_ref()?))
@@ -110,14 +110,14 @@ impl Worker for ResolveRefunds {
         let verdicts = ids
             .iter()
             .map(|id| match (open.get(id), findings.get(id)) {
-                (Some(refund), Some(Finding::Unsure) | None) => Verdict::Later {
+                (Some(refund), Some(RefundFinding::Unsure) | None) => Verdict::Later {
                     why: "the gateway has given no definite answer",
                     after: ask_again_after(now - refund.created_at),
                 },
                 _ => Verdict::Done,
             })
             .collect();
-        carry_out(tx, &orders, open.values(), &findings).await?;
+        carry_out(tx, orders, open.values(), &findings).await?;
         Ok(Applied { verdicts, ..Applied::default() })
     }
 }
@@ -125,27 +125,27 @@ impl Worker for ResolveRefunds {
 /// Ends the refunds whose answer is definite.
 async fn carry_out(
     tx: &mut PgConnection,
-    orders: &HashMap<OrderId, OrderRow>,
+    orders: HashMap<OrderId, OrderRow>,
     open: impl Iterator<Item = &OpenRefund>,
-    findings: &HashMap<CommandId, &Finding>,
+    findings: &HashMap<CommandId, &RefundFinding>,
 ) -> sqlx::Result<()> {
     let (mut ended, mut done, mut unsure, mut refused) = (vec![], vec![], vec![], vec![]);
     for refund in open {
         let Some(order) = orders.get(&refund.order_id) else { continue };
         let (id, order_id) = (refund.id, refund.order_id);
         match findings.get(&id) {
-            Some(Finding::Returned) => {
+            Some(RefundFinding::Returned) => {
                 ended.push((id, None));
                 let customer_id = order.customer_id.clone();
                 done.push(Refunded { id, order_id, customer_id, parts: refund.parts });
             }
-            Some(Finding::Refused { code }) => {
+            Some(RefundFinding::Refused { code }) => {
                 ended.push((id, Some(code.clone())));
                 let (reason, code) = (RefundRefusal::Gateway, Some(code.clone()));
                 let event = OrderEvent::RefundRefused { refund_id: id, reason, code };
                 refused.push(NewEvent { order_id, command_id: Some(id), event });
             }
-            Some(Finding::Unsure) => unsure.push(id),
+            Some(RefundFinding::Unsure) => unsure.push(id),
             None => {}
         }
     }
@@ -153,11 +153,11 @@ async fn carry_out(
     refunds::note_inquiries(tx, &unsure).await?;
     counted_at_commit::count(counter!("holdfast_refunds_total", "outcome" => "refused"), refused.len());
     facts::append(tx, &refused).await?;
-    give_back(tx, &done).await
+    give_back(tx, &done, orders).await
 }
 
 /// Asks for the money. An answer that leaves it open, or a refusal, is looked up: it may have gone back before.
-async fn ask(gateway: &dyn Gateway, refund: &OpenRefund) -> Finding {
+async fn ask(gateway: &dyn Gateway, refund: &OpenRefund) -> RefundFinding {
     let key = format!("refund-{}", refund.id.0);
     let ask = Cancel {
         payment: refund.key.clone(),
@@ -166,23 +166,23 @@ async fn ask(gateway: &dyn Gateway, refund: &OpenRefund) -> Finding {
         call_key: CallKey::parse(key.clone()).expect("a uuid is visible ASCII"),
     };
     let otherwise = match gateway.cancel(&ask).await {
-        CancelAnswer::Cancelled { .. } => return Finding::Returned,
-        CancelAnswer::Refused { code, .. } => Finding::Refused { code },
+        CancelAnswer::Cancelled { .. } => return RefundFinding::Returned,
+        CancelAnswer::Refused { code, .. } => RefundFinding::Refused { code },
         CancelAnswer::Unknown { why } => {
             warn!(refund_id = %refund.id.0, %why, "it is not known whether the gateway gave the money back");
-            Finding::Unsure
+            RefundFinding::Unsure
         }
     };
     match gateway.find(&refund.key).await {
         FindAnswer::Found(payment) if payment.cancels.iter().any(|cancel| cancel.reason == key) => {
-            Finding::Returned
+            RefundFinding::Returned
         }
         // Somebody else gave everything back, at the gateway itself.
         FindAnswer::Found(payment) if payment.balance == Won(0) => {
-            Finding::Refused { code: "GIVEN_BACK_ELSEWHERE".to_owned() }
+            RefundFinding::Refused { code: "GIVEN_BACK_ELSEWHERE".to_owned() }
         }
         FindAnswer::Found(_) => otherwise,
         // A refusal stands only if the gateway also says that nothing went back.
-        FindAnswer::NotFound | FindAnswer::Unknown { .. } => Finding::Unsure,
+        FindAnswer::NotFound | FindAnswer::Unknown { .. } => RefundFinding::Unsure,
     }
 }

@@ -7,10 +7,11 @@ use holdfast::store::events::restored_log;
 use holdfast::store::workers::backlog::{self, OpenMoney, Waiting};
 use holdfast::{clock, store};
 use metrics::gauge;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::engine::context::Context;
 
 const INTERVAL: Duration = Duration::from_secs(15);
 /// Looks take milliseconds. A database that needs longer has no time for them.
@@ -29,7 +30,7 @@ const OPEN: [(&str, &str); 7] = [
 ];
 
 /// Looks every 15 seconds until told to stop.
-pub(crate) async fn export(pool: PgPool, stop: CancellationToken) {
+pub(crate) async fn run(Context { pool, stop, .. }: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {

@@ -2,18 +2,21 @@
 //! refunds and charges that nobody has asked about for a while, and effects that nobody has tried. In health it finds
 //! nothing: the timers and messages were there first.
 
+mod marks;
 mod wake;
 
 use std::time::{Duration, Instant};
 
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
+use holdfast::store::open_marks::From;
 use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::sweep_holds::HoldSweep;
 use crate::engine::context::Context;
+pub use marks::move_marks;
 pub use wake::{wake_effects, wake_unsettled};
 
 /// How long a timer may be late before the sweeper takes over, in seconds.
@@ -26,6 +29,8 @@ const QUIET_SECONDS: i32 = 90;
 const EFFECT_QUIET_SECONDS: i32 = 120;
 /// Sweeps between two looks for lost messages.
 const MESSAGES_EVERY: u64 = 10;
+/// Sweeps between two looks for what is open before the marks, half an hour.
+const EVERYTHING_EVERY: u64 = 1_800;
 
 /// Sweeps once a second until told to stop. What belongs to a paused pool is left alone: an operator who pauses
 /// `order.expire` wants no hold released, and wake-up calls for a queue that nobody reads would only pile up.
@@ -54,6 +59,8 @@ pub async fn run(context: Context) {
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         if round.is_multiple_of(MESSAGES_EVERY) {
+            let is_due = round.is_multiple_of(EVERYTHING_EVERY);
+            move_marks(&pool, if is_due { From::Beginning } else { From::Mark }).await;
             if let Err(error) = wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
                 warn!(%error, "cannot wake all forgotten payments, refunds and charges now");
             }

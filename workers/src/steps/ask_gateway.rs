@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{OptionFuture, join_all};
-use holdfast::domain::card::{Finding, Open, ask_again_after};
+use holdfast::domain::card::{CardFinding, CardStatus, ask_again_after};
 use holdfast::domain::gateway::{CallKey, GatewayOrderId, GatewayPayment, PaymentKey, Standing};
 use holdfast::domain::ids::CommandId;
 use holdfast::domain::money::Won;
@@ -39,45 +39,45 @@ pub(crate) struct Question {
     /// The gateway's name of it.
     pub(crate) key: PaymentKey,
     /// Where it stands.
-    pub(crate) status: Open,
+    pub(crate) status: CardStatus,
     /// Since when it is open.
     pub(crate) created_at: DateTime<Utc>,
 }
 
 /// What became of a message's question.
 #[derive(Debug, Clone)]
-pub(crate) enum Asked {
+pub(crate) enum Inquiry {
     NotYet,
     /// It is at its end, is not known, or another message of the batch asks about it.
     NotNeeded,
-    Answered(Answer),
+    Answered(GatewayAnswer),
 }
 
 /// What a gateway answered to a question.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct GatewayAnswer {
     id: CommandId,
     /// Where the row stood when the gateway was asked.
-    status: Open,
-    pub(crate) finding: Finding,
+    status: CardStatus,
+    pub(crate) finding: CardFinding,
     /// PostgreSQL's clock when the row was looked up. The answer may be applied much later, after an outage: what has not
     /// happened by then may have happened since.
     pub(crate) looked_at: DateTime<Utc>,
 }
 
-impl Answer {
+impl GatewayAnswer {
     /// What a person says about a row that they have looked for at the gateway themselves.
-    pub(crate) fn stated(question: &Question, finding: Finding, looked_at: DateTime<Utc>) -> Self {
+    pub(crate) fn stated(question: &Question, finding: CardFinding, looked_at: DateTime<Utc>) -> Self {
         Self { id: question.id, status: question.status, finding, looked_at }
     }
 
     /// Whether it says something about the row as it stands now. What was taken or refused stays so, whoever else has
     /// asked meanwhile; anything else is old news.
-    fn holds_for(&self, status: Open) -> bool {
+    fn holds_for(&self, status: CardStatus) -> bool {
         match self.finding {
             _ if self.status == status => true,
-            Finding::Captured => status != Open::Returning,
-            Finding::NotTaken { .. } => matches!(status, Open::Requesting | Open::Unknown),
+            CardFinding::Captured => status != CardStatus::Returning,
+            CardFinding::NotTaken { .. } => matches!(status, CardStatus::Requesting | CardStatus::Unknown),
             _ => false,
         }
     }
@@ -102,38 +102,38 @@ pub(crate) async fn ask_each<T>(
     ids: &[CommandId],
     open: HashMap<CommandId, T>,
     looked_at: DateTime<Utc>,
-) -> Vec<Asked>
+) -> Vec<Inquiry>
 where
     Question: for<'a> From<&'a T>,
 {
     let answers = ask_once(ids, open, |row| async move {
         let question = Question::from(&row);
         let finding = ask(gateway, &question).await;
-        Answer { id: question.id, status: question.status, finding, looked_at }
+        GatewayAnswer { id: question.id, status: question.status, finding, looked_at }
     });
-    answers.await.into_iter().map(|answer| answer.map_or(Asked::NotNeeded, Asked::Answered)).collect()
+    answers.await.into_iter().map(|answer| answer.map_or(Inquiry::NotNeeded, Inquiry::Answered)).collect()
 }
 
 /// Decides each locked row that a message got an answer about which still holds. Returns the verdicts by row. `contested`
 /// are the keys of declined rows that pay for something else, or may.
 pub(crate) fn decide_each<'a, T>(
-    asked: impl Iterator<Item = &'a Asked>,
+    asked: impl Iterator<Item = &'a Inquiry>,
     locked: &HashMap<CommandId, T>,
     contested: &HashSet<PaymentKey>,
-    mut decide: impl FnMut(&T, &Answer) -> Verdict,
+    mut decide: impl FnMut(&T, &GatewayAnswer) -> Verdict,
 ) -> HashMap<CommandId, Verdict>
 where
     Question: for<'b> From<&'b T>,
 {
     let mut decided = HashMap::new();
     for asked in asked {
-        let Asked::Answered(answer) = asked else { continue };
+        let Inquiry::Answered(answer) = asked else { continue };
         let Some(row) = locked.get(&answer.id) else { continue };
         let question = Question::from(row);
         if !answer.holds_for(question.status) {
             continue;
         }
-        let is_contested = question.status == Open::Declined && contested.contains(&question.key);
+        let is_contested = question.status == CardStatus::Declined && contested.contains(&question.key);
         let verdict = if is_contested { some_more_times(CONTESTED) } else { decide(row, answer) };
         decided.insert(answer.id, verdict);
     }
@@ -144,7 +144,7 @@ where
 /// locked row is open, or counts as declined by an answer that may be older than this message. A hint never asks on and
 /// on: it only hurried a message that does.
 pub(crate) fn verdict(
-    asked: &Asked,
+    asked: &Inquiry,
     decided: Option<&Verdict>,
     locked: Option<Question>,
     is_hint: bool,
@@ -152,11 +152,11 @@ pub(crate) fn verdict(
 ) -> Verdict {
     const ANOTHER: &str = "another message has asked about it";
     let verdict = match (asked, decided, locked) {
-        (Asked::NotYet, ..) if is_hint => some_more_times("the gateway could not be asked"),
-        (Asked::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
-        (Asked::NotNeeded, Some(Verdict::Done), _) if is_hint => some_more_times(ANOTHER),
+        (Inquiry::NotYet, ..) if is_hint => some_more_times("the gateway could not be asked"),
+        (Inquiry::NotYet, ..) => again("the gateway could not be asked", TimeDelta::zero()),
+        (Inquiry::NotNeeded, Some(Verdict::Done), _) if is_hint => some_more_times(ANOTHER),
         (_, Some(verdict), _) => verdict.clone(),
-        (_, None, Some(Question { status: Open::Declined, .. })) => some_more_times(ANOTHER),
+        (_, None, Some(Question { status: CardStatus::Declined, .. })) => some_more_times(ANOTHER),
         (_, None, Some(open)) => again(ANOTHER, now - open.created_at),
         (_, None, None) => Verdict::Done,
     };
@@ -173,10 +173,10 @@ const CONTESTED: &str = "its payment key is being asked for by another payment";
 /// Locks the keys until the transaction ends. Lock the rows and purses first.
 pub(crate) async fn contested<'a>(
     tx: &mut PgConnection,
-    rows: impl Iterator<Item = (Open, &'a PaymentKey)>,
+    rows: impl Iterator<Item = (CardStatus, &'a PaymentKey)>,
 ) -> sqlx::Result<HashSet<PaymentKey>> {
     let keys: Vec<&PaymentKey> =
-        rows.filter(|(status, _)| *status == Open::Declined).map(|(_, key)| key).collect();
+        rows.filter(|(status, _)| *status == CardStatus::Declined).map(|(_, key)| key).collect();
     payments::keys_in_use(tx, &keys).await
 }
 
@@ -192,9 +192,9 @@ pub(crate) fn again(why: &'static str, open_for: TimeDelta) -> Verdict {
 }
 
 /// [`again`], after an answer that left it open.
-pub(crate) fn ask_on(open: Open, open_for: TimeDelta) -> Verdict {
+pub(crate) fn ask_on(open: CardStatus, open_for: TimeDelta) -> Verdict {
     // "Not yet" is an answer, too: the gateway is well and can be asked for the money at once.
-    let open_for = if open == Open::Requesting { TimeDelta::zero() } else { open_for };
+    let open_for = if open == CardStatus::Requesting { TimeDelta::zero() } else { open_for };
     again("the gateway has given no definite answer", open_for)
 }
 
@@ -204,15 +204,15 @@ pub(crate) fn some_more_times(why: &str) -> Verdict {
 }
 
 /// Asks what the state requires. All keys are made of the id, so that a repeated call is the same call.
-async fn ask(gateway: &dyn Gateway, question: &Question) -> Finding {
+async fn ask(gateway: &dyn Gateway, question: &Question) -> CardFinding {
     match question.status {
-        Open::Requesting => confirm(gateway, question).await,
-        Open::Unknown | Open::Declined => look(gateway, question).await,
-        Open::Returning => give_back(gateway, question).await,
+        CardStatus::Requesting => confirm(gateway, question).await,
+        CardStatus::Unknown | CardStatus::Declined => look(gateway, question).await,
+        CardStatus::Returning => give_back(gateway, question).await,
     }
 }
 
-async fn confirm(gateway: &dyn Gateway, question: &Question) -> Finding {
+async fn confirm(gateway: &dyn Gateway, question: &Question) -> CardFinding {
     let ask = Confirm {
         payment: question.key.clone(),
         order: question.order.clone(),
@@ -220,43 +220,43 @@ async fn confirm(gateway: &dyn Gateway, question: &Question) -> Finding {
         call_key: CallKey::from(question.id.0),
     };
     match gateway.confirm(&ask).await {
-        ConfirmAnswer::Approved(_) => Finding::Captured,
-        ConfirmAnswer::Declined { code, .. } => Finding::NotTaken { code },
+        ConfirmAnswer::Approved(_) => CardFinding::Captured,
+        ConfirmAnswer::Declined { code, .. } => CardFinding::NotTaken { code },
         ConfirmAnswer::Unknown { why } => {
             warn!(id = %question.id.0, %why, "it is not known whether money was taken");
-            Finding::Unsure
+            CardFinding::Unsure
         }
     }
 }
 
-async fn look(gateway: &dyn Gateway, question: &Question) -> Finding {
+async fn look(gateway: &dyn Gateway, question: &Question) -> CardFinding {
     match gateway.find(&question.key).await {
         FindAnswer::Found(found) => judge(question, &found),
-        FindAnswer::NotFound => Finding::NotFound,
-        FindAnswer::Unknown { .. } => Finding::Unsure,
+        FindAnswer::NotFound => CardFinding::NotFound,
+        FindAnswer::Unknown { .. } => CardFinding::Unsure,
     }
 }
 
-fn judge(question: &Question, found: &GatewayPayment) -> Finding {
+fn judge(question: &Question, found: &GatewayPayment) -> CardFinding {
     match found.standing(&question.order, question.amount) {
-        Standing::Captured { returned } if returned == question.amount => Finding::Returned,
-        Standing::Captured { returned: Won(0) } => Finding::Captured,
+        Standing::Captured { returned } if returned == question.amount => CardFinding::Returned,
+        Standing::Captured { returned: Won(0) } => CardFinding::Captured,
         Standing::Captured { returned } => {
             let (id, returned_won) = (question.id.0, returned.0);
             warn!(%id, returned_won, "part of the money was given back elsewhere, a person must look");
-            Finding::Unsure
+            CardFinding::Unsure
         }
-        Standing::Pending => Finding::Pending,
-        Standing::NotTaken => Finding::NotTaken { code: "NOT_TAKEN".to_owned() },
+        Standing::Pending => CardFinding::Pending,
+        Standing::NotTaken => CardFinding::NotTaken { code: "NOT_TAKEN".to_owned() },
         Standing::Differs { field } => {
             warn!(id = %question.id.0, field, "the gateway knows this payment key as somebody else's");
-            Finding::NotFound
+            CardFinding::NotFound
         }
     }
 }
 
 /// Gives late money back. An answer that leaves it open is looked up: the money may have gone back before.
-async fn give_back(gateway: &dyn Gateway, question: &Question) -> Finding {
+async fn give_back(gateway: &dyn Gateway, question: &Question) -> CardFinding {
     let key = format!("late-{}", question.id.0);
     let ask = Cancel {
         payment: question.key.clone(),
@@ -265,7 +265,7 @@ async fn give_back(gateway: &dyn Gateway, question: &Question) -> Finding {
         call_key: CallKey::parse(key).expect("a uuid is visible ASCII"),
     };
     match gateway.cancel(&ask).await {
-        CancelAnswer::Cancelled { .. } => Finding::Returned,
+        CancelAnswer::Cancelled { .. } => CardFinding::Returned,
         CancelAnswer::Refused { code, .. } => {
             warn!(id = %question.id.0, code, "the gateway does not take late money back, a person must look");
             look(gateway, question).await

@@ -1,16 +1,18 @@
 //! The end of a refund: money, stock, order and fact, all in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::ledger::{Phase, refund};
 use holdfast::domain::money::Won;
+use holdfast::domain::order::RefundStep;
 use holdfast::domain::payment::Parts;
 use holdfast::domain::refund::RefundItem;
 use holdfast::event::{OrderEvent, RefundedItem};
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::orders::units_bought;
+use holdfast::store::orders::{OrderRow, units_bought};
 use holdfast::store::{refunds, stock};
 use metrics::counter;
 use sqlx::PgConnection;
@@ -31,13 +33,26 @@ pub(crate) struct Refunded {
     pub(crate) parts: Parts,
 }
 
-/// Does what these refunds say. Their rows say already that they are done; orders and purses are locked.
-pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx::Result<()> {
+/// Does what these refunds say. Their rows say already that they are done; their orders, which are used up here, and purses
+/// are locked.
+pub(crate) async fn give_back(
+    tx: &mut PgConnection,
+    done: &[Refunded],
+    mut orders: HashMap<OrderId, OrderRow>,
+) -> sqlx::Result<()> {
     if done.is_empty() {
         return Ok(());
     }
     let ids: Vec<CommandId> = done.iter().map(|refunded| refunded.id).collect();
-    let orders: BTreeSet<OrderId> = done.iter().map(|refunded| refunded.order_id).collect();
+    let mut steps: HashMap<OrderId, RefundStep> = HashMap::new();
+    for order_id in done.iter().map(|refunded| refunded.order_id) {
+        if let Entry::Vacant(first) = steps.entry(order_id) {
+            let order = orders.remove(&order_id).ok_or(sqlx::Error::RowNotFound)?;
+            first.insert(order.state.refund().map_err(|_| sqlx::Error::RowNotFound)?);
+        }
+    }
+    let finished = done.iter().map(|refunded| (refunded.id, refunded.order_id, &steps[&refunded.order_id]));
+    let finished: Vec<(CommandId, OrderId, &RefundStep)> = finished.collect();
     let postings: Vec<Posting> = done
         .iter()
         .map(|refunded| Posting {
@@ -48,8 +63,7 @@ pub(crate) async fn give_back(tx: &mut PgConnection, done: &[Refunded]) -> sqlx:
         })
         .collect();
     ledger::post(tx, &postings).await?;
-    let orders: Vec<OrderId> = orders.into_iter().collect();
-    let whole = refunds::advance_orders(tx, &orders).await?;
+    let whole = refunds::advance_orders(tx, &finished).await?;
     let mut items: HashMap<CommandId, Vec<RefundItem>> = HashMap::new();
     for (id, item) in refunds::items_of(tx, &ids).await? {
         items.entry(id).or_default().push(item);

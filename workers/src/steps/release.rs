@@ -1,6 +1,5 @@
 //! Release: a hold whose time is up ends, and its units go back.
 
-use holdfast::clock;
 use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::event::OrderEvent;
 use holdfast::store::events::NewEvent;
@@ -19,18 +18,17 @@ pub async fn expire(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
     if expired.is_empty() {
         return Ok(Vec::new());
     }
-    let released_at = clock::now();
     let told: Vec<NewEvent> = expired
         .iter()
         .map(|hold| NewEvent {
             order_id: hold.id,
             command_id: None,
-            event: OrderEvent::Expired { expires_at: hold.expires_at, released_at },
+            event: OrderEvent::Expired { expires_at: hold.expires_at, released_at: hold.released_at },
         })
         .collect();
     facts::append(tx, &told).await?;
     let lateness =
-        expired.iter().map(|hold| (released_at - hold.expires_at).as_seconds_f64().max(0.0)).collect();
+        expired.iter().map(|hold| (hold.released_at - hold.expires_at).as_seconds_f64().max(0.0)).collect();
     counted_at_commit::record(histogram!("holdfast_release_lateness_seconds"), lateness);
     let ids: Vec<OrderId> = expired.iter().map(|hold| hold.id).collect();
     units_back(tx, &ids).await

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use holdfast::domain::card::{Case, Finding, Open, Step, next};
+use holdfast::domain::card::{CardDecision, CardFinding, Case, next};
 use holdfast::domain::charge::{Fill, wanted};
 use holdfast::domain::ledger::{Account, Phase, Purse, charge};
 use holdfast::domain::money::Won;
-use holdfast::store::charges::by_card::{CardCharge, Change};
+use holdfast::store::charges::by_card::{CardCharge, ChargeChange};
 use holdfast::store::charges::{self, ChargeStatus};
 use holdfast::store::ledger::{self, Posting};
 use metrics::counter;
@@ -16,30 +16,30 @@ use tracing::warn;
 
 use crate::engine::counted_at_commit;
 use crate::engine::worker::{Unsettled, Verdict};
-use crate::steps::ask_gateway::{Answer, ask_on, some_more_times};
+use crate::steps::ask_gateway::{GatewayAnswer, ask_on, some_more_times};
 
 /// What a batch does.
-pub(super) struct Plan {
+pub(super) struct ChargePlan {
     /// How full the wallets of its customers are, kept up to date charge by charge.
     fills: HashMap<String, Fill>,
     now: DateTime<Utc>,
     /// After this time no call to the gateway is on its way any more.
     quiet: TimeDelta,
-    changes: Vec<Change>,
+    changes: Vec<ChargeChange>,
     postings: Vec<Posting>,
     /// Charges whose money is to go back.
     returning: Vec<Unsettled>,
 }
 
-impl Plan {
+impl ChargePlan {
     pub(super) fn new(fills: HashMap<String, Fill>, now: DateTime<Utc>, quiet: TimeDelta) -> Self {
         Self { fills, now, quiet, changes: vec![], postings: vec![], returning: vec![] }
     }
 
     /// Decides one charge, and what becomes of its message.
-    pub(super) fn decide(&mut self, card: &CardCharge, answer: &Answer) -> Verdict {
+    pub(super) fn decide(&mut self, card: &CardCharge, answer: &GatewayAnswer) -> Verdict {
         let finding = &answer.finding;
-        let not_found = *finding == Finding::NotFound;
+        let not_found = *finding == CardFinding::NotFound;
         let open_for = self.now - card.requested_at;
         let case = Case {
             status: card.status,
@@ -49,40 +49,40 @@ impl Plan {
             quiet: self.quiet,
         };
         match next(case, finding) {
-            Step::Pay => {
+            CardDecision::Pay => {
                 self.free(card);
                 self.post(card, false);
             }
-            Step::Late => self.settle_late(card),
-            Step::Decline(reason, code) => {
+            CardDecision::Late => self.decide_late(card),
+            CardDecision::Decline(reason, code) => {
                 self.free(card);
                 let declined = Some((reason, code));
-                self.changes.push(Change { declined, ..changed(card, ChargeStatus::Declined) });
+                self.changes.push(ChargeChange { declined, ..changed(card, ChargeStatus::Declined) });
                 count("declined");
             }
-            Step::Returned => {
+            CardDecision::Returned => {
                 self.changes.push(changed(card, ChargeStatus::Returned));
                 count("returned");
             }
-            Step::AskAgain(open) => {
-                self.changes.push(Change { not_found, ..changed(card, status(open)) });
+            CardDecision::AskAgain(open) => {
+                self.changes.push(ChargeChange { not_found, ..changed(card, open.into()) });
                 return ask_on(open, open_for);
             }
-            Step::LookAgain => return some_more_times("the gateway could not be asked"),
-            Step::Leave => {}
+            CardDecision::LookAgain => return some_more_times("the gateway could not be asked"),
+            CardDecision::Leave => {}
         }
         Verdict::Done
     }
 
     /// Money for a charge that counts as declined: it is posted if the wallet still takes it, and goes back if not.
-    fn settle_late(&mut self, card: &CardCharge) {
+    fn decide_late(&mut self, card: &CardCharge) {
         let fits = self.fill(card).takes(card.amount, Purse::Wallet.limit());
         warn!(charge_id = %card.id.0, amount_won = card.amount.0, fits, "money came for a declined charge");
         counted_at_commit::count(counter!("holdfast_late_payments_total"), 1);
         if fits {
             return self.post(card, true);
         }
-        self.changes.push(Change { is_late: true, ..changed(card, ChargeStatus::Returning) });
+        self.changes.push(ChargeChange { is_late: true, ..changed(card, ChargeStatus::Returning) });
         self.returning.push(Unsettled::Charge(card.id));
     }
 
@@ -90,7 +90,7 @@ impl Plan {
         let fill = self.fill(card);
         fill.balance = Won(fill.balance.0 + card.amount.0);
         let balance = Some(fill.balance);
-        self.changes.push(Change { is_late, balance, ..changed(card, ChargeStatus::Posted) });
+        self.changes.push(ChargeChange { is_late, balance, ..changed(card, ChargeStatus::Posted) });
         let customer_id = card.customer_id.clone();
         let entries = charge(Purse::Wallet, Account::Gateway, card.amount);
         self.postings.push(Posting { transaction: card.id, phase: Phase::Posted, customer_id, entries });
@@ -115,17 +115,8 @@ impl Plan {
     }
 }
 
-fn changed(card: &CardCharge, status: ChargeStatus) -> Change {
-    Change { id: card.id, status, not_found: false, is_late: false, balance: None, declined: None }
-}
-
-fn status(open: Open) -> ChargeStatus {
-    match open {
-        Open::Requesting => ChargeStatus::Requesting,
-        Open::Unknown => ChargeStatus::Unknown,
-        Open::Returning => ChargeStatus::Returning,
-        Open::Declined => ChargeStatus::Declined,
-    }
+fn changed(card: &CardCharge, status: ChargeStatus) -> ChargeChange {
+    ChargeChange { id: card.id, status, not_found: false, is_late: false, balance: None, declined: None }
 }
 
 fn count(outcome: &'static str) {

@@ -1,15 +1,14 @@
 //! What a batch of payments comes to, and carrying it out: one statement per table.
 
-use chrono::{DateTime, Utc};
 use holdfast::domain::ids::{CommandId, OrderId};
 use holdfast::domain::ledger::{Phase, capture, reserve};
-use holdfast::domain::order::OrderState;
+use holdfast::domain::order::OrderStep;
 use holdfast::domain::payment::{Parts, PaymentDecision};
 use holdfast::event::OrderEvent;
 use holdfast::message::ConfirmPayment;
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::orders::{self, OrderRow, OrderStatus, units_bought};
+use holdfast::store::orders::{self, OrderRow, units_bought};
 use holdfast::store::payments::{self, Begin, NewPayment};
 use holdfast::store::stock;
 use metrics::counter;
@@ -21,55 +20,40 @@ use crate::steps::facts;
 use crate::steps::release::{self, sold};
 
 /// What a batch does.
-pub(super) struct Plan {
-    now: DateTime<Utc>,
+#[derive(Default)]
+pub(super) struct ConfirmPlan {
     payments: Vec<NewPayment>,
     postings: Vec<Posting>,
     /// Orders that become paid.
     paid: Vec<OrderId>,
-    /// Orders whose hold is kept from expiring while their gateway is asked.
-    fenced: Vec<OrderId>,
+    /// The steps of orders that become paid, or whose hold is kept from expiring while their gateway is asked.
+    steps: Vec<(OrderId, OrderStep)>,
     /// Orders whose time is up.
     overdue: Vec<OrderId>,
     told: Vec<NewEvent>,
 }
 
-impl Plan {
-    pub(super) fn new(now: DateTime<Utc>) -> Self {
-        Self {
-            now,
-            payments: vec![],
-            postings: vec![],
-            paid: vec![],
-            fenced: vec![],
-            overdue: vec![],
-            told: vec![],
-        }
-    }
-
-    /// Adds what was decided about one payment, and moves its order on for those behind it in the batch.
+impl ConfirmPlan {
+    /// Adds what was decided about one payment.
     pub(super) fn add(
         &mut self,
         message: &ConfirmPayment,
-        order: &mut OrderRow,
+        order: &OrderRow,
         parts: Parts,
         decision: PaymentDecision,
     ) {
         let payment_id = message.command_id;
         let begin = match decision {
-            PaymentDecision::Capture { .. } => {
-                order.state = OrderState::Paid { paid_at: self.now };
+            PaymentDecision::Capture { step, .. } => {
+                self.steps.push((order.id, step));
                 self.paid.push(order.id);
                 self.post(payment_id, order, Phase::Posted, capture(parts));
                 let (amount_won, method) = (order.amount, parts.method());
                 self.tell(message, OrderEvent::Paid { payment_id, amount_won, method });
                 Begin::Captured
             }
-            PaymentDecision::Ask { .. } => {
-                if let OrderState::Held(hold) = order.state {
-                    order.state = OrderState::Paying(hold);
-                }
-                self.fenced.push(order.id);
+            PaymentDecision::Ask { step, .. } => {
+                self.steps.push((order.id, step));
                 self.post(payment_id, order, Phase::Pending, reserve(parts));
                 Begin::Requesting
             }
@@ -102,15 +86,14 @@ impl Plan {
     }
 
     /// Does it all. Returns the payments whose gateway is to be asked.
-    pub(super) async fn carry_out(self, tx: &mut PgConnection) -> Result<Vec<Unsettled>, ApplyError> {
+    pub(super) async fn carry_out(mut self, tx: &mut PgConnection) -> Result<Vec<Unsettled>, ApplyError> {
         if !self.payments.is_empty() && !payments::insert(tx, &self.payments).await? {
             return Err(ApplyError::Overtaken);
         }
         ledger::post(tx, &self.postings).await?;
-        orders::advance(tx, &self.fenced, OrderStatus::Held, OrderStatus::Paying).await?;
+        orders::advance(tx, std::mem::take(&mut self.steps)).await?;
         let mut changes = Vec::new();
         if !self.paid.is_empty() {
-            orders::advance(tx, &self.paid, OrderStatus::Held, OrderStatus::Paid).await?;
             stock::record_sales(tx, &self.paid).await?;
             changes.extend(sold(stock::units_of(tx, &self.paid).await?));
         }

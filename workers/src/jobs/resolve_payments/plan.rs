@@ -3,17 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use holdfast::domain::card::{Case, Finding, Open, Step, Wanted, next};
+use holdfast::domain::card::{CardDecision, CardFinding, Case, Wanted, next};
 use holdfast::domain::ids::{OrderId, SkuId};
 use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
-use holdfast::domain::order::OrderState;
+use holdfast::domain::order::{OrderState, OrderStatus, OrderStep};
 use holdfast::domain::payment::Purses;
 use holdfast::domain::refusal::DeclineReason;
 use holdfast::event::OrderEvent;
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
-use holdfast::store::orders::{self, OrderRow, OrderStatus, units_bought};
-use holdfast::store::payments::by_card::{CardPayment, Change};
+use holdfast::store::orders::{self, OrderRow, units_bought};
+use holdfast::store::payments::by_card::{CardPayment, PaymentChange};
 use holdfast::store::payments::{self, PaymentStatus};
 use holdfast::store::stock::{self, StockChange};
 use metrics::counter;
@@ -21,29 +21,29 @@ use sqlx::PgConnection;
 
 use crate::engine::counted_at_commit;
 use crate::engine::worker::{Unsettled, Verdict};
-use crate::steps::ask_gateway::{Answer, again, ask_on, some_more_times};
+use crate::steps::ask_gateway::{GatewayAnswer, again, ask_on, some_more_times};
 use crate::steps::facts;
 use crate::steps::release::{self, sold};
 
 /// What a batch does.
-pub(super) struct Plan {
+pub(super) struct ResolvePlan {
     orders: HashMap<OrderId, OrderRow>,
     now: DateTime<Utc>,
     /// After this time no call to the gateway is on its way any more.
     quiet: TimeDelta,
     /// What customers can spend, of those whose payments use purses.
     purses: HashMap<String, Purses>,
-    changes: Vec<Change>,
+    changes: Vec<PaymentChange>,
     postings: Vec<Posting>,
-    /// Orders that become paid, whose units are still set aside, by the state they leave.
-    paid: Vec<(OrderStatus, OrderId)>,
+    /// Orders that become paid.
+    paid: Vec<(OrderId, OrderStep)>,
     /// Orders whose payment came to nothing: on hold again, or expired if their time is up meanwhile.
-    freed: Vec<OrderId>,
+    freed: Vec<(OrderId, OrderStep)>,
     late: Vec<CardPayment>,
     told: Vec<NewEvent>,
 }
 
-impl Plan {
+impl ResolvePlan {
     pub(super) fn new(
         orders: HashMap<OrderId, OrderRow>,
         purses: HashMap<String, Purses>,
@@ -65,12 +65,12 @@ impl Plan {
     }
 
     /// Decides one payment, and what becomes of its message.
-    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &Answer) -> Verdict {
+    pub(super) fn decide(&mut self, payment: &CardPayment, answer: &GatewayAnswer) -> Verdict {
         let finding = &answer.finding;
         let Some(order) = self.orders.get_mut(&payment.order_id) else {
             return again("the order is not there", self.now - payment.created_at);
         };
-        let not_found = *finding == Finding::NotFound;
+        let not_found = *finding == CardFinding::NotFound;
         let case = Case {
             status: payment.status,
             wanted: Wanted::by_order(&order.state, self.now),
@@ -78,34 +78,34 @@ impl Plan {
             age: answer.looked_at - payment.asked_at,
             quiet: self.quiet,
         };
-        let step = next(case, finding);
-        match step {
-            Step::Pay => {
-                order.state = OrderState::Paid { paid_at: self.now };
-                self.paid.push((OrderStatus::Paying, order.id));
-                self.capture(payment, capture_reserved(payment.parts));
-            }
-            Step::Late => self.late.push(payment.clone()),
-            Step::Decline(reason, code) => {
-                if let OrderState::Paying(hold) = order.state {
-                    order.state = OrderState::Held(hold);
-                    self.freed.push(payment.order_id);
+        match next(case, finding) {
+            CardDecision::Pay => match order.state.go(|order| order.capture(self.now)) {
+                Some(step) => {
+                    self.paid.push((order.id, step));
+                    self.capture(payment, capture_reserved(payment.parts));
+                }
+                None => self.late.push(payment.clone()),
+            },
+            CardDecision::Late => self.late.push(payment.clone()),
+            CardDecision::Decline(reason, code) => {
+                if let Some(step) = order.state.go(OrderState::decline) {
+                    self.freed.push((order.id, step));
                     self.post(payment, Phase::Voided, void(payment.parts));
                 }
                 self.decline(payment, reason, code);
             }
-            Step::Returned => {
+            CardDecision::Returned => {
                 let (payment_id, amount_won) = (payment.id, payment.parts.card);
                 self.change(payment, PaymentStatus::Returned);
                 self.tell(payment, OrderEvent::PaymentReturned { payment_id, amount_won });
                 count("returned");
             }
-            Step::AskAgain(open) => {
-                self.changes.push(Change { not_found, ..changed(payment, status(open)) });
+            CardDecision::AskAgain(open) => {
+                self.changes.push(PaymentChange { not_found, ..changed(payment, open.into()) });
                 return ask_on(open, self.now - payment.created_at);
             }
-            Step::LookAgain => return some_more_times("the gateway could not be asked"),
-            Step::Leave => {}
+            CardDecision::LookAgain => return some_more_times("the gateway could not be asked"),
+            CardDecision::Leave => {}
         }
         Verdict::Done
     }
@@ -126,7 +126,7 @@ impl Plan {
 
     fn decline(&mut self, payment: &CardPayment, reason: DeclineReason, code: Option<String>) {
         let declined = Some((reason, code.clone()));
-        self.changes.push(Change { declined, ..changed(payment, PaymentStatus::Declined) });
+        self.changes.push(PaymentChange { declined, ..changed(payment, PaymentStatus::Declined) });
         self.tell(payment, OrderEvent::PaymentDeclined { payment_id: payment.id, reason, code });
         count("declined");
     }
@@ -151,26 +151,25 @@ impl Plan {
         facts::append(tx, &std::mem::take(&mut self.told)).await?;
         let mut available = self.lock_stock(tx).await?;
         let mut stock_changes = Vec::new();
-        if !self.freed.is_empty() {
-            orders::advance(tx, &self.freed, OrderStatus::Paying, OrderStatus::Held).await?;
-            stock_changes = release::expire(tx, &self.freed).await?;
+        let returning = self.decide_late(tx, &mut available, &mut stock_changes).await?;
+        // An order may be freed by one payment and paid by the late money of another.
+        let freed = orders_of(&self.freed);
+        if !freed.is_empty() {
+            orders::advance(tx, std::mem::take(&mut self.freed)).await?;
+            stock_changes.extend(release::expire(tx, &freed).await?);
         }
-        let returning = self.settle_late(tx, &mut available, &mut stock_changes).await?;
-        for from in [OrderStatus::Paying, OrderStatus::Held, OrderStatus::Expired] {
-            let paid: Vec<OrderId> =
-                self.paid.iter().filter(|(state, _)| *state == from).map(|(_, order)| *order).collect();
-            if paid.is_empty() {
-                continue;
-            }
-            orders::advance(tx, &paid, from, OrderStatus::Paid).await?;
-            stock::record_sales(tx, &paid).await?;
+        let paid = orders_of(&self.paid);
+        if !paid.is_empty() {
             // The units of an expired order are no longer set aside: they were taken as late.
-            if from != OrderStatus::Expired {
-                stock_changes.extend(sold(stock::units_of(tx, &paid).await?));
+            let is_set_aside = |(_, step): &&(OrderId, OrderStep)| step.from() != OrderStatus::Expired;
+            let set_aside = orders_of(self.paid.iter().filter(is_set_aside));
+            orders::advance(tx, std::mem::take(&mut self.paid)).await?;
+            stock::record_sales(tx, &paid).await?;
+            if !set_aside.is_empty() {
+                stock_changes.extend(sold(stock::units_of(tx, &set_aside).await?));
             }
         }
         stock::change(tx, &stock_changes).await?;
-        let paid: Vec<OrderId> = self.paid.iter().map(|(_, order)| *order).collect();
         units_bought::add(tx, &paid).await?;
         payments::by_card::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;
@@ -180,9 +179,8 @@ impl Plan {
 
     /// Locks every SKU of the batch at once, in order, and returns what is available of it.
     async fn lock_stock(&self, tx: &mut PgConnection) -> sqlx::Result<HashMap<SkuId, i32>> {
-        let paid = self.paid.iter().map(|(_, order)| *order);
-        let late = self.late.iter().map(|payment| payment.order_id);
-        let orders: Vec<OrderId> = self.freed.iter().copied().chain(paid).chain(late).collect();
+        let mut orders = orders_of(self.freed.iter().chain(&self.paid));
+        orders.extend(self.late.iter().map(|payment| payment.order_id));
         if orders.is_empty() {
             return Ok(HashMap::new());
         }
@@ -193,7 +191,7 @@ impl Plan {
 
     /// Money for orders that no longer waited for it: it pays where the units and the rest of the payment are still
     /// there, and goes back where not.
-    async fn settle_late(
+    async fn decide_late(
         &mut self,
         tx: &mut PgConnection,
         available: &mut HashMap<SkuId, i32>,
@@ -212,68 +210,63 @@ impl Plan {
                 .filter(|(order, _)| *order == payment.order_id)
                 .map(|(_, item)| (item.sku_id, item.quantity))
                 .collect();
-            let from = self.late_from(&payment, &wanted, available);
-            self.tell_late(&payment, from.is_some());
-            let Some(from) = from else {
+            let step = self.pay_late(&payment, &wanted, available);
+            self.tell_late(&payment, step.is_some());
+            let Some(step) = step else {
                 self.change(&payment, PaymentStatus::Returning);
                 returning.push(Unsettled::Payment(payment.id, payment.order_id));
                 continue;
             };
-            if from == OrderStatus::Expired {
+            if step.from() == OrderStatus::Expired {
                 for (sku_id, units) in wanted {
                     *available.entry(sku_id).or_default() -= units;
                     stock_changes.push(StockChange { sku_id, on_hand: -units, reserved: 0 });
                 }
             }
-            self.paid.push((from, payment.order_id));
+            self.paid.push((payment.order_id, step));
             self.capture(&payment, capture(payment.parts));
         }
         Ok(returning)
     }
 
-    /// Which state a late payment can still take its order to `paid` from, if any: on hold for another try, or expired
-    /// while its units are there. What it takes from purses was given back to them and must be there, too.
-    fn late_from(
+    /// The step by which a late payment can still pay its order, if any: while it is on hold for another try, or expired and
+    /// its units are there. What it takes from purses was given back to them and must be there, too.
+    fn pay_late(
         &mut self,
         payment: &CardPayment,
         wanted: &[(SkuId, i32)],
         available: &HashMap<SkuId, i32>,
-    ) -> Option<OrderStatus> {
+    ) -> Option<OrderStep> {
         let order = self.orders.get_mut(&payment.order_id).expect("only decided payments are late");
         let is_there = |(sku, units): &(SkuId, i32)| available.get(sku).is_some_and(|left| left >= units);
-        let from = match order.state {
+        let has_units = match order.state {
             // This very batch ends its hold.
-            OrderState::Held(hold) if hold.is_overdue(self.now) && self.freed.contains(&order.id) => {
-                return None;
+            OrderState::Held(hold) if hold.is_overdue(self.now) => {
+                !self.freed.iter().any(|(freed, _)| *freed == order.id)
             }
-            OrderState::Held(_) => OrderStatus::Held,
-            OrderState::Expired { .. } if wanted.iter().all(is_there) => OrderStatus::Expired,
-            _ => return None,
+            OrderState::Expired { .. } => wanted.iter().all(is_there),
+            _ => true,
         };
         // Another amount than the order's was never asked for, whatever the gateway took.
-        if payment.parts.total() != Some(payment.amount) {
+        if !has_units || payment.parts.total() != Some(payment.amount) {
             return None;
         }
         let purses = self.purses.entry(order.customer_id.clone()).or_default();
-        *purses = purses.spend(payment.parts).ok()?;
-        order.state = OrderState::Paid { paid_at: self.now };
-        Some(from)
+        let left = purses.spend(payment.parts).ok()?;
+        let step = order.state.go(|order| order.pay_late(self.now))?;
+        *purses = left;
+        Some(step)
     }
+}
+
+fn orders_of<'a>(steps: impl IntoIterator<Item = &'a (OrderId, OrderStep)>) -> Vec<OrderId> {
+    steps.into_iter().map(|(order, _)| *order).collect()
 }
 
 fn count(outcome: &'static str) {
     counted_at_commit::count(counter!("holdfast_payments_total", "outcome" => outcome), 1);
 }
 
-fn changed(payment: &CardPayment, status: PaymentStatus) -> Change {
-    Change { id: payment.id, status, not_found: false, declined: None }
-}
-
-fn status(open: Open) -> PaymentStatus {
-    match open {
-        Open::Requesting => PaymentStatus::Requesting,
-        Open::Unknown => PaymentStatus::Unknown,
-        Open::Returning => PaymentStatus::Returning,
-        Open::Declined => PaymentStatus::Declined,
-    }
+fn changed(payment: &CardPayment, status: PaymentStatus) -> PaymentChange {
+    PaymentChange { id: payment.id, status, not_found: false, declined: None }
 }

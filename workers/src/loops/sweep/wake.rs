@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::Publisher;
 use holdfast::clock;
+use holdfast::domain::ids::CommandId;
 use holdfast::message::Queue;
 use holdfast::store::effects::EffectKind;
 use holdfast::store::{self, charges, effects, payments, refunds};
@@ -37,35 +38,30 @@ pub async fn wake_unsettled(
     may: impl Fn(Queue) -> bool,
 ) -> anyhow::Result<usize> {
     let at_most = |queue| if may(queue) { MONEY_AT_ONCE } else { 0 };
-    let (of_payments, of_refunds) = (at_most(Queue::PaymentResolve), at_most(Queue::RefundResolve));
-    let of_charges = at_most(Queue::WalletCharge);
-    let payments = wake(
+    let of_payments = at_most(Queue::PaymentResolve);
+    let (of_refunds, of_charges) = (at_most(Queue::RefundResolve), at_most(Queue::WalletCharge));
+    let payments = wake_money(
         pool,
         publisher,
-        "money",
         async |conn| payments::by_card::claim_forgotten(conn, quiet_seconds, of_payments).await,
-        |(payment, order)| unsettled(Unsettled::Payment(payment, order)),
-        async |conn, claimed| {
-            payments::by_card::note_woken(conn, &first(claimed, |(payment, _)| payment)).await
-        },
+        |(payment, order)| Unsettled::Payment(payment, order),
+        payments::by_card::note_woken,
     )
     .await;
-    let refunds = wake(
+    let refunds = wake_money(
         pool,
         publisher,
-        "money",
         async |conn| refunds::claim_forgotten(conn, quiet_seconds, of_refunds).await,
-        |(refund, order)| unsettled(Unsettled::Refund(refund, order)),
-        async |conn, claimed| refunds::note_woken(conn, &first(claimed, |(refund, _)| refund)).await,
+        |(refund, order)| Unsettled::Refund(refund, order),
+        refunds::note_woken,
     )
     .await;
-    let charges = wake(
+    let charges = wake_money(
         pool,
         publisher,
-        "money",
         async |conn| charges::by_card::claim_forgotten(conn, quiet_seconds, of_charges).await,
-        |charge| unsettled(Unsettled::Charge(charge)),
-        async |conn, claimed| charges::by_card::note_woken(conn, claimed).await,
+        Unsettled::Charge,
+        charges::by_card::note_woken,
     )
     .await;
     Ok(payments? + refunds? + charges?)
@@ -93,13 +89,24 @@ pub async fn wake_effects(
     .await
 }
 
-/// What it came from is not known any more: it begins a trace.
-fn unsettled(unsettled: Unsettled) -> Outgoing {
-    unsettled.message(clock::now(), TraceParent::fresh())
-}
-
-fn first<T: Copy, I>(claimed: &[(T, bool)], id: impl Fn(T) -> I) -> Vec<(I, bool)> {
-    claimed.iter().map(|(claimed, woken)| (id(*claimed), *woken)).collect()
+/// [`wake`] for one kind of money. What it came from is not known any more: it begins a trace.
+async fn wake_money<T: Copy>(
+    pool: &PgPool,
+    publisher: &Publisher,
+    claim: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<Vec<T>>,
+    unsettled: impl Fn(T) -> Unsettled,
+    note: impl AsyncFnOnce(&mut PgConnection, &[(CommandId, bool)]) -> sqlx::Result<()>,
+) -> anyhow::Result<usize> {
+    let claim = async |conn: &mut PgConnection| {
+        let claimed: Vec<T> = claim(conn).await?;
+        Ok::<Vec<Unsettled>, sqlx::Error>(claimed.into_iter().map(unsettled).collect())
+    };
+    let message = |one: Unsettled| one.message(clock::now(), TraceParent::fresh());
+    let note = async |conn: &mut PgConnection, claimed: &[(Unsettled, bool)]| {
+        let claimed = claimed.iter().map(|(one, woken)| (CommandId(one.subject()), *woken));
+        note(conn, &claimed.collect::<Vec<_>>()).await
+    };
+    wake(pool, publisher, "money", claim, message, note).await
 }
 
 /// Wakes what is forgotten of one kind. What the broker refuses may be claimed again at once; where it is silent, the claims

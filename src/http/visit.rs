@@ -1,0 +1,64 @@
+//! Callers who stay, to wait for an outcome or to follow what happens: whose share of the places they take, and by what they
+//! were let in.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tokio::time::Instant;
+
+use super::error::ApiError;
+use super::places_to_stay::{StayPlace, Stays, Whose};
+
+/// What let somebody in, by its hash.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential {
+    /// A bearer token.
+    Token([u8; 32]),
+    /// A session of the console.
+    Session([u8; 32]),
+}
+
+/// A caller, for as long as they stay.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// Whose share of the places they take.
+    pub whose: Whose,
+    pub(super) credential: Credential,
+    /// When the credential was found good. That of a token is remembered for all who have it.
+    pub(super) good_at: Instant,
+}
+
+impl Visit {
+    /// Begins with a credential that was found good just now.
+    pub fn new(whose: Whose, credential: Credential) -> Self {
+        Self { whose, credential, good_at: Instant::now() }
+    }
+}
+
+/// Whoever was let in: by the extractor that says who calls, which comes before this one among a handler's arguments, or by
+/// the guard of operators' routes.
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or(ApiError::Unauthenticated)
+    }
+}
+
+/// Somebody who waits, and their place.
+pub struct Stay {
+    /// For so long.
+    pub patience: Duration,
+    /// Who.
+    pub visit: Visit,
+    _place: StayPlace,
+}
+
+impl Stay {
+    /// Begins, if there is a place.
+    pub fn begin(stays: &Stays, visit: Visit, patience: Duration) -> Result<Self, ApiError> {
+        let place = stays.wait(&visit.whose)?;
+        Ok(Self { patience, visit, _place: place })
+    }
+}

@@ -1,0 +1,99 @@
+//! Before which instant all payments, refunds, charges and effects have come to their end, so that a look for what is open
+//! need not walk what ended before: under a long snapshot its entries stay in the indexes. Looks use `nothing_open_before()`
+//! of the schema. How it stays true: `docs/decisions/0155-marks-before-what-is-open.md`.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// No transaction that opens something takes longer (see `APPLY_LIMIT` of the workers).
+const BEHIND_SECONDS: i32 = 60;
+/// A mark moves by steps of this, because its row, too, keeps old versions under a long snapshot.
+const STEP_SECONDS: i32 = 10;
+
+/// What has a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Card payments, by when they were made.
+    Payment,
+    /// Refunds to cards, by when they were made.
+    Refund,
+    /// Charges by card, by when they were asked for.
+    Charge,
+    /// Effects, by when they are due.
+    Effect,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Payment, Self::Refund, Self::Charge, Self::Effect];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Charge => "charge",
+            Self::Effect => "effect",
+        }
+    }
+}
+
+/// Where the look for the oldest that is open begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At the mark, which moves on.
+    Mark,
+    /// At the beginning of time: a mark that has passed something goes back.
+    Beginning,
+}
+
+/// Moves a mark to the oldest that is open, unless somebody puts it back meanwhile. Returns whether it moved.
+pub async fn move_mark(conn: &mut PgConnection, kind: Kind, from: From) -> sqlx::Result<bool> {
+    let moved = sqlx::query!(
+        "WITH look AS MATERIALIZED (
+             SELECT updated_at AS seen_at, CASE WHEN $2 THEN '-infinity' ELSE nothing_open_before($1) END AS beginning
+               FROM open_marks WHERE kind = $1
+         ), reached AS MATERIALIZED (
+             SELECT seen_at, least(now() - make_interval(secs => $3::int), CASE $1
+                 WHEN 'payment' THEN (SELECT created_at FROM payments
+                                       WHERE status IN ('requesting', 'unknown', 'returning') AND created_at >= beginning
+                                       ORDER BY created_at LIMIT 1)
+                 WHEN 'refund' THEN (SELECT created_at FROM refunds WHERE status = 'requesting' AND created_at >= beginning
+                                      ORDER BY created_at LIMIT 1)
+                 WHEN 'charge' THEN (SELECT requested_at FROM charges
+                                      WHERE status IN ('requesting', 'unknown', 'returning') AND requested_at >= beginning
+                                      ORDER BY requested_at LIMIT 1)
+                 ELSE (SELECT due_at FROM effects WHERE status = 'open' AND due_at >= beginning ORDER BY due_at LIMIT 1)
+                 END) AS instant
+               FROM look
+         )
+         UPDATE open_marks SET ended_before = reached.instant, updated_at = clock_timestamp()
+           FROM reached
+          WHERE kind = $1 AND updated_at = reached.seen_at
+            AND (reached.instant >= ended_before + make_interval(secs => $4::int) OR reached.instant < ended_before)",
+        kind.name(),
+        from == From::Beginning,
+        BEHIND_SECONDS,
+        STEP_SECONDS,
+    )
+    .execute(conn)
+    .await?;
+    Ok(moved.rows_affected() > 0)
+}
+
+/// Puts a mark back before payments or charges that were at their end and are open again. Whoever moves it at this moment
+/// has not seen them, so it is touched in any case.
+pub async fn put_back(conn: &mut PgConnection, kind: Kind, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE open_marks
+            SET ended_before = least(ended_before, CASE $1
+                    WHEN 'payment' THEN (SELECT min(created_at) FROM payments WHERE id = ANY($2))
+                    WHEN 'charge' THEN (SELECT min(requested_at) FROM charges WHERE id = ANY($2)) END),
+                updated_at = clock_timestamp()
+          WHERE kind = $1",
+        kind.name(),
+        ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! `/readyz`: a flood of questions is not passed on to PostgreSQL, and what it tells is about as old as a second.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+use tokio::task::JoinSet;
+
+use crate::support::world::World;
+use crate::support::{eventually, eventually_within};
+
+/// Sessions of this world that wait for the table of migrations.
+const LOOKING: &str = "SELECT count(*) FROM pg_locks
+                        WHERE NOT granted AND relation = '_sqlx_migrations'::regclass
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test]
+async fn all_who_ask_at_once_whether_a_process_is_ready_share_one_look() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE _sqlx_migrations").execute(&mut *locked).await.unwrap();
+    // The API has the other connections of the world's pool.
+    let mut own = PgConnection::connect(&world.database_url).await.unwrap();
+    let mut asking = JoinSet::new();
+    for _ in 0..20 {
+        let shop = shop.clone();
+        asking.spawn(async move { shop.get("/readyz").await.status });
+    }
+    let (mut most, mut answers) = (0, vec![]);
+    while !asking.is_empty() {
+        let looking: i64 = sqlx::query_scalar(LOOKING).fetch_one(&mut own).await.unwrap();
+        most = most.max(looking);
+        while let Some(answer) = asking.try_join_next() {
+            answers.push(answer.unwrap());
+        }
+    }
+    assert_eq!((most, answers), (1, vec![503; 20]), "looks at once, and what was answered");
+    locked.rollback().await.unwrap();
+    eventually("it is ready", async || (shop.get("/readyz").await.status == 200).then_some(())).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_process_that_was_ready_tells_soon_that_it_is_not() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    assert_eq!(shop.get("/readyz").await.status, 200);
+    world.execute("ALTER TABLE _sqlx_migrations RENAME TO gone").await;
+    eventually_within(Duration::from_secs(10), "it is not ready", async || {
+        (shop.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+    world.execute("ALTER TABLE gone RENAME TO _sqlx_migrations").await;
+    eventually_within(Duration::from_secs(10), "it is ready", async || {
+        (shop.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    world.finish().await;
+}

@@ -1,0 +1,101 @@
+//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, and sessions that are over. What
+//! removes the rows of the other tables stands in `docs/tables.md`.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use holdfast::store;
+use holdfast::store::operators::sessions;
+use holdfast::store::webhooks;
+use metrics::counter;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::portion::Portion;
+use crate::engine::context::Context;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// A statement that takes longer is waiting for a server that is gone.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Rows removed by one statement.
+const AT_ONCE: i64 = 1_000;
+/// After this time the next table has its turn, however many rows are left.
+const TURN: Duration = Duration::from_secs(10);
+
+/// Rows that somebody removes.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    /// Webhooks about no payment, after so many days. Each statement begins where the one before ended: what that one removed
+    /// need not be walked again.
+    Webhooks { days: i32, from: Option<DateTime<Utc>> },
+    /// Sessions that are over.
+    Sessions,
+}
+
+impl Old {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Webhooks { .. } => "webhooks",
+            Self::Sessions => "sessions",
+        }
+    }
+
+    /// Removes the oldest `at_most` of them. Returns how many there were, and what is left to remove.
+    async fn remove_some(self, conn: &mut PgConnection, at_most: i64) -> sqlx::Result<(i64, Self)> {
+        match self {
+            Self::Webhooks { days, from } => {
+                let (removed, last) = webhooks::remove_unmatched(conn, days, from, at_most).await?;
+                Ok((removed, Self::Webhooks { days, from: last.or(from) }))
+            }
+            Self::Sessions => Ok((sessions::remove_ended(conn, at_most).await?, self)),
+        }
+    }
+
+    /// Removes portion by portion until none is left or its turn is over.
+    async fn remove(self, pool: &PgPool, portion: &mut Portion) {
+        let (started, table) = (Instant::now(), self.table());
+        let (mut left, mut total) = (self, 0);
+        loop {
+            let at_once = portion.size();
+            let some = store::within(pool, LIMIT, async |conn| left.remove_some(conn, at_once).await).await;
+            match some {
+                Ok((removed, next)) => {
+                    left = next;
+                    portion.went_well();
+                    total += removed;
+                    counter!("holdfast_removed_rows_total", "table" => table)
+                        .increment(removed.unsigned_abs());
+                    if removed < at_once || started.elapsed() > TURN {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    portion.failed(&error);
+                    warn!(%error, table, "cannot remove old rows now");
+                    break;
+                }
+            }
+        }
+        if total > 0 {
+            info!(total, table, "removed rows that nobody asks for any more");
+        }
+    }
+}
+
+/// Removes once a minute until told to stop. Processes that do so at once remove each row once.
+pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
+    let Context { pool, stop, gate, .. } = context;
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut of_webhooks, mut of_sessions) = (Portion::of(AT_ONCE), Portion::of(AT_ONCE));
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if stop.run_until_cancelled(gate.opened()).await.is_none() {
+            return;
+        }
+        Old::Webhooks { days: unmatched_webhook_days.into(), from: None }
+            .remove(&pool, &mut of_webhooks)
+            .await;
+        Old::Sessions.remove(&pool, &mut of_sessions).await;
+    }
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use holdfast::domain::ids::IdempotencyKey;
+use holdfast::http::headers::MAX_WAIT_SECONDS;
 use holdfast::http::views::Problem;
 use holdfast::peers::client::{Answer, HttpClient};
 use holdfast::peers::secret::Secret;
@@ -21,8 +22,6 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The API waits for an outcome for at most this long.
-pub(super) const MAX_WAIT_SECONDS: u64 = 30;
 /// A whole call, or one piece of an export: the longest wait, and as much again as the API may need beside it.
 const TIMEOUT: Duration = Duration::from_secs(MAX_WAIT_SECONDS + 15);
 /// A page has at most a hundred things of a bounded size; exports are not kept.
@@ -95,6 +94,16 @@ pub(super) struct Manner<'a> {
     pub(super) wait_seconds: u64,
 }
 
+impl Manner<'_> {
+    /// The error, with the key for another try: under another one it would be another act.
+    fn with_key(self, error: anyhow::Error) -> anyhow::Error {
+        match self.key {
+            Some(key) => error.context(format!("try again with --key {}", printable(key.as_str()))),
+            None => error,
+        }
+    }
+}
+
 impl Api {
     /// Reads something.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
@@ -152,7 +161,11 @@ impl Api {
         manner: Manner<'_>,
     ) -> anyhow::Result<T> {
         let request = self.request(method, path, body, manner)?;
-        let answer = self.http.send(request).await.with_context(|| self.at())?;
+        let answer = match self.http.send(request).await.with_context(|| self.at()) {
+            Ok(answer) if answer.status < 500 => answer,
+            // Whoever gets no answer, or hears of the API's own trouble, cannot know whether it was done.
+            trouble => return Err(manner.with_key(trouble.map_or_else(|error| error, |told| refused(&told)))),
+        };
         if !(200..300).contains(&answer.status) {
             return Err(refused(&answer));
         }

@@ -4,12 +4,14 @@ mod change;
 mod print;
 mod replay;
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum as _};
+use holdfast::message::MAX_BODY_BYTES;
 use holdfast::ops::dead_letters::api::{DeadLetterGroups, DeadLetterList, EditRequest};
 use holdfast::ops::dead_letters::detail::Detail;
 use holdfast::ops::dead_letters::edit::Edited;
@@ -171,12 +173,14 @@ async fn pages(
 
 async fn edit(api: &Api, arguments: EditArguments) -> anyhow::Result<()> {
     let EditArguments { id, body: file, reason, dry_run, json } = arguments;
-    let mut body = String::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut body).context("the new body is no text")?;
-    } else {
-        body = std::fs::read_to_string(&file).context("the new body cannot be read as text")?;
-    }
+    let file: Box<dyn Read> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(&file).context("the new body cannot be read")?),
+    };
+    let mut body = vec![];
+    file.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body).context("the new body cannot be read")?;
+    ensure!(body.len() <= MAX_BODY_BYTES, "the new body has more than {MAX_BODY_BYTES} bytes");
+    let body = String::from_utf8(body).context("the new body is no text")?;
     let request = EditRequest { body, reason, dry_run };
     let edited: Edited = api.post(&format!("{LETTERS}/{id}/edit"), &request).await?;
     if json {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use holdfast::domain::card::Stated;
 use holdfast::domain::ids::{IdempotencyKey, SkuCode};
 use holdfast::domain::items::Quantity;
+use holdfast::http::headers::MAX_WAIT_SECONDS;
 use holdfast::http::routes::refunds::RefundItem;
 use holdfast::http::views::OrderView;
 use holdfast::ops::orders::api::{Because, Refund, Settle};
@@ -17,7 +18,7 @@ use holdfast::ops::reason::Reason;
 use holdfast::terminal::printable;
 use uuid::Uuid;
 
-use super::client::{ApiArguments, MAX_WAIT_SECONDS, Manner, print_json};
+use super::client::{ApiArguments, Manner, print_json};
 
 #[derive(Args)]
 pub(super) struct OrderArguments {

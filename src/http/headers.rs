@@ -13,7 +13,7 @@ use crate::domain::ids::IdempotencyKey;
 use crate::telemetry::trace_parent::TraceParent;
 
 /// The longest a request waits for an outcome, in seconds.
-const MAX_WAIT_SECONDS: u64 = 30;
+pub const MAX_WAIT_SECONDS: u64 = 30;
 
 /// A request's `Idempotency-Key`, required.
 pub struct RequiredKey(pub IdempotencyKey);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -49,6 +49,7 @@ pub struct Answer {
 
 /// The rest of an answer whose body comes piece by piece.
 pub struct Pieces {
+    status: u16,
     body: Incoming,
     timeout: Duration,
     max_answer_bytes: usize,
@@ -72,16 +73,11 @@ impl Pieces {
         }
     }
 
-    /// All of it, if it is not more than is read.
-    pub async fn whole(&mut self) -> Result<Bytes, CallError> {
-        let mut whole = Vec::new();
-        while let Some(piece) = self.next().await? {
-            whole.extend_from_slice(&piece);
-            if whole.len() > self.max_answer_bytes {
-                return Err(CallError::Broken);
-            }
-        }
-        Ok(whole.into())
+    /// All of it, within the time of a call and if it is not more than is read.
+    pub async fn whole(self) -> Result<Bytes, CallError> {
+        let reading = Limited::new(self.body, self.max_answer_bytes).collect();
+        let whole = tokio::time::timeout(self.timeout, reading).await.map_err(|_| CallError::TimedOut)?;
+        Ok(whole.map_err(|error| not_whole(&*error, self.status))?.to_bytes())
     }
 }
 
@@ -140,25 +136,26 @@ impl HttpClient {
         let response = tokio::time::timeout(self.timeout, self.pool.request(request));
         let response = response.await.map_err(|_| CallError::TimedOut)?.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body: Bytes::new() };
-        Ok((answer, Pieces { body, timeout: self.timeout, max_answer_bytes: self.max_answer_bytes }))
+        let status = parts.status.as_u16();
+        let answer = Answer { status, headers: parts.headers, body: Bytes::new() };
+        let Self { timeout, max_answer_bytes, .. } = *self;
+        Ok((answer, Pieces { status, body, timeout, max_answer_bytes }))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         let response = self.pool.request(request).await.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let body = Limited::new(body, self.max_answer_bytes).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                CallError::TooLarge { status }
-            } else {
-                CallError::Broken
-            }
-        })?;
-        Ok(Answer { status, headers: parts.headers, body: body.to_bytes() })
+        let body = Limited::new(body, self.max_answer_bytes).collect().await;
+        let body = body.map_err(|error| not_whole(&*error, status))?.to_bytes();
+        Ok(Answer { status, headers: parts.headers, body })
     }
 }
 
 fn not_reached(error: Error) -> CallError {
     if error.is_connect() { CallError::Unreachable } else { CallError::Broken }
+}
+
+fn not_whole(error: &(dyn std::error::Error + 'static), status: u16) -> CallError {
+    if error.is::<LengthLimitError>() { CallError::TooLarge { status } } else { CallError::Broken }
 }

@@ -3,6 +3,7 @@
 use holdfast::store::operators::tokens::Role;
 use serde_json::Value;
 
+use crate::support::client::Client;
 use crate::support::processes::holdfast;
 use crate::support::world::World;
 
@@ -106,4 +107,23 @@ async fn stock_is_listed_shown_received_and_adjusted_from_a_terminal_that_obeys_
     assert!(succeed(&world, &["stock", "list", "mu"]).await.contains("1 SKUs"));
     assert_eq!(json(&world, &["stock", "list"]).await["skus"][0]["on_hand"], 11);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_cannot_know_whether_it_was_done_is_told_the_key_for_another_try() {
+    let nowhere = Client::new("http://127.0.0.1:1", "a token");
+    let order = "0191a2b3-c4d5-8e6f-8a7b-1c2d3e4f5a6b";
+    let told = async |arguments: &[&str]| {
+        let output = holdfast(&nowhere, arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for act in [&["orders", "refund", order][..], &["stock", "receive", "mug", "5"]] {
+        let first = told(&[act, &["--reason", "a test"]].concat()).await;
+        let (_, key) = first.split_once("try again with --key ").expect(&first);
+        let key = key.split_whitespace().next().unwrap().trim_end_matches(':');
+        let again = told(&[act, &["--reason", "a test", "--key", key]].concat()).await;
+        assert!(again.contains(key) && again.contains("cannot be reached"), "{again}");
+    }
+    assert!(!told(&["orders", "show", order]).await.contains("--key"));
 }

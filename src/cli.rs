@@ -1,5 +1,6 @@
 //! The command line: one function per subcommand.
 
+mod client;
 mod cursors;
 mod dead_letters;
 mod health;

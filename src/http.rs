@@ -10,6 +10,7 @@ pub mod headers;
 pub mod looks;
 pub mod observe;
 pub mod outcome;
+pub mod patience;
 pub mod places_to_stay;
 pub mod pools;
 pub mod problem;

@@ -1,11 +1,13 @@
-//! What operators do: one module with three faces. Each subject's file does the work, its `api` answers JSON under
-//! `/v1/ops`, its `pages` draw the console under `/ops`, and `src/cli` calls the same functions from the command line.
+//! What operators do. Each subject's file does the work, the [`desk`] does every act in the same order, a subject's `api`
+//! answers JSON under `/v1/ops`, its `pages` draw the console under `/ops`, and the command line asks the API.
 
 pub mod access;
 pub mod actions;
 pub mod chart;
 pub mod console;
 pub mod dead_letters;
+pub mod desk;
+mod errors;
 pub mod event_log;
 pub mod health;
 pub mod money;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tracing::debug;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ const MANAGEMENT_LIMIT: Duration = Duration::from_millis(900);
 const AMQP_LIMIT: Duration = Duration::from_millis(900);
 
 /// Where the numbers of an answer are from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// RabbitMQ's management API: everything, up to five seconds old.
@@ -37,7 +37,7 @@ pub enum Source {
 }
 
 /// What a queue is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueKind {
     /// Commands for a pool of the same name.
@@ -51,7 +51,7 @@ pub enum QueueKind {
 }
 
 /// What is known of the age of the oldest message that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AgeIs {
     /// The broker told when the message at the head was published.
@@ -61,7 +61,7 @@ pub enum AgeIs {
 }
 
 /// A queue.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = QueueView)]
 pub struct QueueView {
     /// Its name.
@@ -91,7 +91,7 @@ pub struct QueueView {
 }
 
 /// All queues.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct QueuesView {
     /// Where the numbers are from.
     pub source: Source,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Nothing but refusals for so long is worth a try elsewhere …
@@ -16,7 +16,7 @@ const RAREST_TRIAL: Duration = Duration::from_secs(60);
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// Why messages are refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The queue is at its limit.
@@ -26,7 +26,7 @@ pub enum Cause {
 }
 
 /// Something that is refused right now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refused {
     /// The queue, or the exchange before it.
     pub target: String,

@@ -4,36 +4,32 @@ mod change;
 mod print;
 mod replay;
 
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::{Args, Subcommand};
-use holdfast::broker::connection::Connector;
-use holdfast::broker::publisher::Publisher;
-use holdfast::broker::settings::AmqpConfig;
-use holdfast::config::{DatabaseConfig, DeadLetterConfig};
-use holdfast::ops::dead_letters::edit::{self, Edited};
-use holdfast::ops::dead_letters::export::{Export, Format};
-use holdfast::ops::dead_letters::{DeadLetterError, detail};
-use holdfast::ops::rights::Actor;
-use holdfast::store::dead_letters;
+use anyhow::{Context as _, ensure};
+use clap::{Args, Subcommand, ValueEnum as _};
+use holdfast::message::MAX_BODY_BYTES;
+use holdfast::ops::dead_letters::api::{DeadLetterGroups, DeadLetterList, EditRequest};
+use holdfast::ops::dead_letters::detail::Detail;
+use holdfast::ops::dead_letters::edit::Edited;
+use holdfast::ops::dead_letters::export::Format;
+use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
-use holdfast::store::dead_letters::lists::{Page, Position, Summary};
-use holdfast::store::operators::tokens::Role;
+use holdfast::store::dead_letters::lists::{Position, Summary};
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
-const BROKER_PATIENCE: Duration = Duration::from_secs(10);
+use super::client::{Api, ApiArguments, print_json};
+
+const LETTERS: &str = "/v1/ops/dead-letters";
 
 #[derive(Args)]
 pub(super) struct DeadLetterArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     #[command(subcommand)]
     command: DeadLetterCommand,
 }
@@ -79,7 +75,7 @@ enum DeadLetterCommand {
     Discard(change::DiscardArguments),
     /// Open discarded ones again
     Restore(change::RestoreArguments),
-    /// Send a changed copy of one in its place, if HOLDFAST_EDIT_DEAD_LETTERS=true
+    /// Send a changed copy of one in its place, if the API has HOLDFAST_EDIT_DEAD_LETTERS=true
     Edit(EditArguments),
     /// Write all that match to standard output
     Export {
@@ -99,41 +95,22 @@ struct EditArguments {
     #[arg(long)]
     body: PathBuf,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    config: DeadLetterConfig,
-    #[command(flatten)]
-    amqp: AmqpConfig,
-    #[command(flatten)]
-    actor: ActorArguments,
-}
-
-/// Who does something on the command line.
-#[derive(Args)]
-struct ActorArguments {
-    /// Who does this
-    #[arg(long, env = "USER", default_value = "unknown")]
-    actor: String,
-}
-
-impl ActorArguments {
-    fn actor(&self) -> Actor {
-        Actor { name: self.actor.clone(), role: Role::Operator }
-    }
 }
 
 pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCode> {
-    let pool = super::pool(&arguments.database, "holdfast-dead-letters")?;
+    let api = arguments.api.open()?;
     match arguments.command {
         DeadLetterCommand::Groups { filter, json } => {
-            let groups = dead_letters::lists::groups(&mut *pool.begin().await?, &filter).await?;
+            let DeadLetterGroups { groups } =
+                api.get(&format!("{LETTERS}/groups?{}", filter.to_query())).await?;
             if json {
                 groups.iter().for_each(|group| println!("{}", json!(group)));
             } else {
@@ -141,7 +118,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
             }
         }
         DeadLetterCommand::List { filter, limit, after, json } => {
-            let Page { letters, next } = pages(&pool, &filter, after, limit.into()).await?;
+            let (letters, next) = pages(&api, &filter, after, limit.into()).await?;
             if json {
                 letters.iter().for_each(|letter| println!("{}", json!(letter)));
             } else {
@@ -152,86 +129,69 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
             }
         }
         DeadLetterCommand::Show { id, json } => {
-            let detail = detail::show(&mut *pool.acquire().await?, id).await?;
-            if json {
-                println!("{:#}", json!(detail));
-            } else {
-                print::letter(&detail);
-            }
+            let detail: Detail = api.get(&format!("{LETTERS}/{id}")).await?;
+            if json { print_json(&detail)? } else { print::letter(&detail) }
         }
-        DeadLetterCommand::Replay(arguments) => return replay::replay(&pool, arguments).await,
-        DeadLetterCommand::Replays(command) => return replay::replays(&pool, command).await,
-        DeadLetterCommand::Discard(arguments) => return change::discard(&pool, arguments).await,
-        DeadLetterCommand::Restore(arguments) => return change::restore(&pool, arguments).await,
-        DeadLetterCommand::Edit(arguments) => edit(&pool, arguments).await?,
-        DeadLetterCommand::Export { filter, format } => export(&pool, Export::new(filter, format)).await?,
+        DeadLetterCommand::Replay(arguments) => return replay::replay(&api, arguments).await,
+        DeadLetterCommand::Replays(command) => replay::replays(&api, command).await?,
+        DeadLetterCommand::Discard(arguments) => return change::discard(&api, arguments).await,
+        DeadLetterCommand::Restore(arguments) => return change::restore(&api, arguments).await,
+        DeadLetterCommand::Edit(arguments) => edit(&api, arguments).await?,
+        DeadLetterCommand::Export { filter, format } => {
+            let format = format.to_possible_value().context("a format has a name")?;
+            let (query, format) = (filter.to_query(), format.get_name());
+            api.download(&format!("{LETTERS}/export?{query}&format={format}")).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A page, or several where what fits is rare: each looks at a part of the letters.
+/// As many pages as the limit takes, or more where what fits is rare: each looks at a part of the letters. Returns where
+/// they would go on, too.
 async fn pages(
-    pool: &PgPool,
+    api: &Api,
     filter: &Filter,
     after: Option<Position>,
     limit: usize,
-) -> anyhow::Result<Page<Summary>> {
-    let mut tx = pool.begin().await?;
-    let mut found = Page { letters: vec![], next: after };
+) -> anyhow::Result<(Vec<Summary>, Option<String>)> {
+    let (mut found, mut after) = (vec![], after.map(|place| place.to_string()));
     loop {
-        let left = limit - found.letters.len();
-        let page = dead_letters::lists::page(&mut tx, filter, found.next, left).await?;
-        found.letters.extend(page.letters);
-        found.next = page.next;
-        if found.next.is_none() || found.letters.len() == limit {
-            return Ok(found);
+        let place = after.map(|place| format!("&after={place}")).unwrap_or_default();
+        let page: DeadLetterList = api.get(&format!("{LETTERS}?{}{place}", filter.to_query())).await?;
+        found.extend(page.letters);
+        after = page.next;
+        if found.len() > limit || (found.len() == limit && after.is_some()) {
+            found.truncate(limit);
+            let next = found.last().map(|letter| Position::from(letter).to_string());
+            return Ok((found, next));
+        }
+        if after.is_none() {
+            return Ok((found, None));
         }
     }
 }
 
-async fn edit(pool: &PgPool, arguments: EditArguments) -> anyhow::Result<()> {
-    if !arguments.config.edit_dead_letters {
-        return Err(DeadLetterError::EditingIsOff.into());
-    }
-    let mut body = vec![];
-    if arguments.body.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut body)?;
-    } else {
-        body = std::fs::read(&arguments.body).context("the new body cannot be read")?;
-    }
-    let edited = if arguments.dry_run {
-        edit::preview(&mut *pool.acquire().await?, arguments.id, &body).await?
-    } else {
-        let connector = Connector::new(&arguments.amqp.address()?, "holdfast-dead-letters");
-        let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
-        tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
-            .await
-            .context("cannot reach RabbitMQ")?;
-        let mut tx = pool.begin().await?;
-        let (actor, reason) = (arguments.actor.actor(), arguments.reason.as_deref());
-        let edited = edit::send(&mut tx, &publisher, arguments.id, &body, &actor, reason).await?;
-        tx.commit().await?;
-        edited
+async fn edit(api: &Api, arguments: EditArguments) -> anyhow::Result<()> {
+    let EditArguments { id, body: file, reason, dry_run, json } = arguments;
+    let file: Box<dyn Read> = match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(&file).context("the new body cannot be read")?),
     };
-    if arguments.json {
-        println!("{:#}", json!(edited));
-        return Ok(());
+    let mut body = vec![];
+    file.take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body).context("the new body cannot be read")?;
+    ensure!(body.len() <= MAX_BODY_BYTES, "the new body has more than {MAX_BODY_BYTES} bytes");
+    let body = String::from_utf8(body).context("the new body is no text")?;
+    let request = EditRequest { body, reason, dry_run };
+    let edited: Edited = api.post(&format!("{LETTERS}/{id}/edit"), &request).await?;
+    if json {
+        return print_json(&edited);
     }
     let Edited { id, message_id, difference } = edited;
     print::difference(&difference);
-    if arguments.dry_run {
+    if dry_run {
         println!("{id} would be replaced by the message {message_id}");
     } else {
         println!("{id} is replaced by the message {message_id}");
     }
     Ok(())
-}
-
-async fn export(pool: &PgPool, mut export: Export) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    while !export.is_done() {
-        // In a transaction, because the list has settings of its own.
-        out.write_all(&export.next(&mut *pool.begin().await?).await?)?;
-    }
-    Ok(out.flush()?)
 }

@@ -2,37 +2,26 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
-use holdfast::broker::queues::Inspector;
-use holdfast::broker::settings::{AmqpConfig, ManagementConfig};
-use holdfast::config::DatabaseConfig;
-use holdfast::ops::health::{self, HealthView, Verdict};
+use holdfast::ops::health::{HealthView, Verdict};
 use holdfast::terminal::printable;
+
+use super::client::{ApiArguments, print_json};
 
 #[derive(Args)]
 pub(super) struct HealthArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
-    #[command(flatten)]
-    amqp: AmqpConfig,
-    #[command(flatten)]
-    management: ManagementConfig,
+    api: ApiArguments,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// Exit 1 if anything is not well.
+/// Exit 1 if anything is not well, or if nobody can tell.
 pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
-    let pool = super::pool(&arguments.database, "holdfast-health")?;
-    let inspector = Inspector::new(&arguments.amqp.address()?, arguments.management.rabbitmq_api.as_ref())?;
-    let facts = async { health::facts(&mut *pool.acquire().await?).await };
-    let (facts, queues) = tokio::join!(facts, inspector.look());
-    inspector.close().await;
-    let view = facts.context("cannot ask PostgreSQL")?.with_broker(queues, vec![]);
+    let view: HealthView = arguments.api.open()?.get("/v1/ops/health").await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&view)?);
+        print_json(&view)?;
     } else {
         print(&view);
     }

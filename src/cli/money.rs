@@ -1,17 +1,17 @@
 //! `holdfast money`: what a gateway has not settled.
 
-use anyhow::Context as _;
 use clap::Args;
-use holdfast::config::DatabaseConfig;
 use holdfast::ops::console::filters::age;
-use holdfast::ops::money::{self, MoneyView};
+use holdfast::ops::money::MoneyView;
 use holdfast::store::payments::unsettled::UnmatchedWebhook;
 use holdfast::terminal::printable;
+
+use super::client::{ApiArguments, print_json};
 
 #[derive(Args)]
 pub(super) struct MoneyArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     /// JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -19,14 +19,11 @@ pub(super) struct MoneyArguments {
 
 /// Lists it.
 pub(super) async fn run(arguments: MoneyArguments) -> anyhow::Result<()> {
-    let pool = super::pool(&arguments.database, "holdfast-money")?;
-    let mut conn = pool.acquire().await.context("cannot reach PostgreSQL")?;
-    let money = money::look(&mut conn).await.context("cannot ask PostgreSQL")?;
+    let money: MoneyView = arguments.api.open()?.get("/v1/ops/money").await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&money)?);
-    } else {
-        print(&money);
+        return print_json(&money);
     }
+    print(&money);
     Ok(())
 }
 

@@ -1,39 +1,29 @@
 //! `holdfast orders`: search, show, cancel, resolve and refund.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use holdfast::broker::connection::Connector;
-use holdfast::broker::publisher::Publisher;
-use holdfast::broker::settings::AmqpConfig;
-use holdfast::config::DatabaseConfig;
 use holdfast::domain::card::Stated;
-use holdfast::domain::ids::{CommandId, IdempotencyKey, OrderId, SkuCode};
+use holdfast::domain::ids::{IdempotencyKey, SkuCode};
 use holdfast::domain::items::Quantity;
-use holdfast::domain::refund::{Asked, AskedItem};
-use holdfast::http::outcome::{self, Awaited};
+use holdfast::http::headers::MAX_WAIT_SECONDS;
+use holdfast::http::routes::refunds::RefundItem;
+use holdfast::http::views::OrderView;
+use holdfast::ops::orders::api::{Because, Refund, Settle};
 use holdfast::ops::orders::filter::OrderFilter;
-use holdfast::ops::orders::view::{OrderDetail, OrderPage, OrderSummary};
-use holdfast::ops::orders::{self, actions};
+use holdfast::ops::orders::view::{
+    OrderDetail, OrderPage, OrderSummary, PaymentDetail, RefundDetail, Resolved,
+};
 use holdfast::ops::reason::Reason;
-use holdfast::ops::rights::Actor;
-use holdfast::store::operators::tokens::Role;
 use holdfast::terminal::printable;
-use serde_json::json;
-use sqlx::PgPool;
-use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
-const BROKER_PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+use super::client::{ApiArguments, Manner, print_json};
 
 #[derive(Args)]
 pub(super) struct OrderArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     #[command(subcommand)]
     command: OrderCommand,
 }
@@ -56,7 +46,7 @@ enum OrderCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Have a hold called off; exit 1 if the order is not on hold any more
+    /// Have a hold called off; exit 1 if the order is paid or over
     Cancel {
         /// The order's id
         id: Uuid,
@@ -135,41 +125,23 @@ impl From<FilterArguments> for OrderFilter {
     }
 }
 
-/// Who does something, and why.
+/// Why something is done, and how.
 #[derive(Args)]
 struct DoingArguments {
     /// Why; the audit log keeps it
     #[arg(long, value_parser = |text: &str| Reason::parse(text))]
     reason: Reason,
-    /// Who does this
-    #[arg(long, env = "USER", default_value = "unknown")]
-    actor: String,
-    /// Wait so many seconds for the outcome
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    /// Wait so many seconds for the outcome, at most 30; with 0 as long as the API does by itself
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=MAX_WAIT_SECONDS))]
     wait: u64,
     /// JSON instead of text
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    amqp: AmqpConfig,
 }
 
 impl DoingArguments {
-    fn actor(&self) -> Actor {
-        Actor { name: self.actor.clone(), role: Role::Operator }
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + Duration::from_secs(self.wait)
-    }
-
-    async fn publisher(&self) -> anyhow::Result<Publisher> {
-        let connector = Connector::new(&self.amqp.address()?, "holdfast-orders");
-        let publisher = Publisher::start(connector, CONFIRM_TIMEOUT);
-        tokio::time::timeout(BROKER_PATIENCE, publisher.wait_until_connected())
-            .await
-            .context("cannot reach RabbitMQ")?;
-        Ok(publisher)
+    fn manner(&self) -> Manner<'static> {
+        Manner { wait_seconds: self.wait, ..Manner::default() }
     }
 }
 
@@ -187,125 +159,79 @@ fn item(text: &str) -> Result<(SkuCode, Quantity), String> {
 }
 
 pub(super) async fn run(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
-    let pool = super::pool(&arguments.database, "holdfast-orders")?;
+    let api = arguments.api.open()?;
     match arguments.command {
         OrderCommand::Search { filter, json } => {
-            let page = orders::search(&mut *pool.begin().await?, &filter.into()).await?;
-            if json { println!("{}", serde_json::to_string_pretty(&page)?) } else { print_page(&page) }
+            let page: OrderPage = api.find("/v1/ops/orders", &OrderFilter::from(filter)).await?;
+            if json { print_json(&page)? } else { print_page(&page) }
         }
         OrderCommand::Show { id, json } => {
-            let order = orders::show(&mut *pool.acquire().await?, id.into()).await?;
-            if json { println!("{}", serde_json::to_string_pretty(&order)?) } else { print_order(&order) }
+            let order: OrderDetail = api.get(&path(id)).await?;
+            if json { print_json(&order)? } else { print_order(&order) }
         }
         OrderCommand::Cancel { id, doing } => {
-            let (order, publisher) = (OrderId::from(id), doing.publisher().await?);
-            let mut tx = pool.begin().await?;
-            let messages = actions::cancel(&mut tx, &doing.actor(), order, &doing.reason).await?;
-            tx.commit().await?;
-            publisher.publish_all(messages).await?;
-            return wait_for(&pool, order, Awaited::Cancellation, &doing).await;
-        }
-        OrderCommand::Resolve { id, doing } => return resolve(&pool, id.into(), &doing).await,
-        OrderCommand::SettlePayment { id, payment, stated, doing } => {
-            let (order, publisher) = (OrderId::from(id), doing.publisher().await?);
-            let said = (CommandId(payment), stated);
-            let mut tx = pool.begin().await?;
-            let messages = actions::settle(&mut tx, &doing.actor(), order, said, &doing.reason).await?;
-            tx.commit().await?;
-            publisher.publish_all(messages).await?;
-            return tell_money(&pool, order, &[payment], &doing).await;
+            let request = Because { reason: doing.reason.clone() };
+            let order: OrderView = api.act(&format!("{}/cancel", path(id)), &request, doing.manner()).await?;
+            tell_order(&order, &doing)?;
         }
         OrderCommand::Refund { id, items, write_off, key, doing } => {
-            let (order, publisher) = (OrderId::from(id), doing.publisher().await?);
             let key = key.map_or_else(|| IdempotencyKey::parse(Uuid::now_v7().to_string()), Ok)?;
-            let refund = actions::refund_id(&mut *pool.acquire().await?, order, &key).await?;
-            let asked = asked(items, !write_off);
-            let mut tx = pool.begin().await?;
-            let refund_of = (refund, asked);
-            let messages = actions::refund(&mut tx, &doing.actor(), order, refund_of, &doing.reason).await?;
-            tx.commit().await?;
-            publisher.publish_all(messages).await?;
-            return wait_for(&pool, order, Awaited::Refund(refund), &doing).await;
+            let manner = Manner { key: Some(&key), ..doing.manner() };
+            let order: OrderView =
+                api.act(&format!("{}/refunds", path(id)), &refund(items, !write_off, &doing), manner).await?;
+            tell_order(&order, &doing)?;
+        }
+        OrderCommand::Resolve { id, doing } => {
+            let request = Because { reason: doing.reason.clone() };
+            let told: Resolved = api.act(&format!("{}/resolve", path(id)), &request, doing.manner()).await?;
+            return tell_money(&told, &doing);
+        }
+        OrderCommand::SettlePayment { id, payment, stated, doing } => {
+            let request = Settle { stated, reason: doing.reason.clone() };
+            let to = format!("{}/payments/{payment}/settle", path(id));
+            let told: Resolved = api.act(&to, &request, doing.manner()).await?;
+            return tell_money(&told, &doing);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn asked(items: Vec<(SkuCode, Quantity)>, restock: bool) -> Asked {
-    if items.is_empty() {
-        return Asked::All { restock };
-    }
-    let item = |(sku, quantity)| AskedItem { sku, quantity, restock };
-    Asked::Items(items.into_iter().map(item).collect())
+fn path(order: Uuid) -> String {
+    format!("/v1/ops/orders/{order}")
 }
 
-/// Waits for what comes of a command, and tells it.
-async fn wait_for(
-    pool: &PgPool,
-    order: OrderId,
-    awaited: Awaited,
-    doing: &DoingArguments,
-) -> anyhow::Result<ExitCode> {
-    let deadline = doing.deadline();
-    loop {
-        match outcome::look(&mut *pool.acquire().await?, order, awaited).await? {
-            Some(Ok((_, view))) => {
-                if doing.json {
-                    println!("{}", serde_json::to_string_pretty(&view)?);
-                } else {
-                    println!("{order} is {}", view.status);
-                }
-                return Ok(ExitCode::SUCCESS);
-            }
-            Some(Err(refused)) => anyhow::bail!("{refused}"),
-            None if Instant::now() >= deadline => {
-                if doing.json {
-                    println!("{}", json!({"id": order, "status": "accepted"}));
-                } else {
-                    println!("{order}: accepted, not decided yet");
-                }
-                return Ok(ExitCode::SUCCESS);
-            }
-            None => sleep(LOOK_AGAIN).await,
-        }
-    }
-}
-
-async fn resolve(pool: &PgPool, order: OrderId, doing: &DoingArguments) -> anyhow::Result<ExitCode> {
-    let publisher = doing.publisher().await?;
-    let mut tx = pool.begin().await?;
-    let (asked, messages) = actions::resolve(&mut tx, &doing.actor(), order, &doing.reason).await?;
-    tx.commit().await?;
-    publisher.publish_all(messages).await?;
-    tell_money(pool, order, &asked, doing).await
-}
-
-/// Waits until everything is settled, and tells how the order's money stands.
-async fn tell_money(
-    pool: &PgPool,
-    order: OrderId,
-    asked: &[Uuid],
-    doing: &DoingArguments,
-) -> anyhow::Result<ExitCode> {
-    let deadline = doing.deadline();
-    let detail = loop {
-        let detail = orders::show(&mut *pool.acquire().await?, order).await?;
-        if !detail.is_unsettled || Instant::now() >= deadline {
-            break detail;
-        }
-        sleep(LOOK_AGAIN).await;
+fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &DoingArguments) -> Refund {
+    let item = |(sku, quantity): (SkuCode, Quantity)| RefundItem {
+        sku: sku.to_string(),
+        quantity: quantity.into(),
+        restock: None,
     };
+    let items: Vec<RefundItem> = items.into_iter().map(item).collect();
+    let items = Some(items).filter(|items| !items.is_empty());
+    Refund { items, restock: Some(restock), reason: doing.reason.clone() }
+}
+
+/// Tells what came of a command.
+fn tell_order(order: &OrderView, doing: &DoingArguments) -> anyhow::Result<()> {
     if doing.json {
-        let told = json!({
-            "asked": asked, "is_settled": !detail.is_unsettled,
-            "payments": detail.payments, "refunds": detail.refunds,
-        });
-        println!("{told:#}");
-    } else {
-        println!("{} payments and refunds asked about", asked.len());
-        print_money(&detail);
+        return print_json(order);
     }
-    Ok(if detail.is_unsettled { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    match &*order.status {
+        "accepted" => println!("{}: accepted, not decided yet", order.id),
+        status => println!("{} is {status}", order.id),
+    }
+    Ok(())
+}
+
+/// Tells how the order's money stands; exit 1 if it is not settled.
+fn tell_money(told: &Resolved, doing: &DoingArguments) -> anyhow::Result<ExitCode> {
+    if doing.json {
+        print_json(told)?;
+    } else {
+        println!("{} payments and refunds asked about", told.asked.len());
+        print_money(&told.payments, &told.refunds);
+    }
+    Ok(if told.is_settled { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_page(page: &OrderPage) {
@@ -342,7 +268,7 @@ fn print_order(detail: &OrderDetail) {
         let name = printable(&item.name);
         println!("item        {} × {} ({name}), {} won", item.quantity, item.sku, item.amount_won);
     }
-    print_money(detail);
+    print_money(&detail.payments, &detail.refunds);
     println!();
     for row in &detail.timeline {
         println!(
@@ -357,11 +283,11 @@ fn print_order(detail: &OrderDetail) {
     }
 }
 
-fn print_money(detail: &OrderDetail) {
-    for payment in &detail.payments {
+fn print_money(payments: &[PaymentDetail], refunds: &[RefundDetail]) {
+    for payment in payments {
         println!("payment     {} {}: {}", payment.id, payment.status, payment.explained);
     }
-    for refund in &detail.refunds {
+    for refund in refunds {
         println!(
             "refund      {} {} won, {}: {}",
             refund.id, refund.amount_won, refund.status, refund.explained

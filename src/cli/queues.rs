@@ -2,21 +2,15 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
-use holdfast::broker::queues::{Inspector, QueuesView, Source};
-use holdfast::broker::settings::{AmqpConfig, ManagementConfig};
-use holdfast::config::DatabaseConfig;
-use holdfast::ops::queues;
+use holdfast::broker::queues::{QueuesView, Source};
+
+use super::client::{ApiArguments, print_json};
 
 #[derive(Args)]
 pub(super) struct QueueArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
-    #[command(flatten)]
-    amqp: AmqpConfig,
-    #[command(flatten)]
-    management: ManagementConfig,
+    api: ApiArguments,
     /// Also delay rungs and queues in which nothing is
     #[arg(long)]
     all: bool,
@@ -27,14 +21,9 @@ pub(super) struct QueueArguments {
 
 /// Exit 1 if the broker does not answer.
 pub(super) async fn run(arguments: QueueArguments) -> anyhow::Result<ExitCode> {
-    let pool = super::pool(&arguments.database, "holdfast-queues")?;
-    let inspector = Inspector::new(&arguments.amqp.address()?, arguments.management.rabbitmq_api.as_ref())?;
-    let ages = async { queues::ages(&mut *pool.acquire().await?).await };
-    let (view, ages) = tokio::join!(inspector.look(), ages);
-    inspector.close().await;
-    let view = queues::with_ages(view, &ages.context("cannot ask PostgreSQL")?);
+    let view: QueuesView = arguments.api.open()?.get("/v1/ops/queues").await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&view)?);
+        print_json(&view)?;
     } else {
         print(&view, arguments.all);
     }

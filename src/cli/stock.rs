@@ -1,24 +1,23 @@
 //! `holdfast stock`: list, show, receive and adjust.
 
-use anyhow::Context as _;
 use clap::{ArgGroup, Args, Subcommand};
-use holdfast::config::{DatabaseConfig, TimeZoneConfig};
 use holdfast::domain::ids::{IdempotencyKey, SkuCode};
 use holdfast::http::views::SkuView;
 use holdfast::ops::reason::Reason;
-use holdfast::ops::rights::Actor;
+use holdfast::ops::stock::StockFilter;
+use holdfast::ops::stock::api::{Adjust, MovementQuery, Receive};
 use holdfast::ops::stock::view::{SkuDetail, StockPage};
-use holdfast::ops::stock::{self, Correction, MovementsFrom, StockFilter};
-use holdfast::store::operators::tokens::Role;
 use holdfast::terminal::printable;
+use serde::Serialize;
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
+
+use super::client::{Api, ApiArguments, Manner, print_json, segment};
 
 #[derive(Args)]
 pub(super) struct StockArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     #[command(subcommand)]
     command: StockCommand,
 }
@@ -47,8 +46,6 @@ enum StockCommand {
         /// JSON instead of text
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        time_zone: TimeZoneConfig,
     },
     /// Take units in
     Receive {
@@ -78,15 +75,12 @@ enum StockCommand {
     },
 }
 
-/// Who does something, and why.
+/// Why something is done, and how.
 #[derive(Args)]
 struct DoingArguments {
     /// Why; the audit log keeps it
     #[arg(long, value_parser = |text: &str| Reason::parse(text))]
     reason: Reason,
-    /// Who does this
-    #[arg(long, env = "USER", default_value = "unknown")]
-    actor: String,
     /// The same key corrects once, however often it is given
     #[arg(long, value_parser = |text: &str| IdempotencyKey::parse(text))]
     key: Option<IdempotencyKey>,
@@ -96,39 +90,50 @@ struct DoingArguments {
 }
 
 pub(super) async fn run(arguments: StockArguments) -> anyhow::Result<()> {
-    let pool = super::pool(&arguments.database, "holdfast-stock")?;
+    let api = arguments.api.open()?;
     match arguments.command {
         StockCommand::List { text, after, json } => {
-            let page = stock::list(&mut *pool.acquire().await?, &StockFilter { text, after }).await?;
-            if json { println!("{}", serde_json::to_string_pretty(&page)?) } else { print_page(&page) }
+            let page: StockPage = api.find("/v1/ops/stock", &StockFilter { text, after }).await?;
+            if json {
+                return print_json(&page);
+            }
+            print_page(&page);
+            Ok(())
         }
-        StockCommand::Show { sku, before, json, time_zone } => {
-            let from = MovementsFrom::parse(before.as_deref())?;
-            let detail = stock::show(&mut *pool.acquire().await?, &sku, from, time_zone.time_zone).await?;
-            if json { println!("{}", serde_json::to_string_pretty(&detail)?) } else { print_sku(&detail) }
+        StockCommand::Show { sku, before, json } => {
+            let detail: SkuDetail = api.find(&path(&sku), &MovementQuery { before }).await?;
+            if json {
+                return print_json(&detail);
+            }
+            print_sku(&detail);
+            Ok(())
         }
         StockCommand::Receive { sku, units, doing } => {
-            correct(&pool, &sku, Correction::Receive(units), doing).await?;
+            let request = Receive { units, reason: doing.reason.clone() };
+            correct(&api, &sku, "receive", &request, doing).await
         }
         StockCommand::Adjust { sku, to, by, doing } => {
-            let correction = to.map(Correction::Count).or(by.map(Correction::By));
-            correct(&pool, &sku, correction.context("--to or --by")?, doing).await?;
+            let request = Adjust { on_hand: to, by, reason: doing.reason.clone() };
+            correct(&api, &sku, "adjust", &request, doing).await
         }
     }
-    Ok(())
+}
+
+fn path(sku: &SkuCode) -> String {
+    format!("/v1/ops/stock/{}", segment(sku.as_str()))
 }
 
 async fn correct(
-    pool: &PgPool,
+    api: &Api,
     sku: &SkuCode,
-    correction: Correction,
+    how: &str,
+    request: &impl Serialize,
     doing: DoingArguments,
 ) -> anyhow::Result<()> {
-    let actor = Actor { name: doing.actor, role: Role::Operator };
     let key = doing.key.map_or_else(|| IdempotencyKey::parse(Uuid::now_v7().to_string()), Ok)?;
-    let mut tx = pool.begin().await?;
-    let on_hand = stock::correct(&mut tx, &actor, sku, (&key, correction), &doing.reason).await?;
-    tx.commit().await?;
+    let manner = Manner { key: Some(&key), ..Manner::default() };
+    let told: SkuDetail = api.act(&format!("{}/{how}", path(sku)), request, manner).await?;
+    let on_hand = told.sku.on_hand;
     if doing.json {
         println!("{}", json!({"sku": sku, "on_hand": on_hand}));
     } else {

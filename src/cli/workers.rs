@@ -1,15 +1,17 @@
 //! `holdfast workers` and `holdfast pools`: who works, and who shall not.
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use holdfast::config::DatabaseConfig;
-use holdfast::ops::workers::{self, PoolView, ProcessView};
+use holdfast::ops::reason::Reason;
+use holdfast::ops::workers::api::{PauseRequest, ResumeRequest};
+use holdfast::ops::workers::{PoolView, ProcessView, WorkersView};
 use holdfast::terminal::printable;
+
+use super::client::{ApiArguments, print_json, segment};
 
 #[derive(Args)]
 pub(super) struct WorkerArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     /// JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -18,7 +20,7 @@ pub(super) struct WorkerArguments {
 #[derive(Args)]
 pub(super) struct PoolArguments {
     #[command(flatten)]
-    database: DatabaseConfig,
+    api: ApiArguments,
     #[command(subcommand)]
     command: PoolCommand,
 }
@@ -36,11 +38,8 @@ enum PoolCommand {
         /// Its name, such as payment.confirm
         pool: String,
         /// Why
-        #[arg(long)]
-        reason: String,
-        /// Who does this
-        #[arg(long, env = "USER", default_value = "unknown")]
-        actor: String,
+        #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+        reason: Reason,
         /// JSON instead of a line
         #[arg(long)]
         json: bool,
@@ -50,11 +49,8 @@ enum PoolCommand {
         /// Its name, such as payment.confirm
         pool: String,
         /// Why, if there is something to say
-        #[arg(long)]
-        reason: Option<String>,
-        /// Who does this
-        #[arg(long, env = "USER", default_value = "unknown")]
-        actor: String,
+        #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+        reason: Option<Reason>,
         /// JSON instead of a line
         #[arg(long)]
         json: bool,
@@ -63,12 +59,9 @@ enum PoolCommand {
 
 /// Lists processes.
 pub(super) async fn run(arguments: WorkerArguments) -> anyhow::Result<()> {
-    let pool = super::pool(&arguments.database, "holdfast-workers-list")?;
-    let mut conn = pool.acquire().await.context("cannot reach PostgreSQL")?;
-    let processes = workers::list(&mut conn).await?.processes;
+    let WorkersView { processes, .. } = arguments.api.open()?.get("/v1/ops/workers").await?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&processes)?);
-        return Ok(());
+        return print_json(&processes);
     }
     processes.iter().for_each(print_process);
     let alive = processes.iter().filter(|process| process.alive).count();
@@ -78,39 +71,33 @@ pub(super) async fn run(arguments: WorkerArguments) -> anyhow::Result<()> {
 
 /// Lists, pauses and resumes pools.
 pub(super) async fn run_pools(arguments: PoolArguments) -> anyhow::Result<()> {
-    let pool = super::pool(&arguments.database, "holdfast-pools")?;
-    let mut tx = pool.begin().await.context("cannot reach PostgreSQL")?;
+    let api = arguments.api.open()?;
+    let path = |pool: &str, act: &str| format!("/v1/ops/pools/{}/{act}", segment(pool));
     match arguments.command {
         PoolCommand::List { json } => {
-            let pools = workers::list(&mut tx).await?.pools;
+            let WorkersView { pools, .. } = api.get("/v1/ops/workers").await?;
             if json {
-                println!("{}", serde_json::to_string_pretty(&pools)?);
-            } else {
-                pools.iter().for_each(print_pool);
+                return print_json(&pools);
             }
+            pools.iter().for_each(print_pool);
+            Ok(())
         }
-        PoolCommand::Pause { pool, reason, actor, json } => {
-            let view = workers::pause(&mut tx, &pool, &reason, &actor).await?;
-            tx.commit().await?;
-            print_one(&view, json)?;
+        PoolCommand::Pause { pool, reason, json } => {
+            print_one(&api.post::<PoolView>(&path(&pool, "pause"), &PauseRequest { reason }).await?, json)
         }
-        PoolCommand::Resume { pool, reason, actor, json } => {
-            let view = workers::resume(&mut tx, &pool, reason.as_deref(), &actor).await?;
-            tx.commit().await?;
-            print_one(&view, json)?;
+        PoolCommand::Resume { pool, reason, json } => {
+            print_one(&api.post::<PoolView>(&path(&pool, "resume"), &ResumeRequest { reason }).await?, json)
         }
     }
-    Ok(())
 }
 
 fn print_one(view: &PoolView, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(view)?);
-    } else {
-        print_pool(view);
-        if view.paused.is_some() {
-            println!("{}", view.while_paused);
-        }
+        return print_json(view);
+    }
+    print_pool(view);
+    if view.paused.is_some() {
+        println!("{}", view.while_paused);
     }
     Ok(())
 }

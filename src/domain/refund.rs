@@ -52,6 +52,15 @@ impl RefundReason {
         }
     }
 
+    /// As much of a text as fits.
+    pub fn beginning_of(text: &str) -> Self {
+        let text = text.replace('\0', "");
+        if text.chars().count() <= MAX_REASON_CHARS {
+            return Self(text);
+        }
+        Self(text.chars().take(MAX_REASON_CHARS - 1).chain(['…']).collect())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -26,6 +26,8 @@ pub enum ApiError {
     Forbidden(&'static str),
     /// No such thing, or not the caller's.
     NotFound,
+    /// No such thing, in words for those who may see all there is.
+    NoSuch(String),
     /// The path knows no such method.
     MethodNotAllowed,
     /// The client took too long to send its request.

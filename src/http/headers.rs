@@ -13,7 +13,7 @@ use crate::domain::ids::IdempotencyKey;
 use crate::telemetry::trace_parent::TraceParent;
 
 /// The longest a request waits for an outcome, in seconds.
-const MAX_WAIT_SECONDS: u64 = 30;
+pub const MAX_WAIT_SECONDS: u64 = 30;
 
 /// A request's `Idempotency-Key`, required.
 pub struct RequiredKey(pub IdempotencyKey);
@@ -54,6 +54,11 @@ pub struct Wait {
 }
 
 impl Wait {
+    /// For how long the caller asks to wait, if they ask for any wait.
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
     /// Begins the wait that the caller asks for, if they ask for any and there is a place.
     pub fn begin(self, stays: &Stays) -> Result<Option<Stay>, ApiError> {
         self.patience.map(|patience| Stay::begin(stays, self.visit, patience)).transpose()

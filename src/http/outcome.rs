@@ -1,8 +1,6 @@
 //! What came of a command: the one place that turns an order's state into the answer its caller waits for.
 
-use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
@@ -58,13 +56,16 @@ async fn items_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<H
     Ok(items.into_iter().map(|(_, item)| item).collect())
 }
 
-/// The answer to a command, or `None` while there is none. The look is shared with others who wait for the order.
+/// What came of a command: the order with its status code, or why it came to nothing.
+pub type Outcome = Result<(StatusCode, OrderView), ApiError>;
+
+/// What came of a command, or `None` while that is open. The look is shared with others who wait for the order.
 pub async fn find(
     app: &App,
     subscription: &mut Subscription,
     order: OrderId,
     awaited: Awaited,
-) -> Result<Option<Response>, ApiError> {
+) -> Result<Option<(StatusCode, OrderView)>, ApiError> {
     let looking = async |commands: Vec<CommandId>| {
         app.read(async |conn| look_for_all(conn, order, commands, awaited).await).await
     };
@@ -77,8 +78,7 @@ pub async fn find(
     };
     // Whoever looked may have waited for something else, which is not decided yet.
     let items = answers.items.get_or_try_init(|| app.read(async |conn| items_of(conn, order).await)).await?;
-    let at = [(header::LOCATION, location(order))];
-    Ok(Some((status, at, Json(OrderView::decided(&found.row, items))).into_response()))
+    Ok(Some((status, OrderView::decided(&found.row, items))))
 }
 
 /// An order and what came of these commands, with its items if `awaited` is decided.
@@ -96,21 +96,6 @@ async fn look_for_all(
         items.set(items_of(conn, order).await?).expect("nobody else knows of it yet");
     }
     Ok(Answers { commands, order: found, items })
-}
-
-/// What came of a command: the order with its status code, or why it came to nothing; `None` while that is open.
-pub async fn look(
-    conn: &mut PgConnection,
-    order: OrderId,
-    awaited: Awaited,
-) -> sqlx::Result<Option<Result<(StatusCode, OrderView), ApiError>>> {
-    let command = awaited.command();
-    let Some(found) = answers::find(conn, order, command.as_slice()).await? else { return Ok(None) };
-    Ok(match found.judge(awaited) {
-        Judgement::Undecided => None,
-        Judgement::Yes(status) => Some(Ok((status, view(conn, &found.row).await?))),
-        Judgement::No(error) => Some(Err(error)),
-    })
 }
 
 impl Answered {

@@ -29,7 +29,7 @@ impl ApiError {
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "No valid token"),
             Self::NotSigned => (S::UNAUTHORIZED, "not-signed", "The webhook is not the gateway's"),
             Self::Forbidden(_) => (S::FORBIDDEN, "forbidden", "Not allowed"),
-            Self::NotFound => (S::NOT_FOUND, "not-found", "Not found"),
+            Self::NotFound | Self::NoSuch(_) => (S::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::TooSlow => (S::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
@@ -78,6 +78,7 @@ impl ApiError {
             Self::Malformed(detail)
             | Self::BadHeader(detail)
             | Self::Unprocessable(detail)
+            | Self::NoSuch(detail)
             | Self::Conflict(detail) => detail.into(),
             Self::Forbidden(detail) => (*detail).into(),
             Self::WrongState { status, .. } => format!("the order is {status}").into(),

@@ -1,7 +1,9 @@
 //! Bodies of answers.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,12 +21,12 @@ use crate::store::stock::skus::SkuRow;
 const CURRENCY: &str = "KRW";
 
 /// An order.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
     /// Its id.
     pub id: Uuid,
     /// accepted, held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// What all items cost, in whole won.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_won: Option<i64>,
@@ -33,7 +35,7 @@ pub struct OrderView {
     pub refunded_won: Option<i64>,
     /// Always KRW.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub currency: Option<&'static str>,
+    pub currency: Option<Cow<'static, str>>,
     /// When it was decided and its hold began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<DateTime<Utc>>,
@@ -50,12 +52,12 @@ pub struct OrderView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Value>,
     /// What is held or sold, as it was called and cost when the hold began.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemView>,
 }
 
 /// One SKU of an order.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ItemView {
     /// The SKU's code.
     pub sku: String,
@@ -89,7 +91,7 @@ impl OrderView {
     pub fn accepted(id: OrderId) -> Self {
         Self {
             id: id.uuid(),
-            status: OrderState::Accepted.name(),
+            status: OrderState::Accepted.name().into(),
             amount_won: None,
             refunded_won: None,
             currency: None,
@@ -116,10 +118,10 @@ impl OrderView {
         };
         Self {
             id: order.id.uuid(),
-            status: order.state.name(),
+            status: order.state.name().into(),
             amount_won: Some(order.amount.0),
             refunded_won: (order.refunded > Won(0)).then_some(order.refunded.0),
-            currency: Some(CURRENCY),
+            currency: Some(CURRENCY.into()),
             created_at: Some(order.created_at),
             expires_at: order.expires_at,
             closed_at,
@@ -178,7 +180,7 @@ pub struct OrderList {
 }
 
 /// A SKU with its stock.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct SkuView {
     /// Its code.
     pub sku: String,
@@ -199,7 +201,7 @@ pub struct SkuView {
     pub available: i32,
     /// True if so many holds of the shop are overdue that only the oldest 1,000 were looked through for this SKU: then at
     /// least so many units are available.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub available_is_at_least: bool,
 }
 
@@ -283,15 +285,15 @@ impl From<&Charge> for ChargeView {
 }
 
 /// An error, after RFC 9457. Further members depend on its type.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A stable name, such as `urn:holdfast:problem:out-of-stock`.
     #[schema(rename = "type")]
-    r#type: String,
+    pub r#type: String,
     /// The same in words.
-    title: String,
+    pub title: String,
     /// The status code.
-    status: u16,
+    pub status: u16,
     /// What to do about it.
-    detail: String,
+    pub detail: String,
 }

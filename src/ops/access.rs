@@ -7,7 +7,6 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::ids::CustomerId;
-use crate::http::error::ApiError;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
 use crate::store::operators::tokens::{self, NewToken, Role};
@@ -34,16 +33,6 @@ pub enum AccessError {
     /// The database.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-}
-
-impl From<AccessError> for ApiError {
-    fn from(error: AccessError) -> Self {
-        match error {
-            AccessError::NoSuchToken(_) => Self::NotFound,
-            AccessError::Database(error) => error.into(),
-            rule => Self::Unprocessable(rule.to_string()),
-        }
-    }
 }
 
 /// A token to make.

@@ -16,9 +16,12 @@ use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use tracing::error;
 
+use super::reason::Reason;
 use super::rights::{Actor, Viewer};
+use crate::domain::Invalid;
 use crate::http::error::ApiError;
 
 /// The version of the program, for the foot of each page.
@@ -56,6 +59,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
         let Viewer(actor) = Viewer::from_request_parts(parts, state).await?;
         let told = read_told(&CookieJar::from_headers(&parts.headers));
         Ok(Self { actor, told, path: parts.uri.path().to_owned() })
+    }
+}
+
+/// What a form sends that asks for nothing but a reason.
+#[derive(Debug, Deserialize)]
+pub struct Because {
+    reason: String,
+}
+
+impl Because {
+    /// The reason, which must be there.
+    pub fn given(self) -> Result<Reason, Invalid> {
+        Reason::parse(self.reason)
+    }
+
+    /// The reason, if there is one.
+    pub fn if_any(self) -> Result<Option<Reason>, Invalid> {
+        Reason::optional(Some(self.reason))
     }
 }
 

@@ -15,6 +15,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::error::DeadLetterError;
+use super::reason::Reason;
 use super::rights::Actor;
 use crate::store::dead_letters::filter::{Filter, Which};
 use crate::store::dead_letters::lists::{Group, Page, Position, Summary};
@@ -26,8 +27,6 @@ use crate::store::operators::actions::{Act, NewAction};
 pub const PAGE_SIZE: usize = 100;
 /// Dead letters discarded or restored at once: in one transaction, and within the time an answer may take.
 pub const MAX_CHANGED: i64 = 5_000;
-/// A reason longer than this is a novel.
-const MAX_REASON_CHARS: usize = 500;
 
 /// Which dead letters to do something to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub enum Selection {
 }
 
 /// What came of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Changed {
     /// Dead letters that were changed.
     pub changed: usize,
@@ -121,12 +120,11 @@ impl Change {
 /// Discards or restores a selection, in the transaction of the caller.
 pub async fn change(
     conn: &mut PgConnection,
+    actor: &Actor,
     selection: &Selection,
     change: Change,
-    actor: &Actor,
-    reason: Option<&str>,
+    reason: Option<&Reason>,
 ) -> Result<Changed, DeadLetterError> {
-    let reason = checked_reason(reason)?;
     if change == Change::Discard && reason.is_none() {
         return Err(DeadLetterError::Unfit("a dead letter is discarded with a reason".to_owned()));
     }
@@ -155,21 +153,11 @@ pub async fn change(
             subject: operators::actions::subject(SUBJECT, *id),
             before: Some(json!({"status": before})),
             after: Some(json!({"status": after})),
-            reason,
+            reason: reason.map(Reason::as_str),
         })
         .collect();
     operators::actions::append(conn, &actions).await?;
     Ok(Changed { changed: ids.len(), skipped })
-}
-
-/// A reason as it is written down: nothing if it is blank.
-pub fn checked_reason(reason: Option<&str>) -> Result<Option<&str>, DeadLetterError> {
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0')) {
-        let rule = format!("a reason has at most {MAX_REASON_CHARS} characters, none of them NUL");
-        return Err(DeadLetterError::Unfit(rule));
-    }
-    Ok(reason)
 }
 
 /// Refuses a selection that names what is not there, before anything is done.

@@ -5,8 +5,10 @@ pub mod api;
 pub mod pages;
 mod verdict;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
@@ -37,7 +39,7 @@ pub const OUTCOMES: [(&str, &str); 5] = [
 ];
 
 /// How everything is.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
     /// When somebody looked.
     pub at: DateTime<Utc>,
@@ -76,7 +78,7 @@ pub struct HealthView {
 }
 
 /// How late holds were released, as a histogram.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LatenessView {
     /// Buckets, the punctual ones first.
     pub buckets: Vec<LatenessBucket>,
@@ -87,7 +89,7 @@ pub struct LatenessView {
 }
 
 /// Holds released so late.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct LatenessBucket {
     /// Less late than this; nothing for the last bucket.
     pub below_ms: Option<i64>,
@@ -98,7 +100,7 @@ pub struct LatenessBucket {
 }
 
 /// Late money of the last day.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct LateMoney {
     /// How often.
     pub count: i64,
@@ -107,7 +109,7 @@ pub struct LateMoney {
 }
 
 /// The last audit.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditView {
     /// When it ended.
     pub checked_at: DateTime<Utc>,
@@ -127,10 +129,10 @@ impl From<LastAudit> for AuditView {
 }
 
 /// Orders with one outcome, minute by minute.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct OutcomeView {
     /// What became of them.
-    pub outcome: &'static str,
+    pub outcome: Cow<'static, str>,
     /// Within the hour.
     pub total: u64,
     /// Per minute, the oldest first; the last minute is not over yet.
@@ -234,7 +236,7 @@ async fn outcomes(conn: &mut PgConnection) -> sqlx::Result<Vec<OutcomeView>> {
                 *minute = u64::try_from(count.facts).unwrap_or(0);
             }
         }
-        OutcomeView { outcome, total: per_minute.iter().sum(), per_minute }
+        OutcomeView { outcome: outcome.into(), total: per_minute.iter().sum(), per_minute }
     };
     Ok(OUTCOMES.into_iter().map(view).collect())
 }

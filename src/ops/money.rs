@@ -3,7 +3,7 @@
 pub mod api;
 pub mod pages;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use crate::store::payments::unsettled::{Concerned, OnItsWay, UnmatchedWebhook};
 const LISTED: usize = 100;
 
 /// What is not settled.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MoneyView {
     /// Payments, refunds and charges at a gateway, the oldest 100 first.
     pub on_its_way: Vec<OnItsWay>,

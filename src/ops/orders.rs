@@ -10,11 +10,9 @@ mod words;
 
 use sqlx::PgConnection;
 
-use crate::broker::publisher::PublishError;
 use crate::domain::Invalid;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, OrderId};
-use crate::http::error::ApiError;
 use crate::ops::page;
 use crate::store::orders::OrderStatus;
 use crate::store::orders::search::Wanted;
@@ -36,6 +34,9 @@ pub enum OrderError {
     /// There is no row of it.
     #[error("there is no such order, or no worker has decided it yet")]
     NotFound,
+    /// The order has no such payment.
+    #[error("the order has no such payment")]
+    NoSuchPayment,
     /// Its state does not allow what was asked for.
     #[error("order {order} is {status}")]
     WrongState {
@@ -47,32 +48,12 @@ pub enum OrderError {
     /// The payment is not one of which this may be said.
     #[error("the payment is {0}, and nothing that a person says changes that")]
     Settled(&'static str),
-    /// The idempotency key was used before for another request.
-    #[error("the idempotency key was used before for another request")]
-    KeyReused,
     /// What was asked for breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// The broker did not take the command.
-    #[error("the broker did not take the command: {0}")]
-    Broker(#[from] PublishError),
     /// The database said no.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
-}
-
-impl From<OrderError> for ApiError {
-    fn from(error: OrderError) -> Self {
-        match error {
-            OrderError::NotFound => Self::NotFound,
-            OrderError::WrongState { order, status } => Self::WrongState { order, status },
-            error @ OrderError::Settled(_) => Self::Unprocessable(error.to_string()),
-            OrderError::KeyReused => Self::KeyReused,
-            OrderError::Invalid(invalid) => invalid.into(),
-            OrderError::Broker(error) => error.into(),
-            OrderError::Database(error) => error.into(),
-        }
-    }
 }
 
 /// A page of the orders that a filter lets through, newest first. Run it in a transaction.

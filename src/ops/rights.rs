@@ -19,7 +19,7 @@ use crate::http::tokens::Caller;
 use crate::http::visit::{Credential, Visit};
 use crate::store::operators::tokens::Role;
 
-/// Whoever does something, by the name of their token or, on the command line, by their own.
+/// Whoever does something, by the name of their token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// As the audit log shows it.

@@ -13,7 +13,6 @@ use utoipa::IntoParams;
 use crate::domain::Invalid;
 use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode};
 use crate::domain::items::MAX_ON_HAND;
-use crate::http::error::ApiError;
 use crate::ops::page;
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
@@ -50,18 +49,6 @@ pub enum StockError {
     /// The database said no.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
-}
-
-impl From<StockError> for ApiError {
-    fn from(error: StockError) -> Self {
-        match error {
-            StockError::NotFound => Self::NotFound,
-            StockError::BelowReserved { reserved } => Self::BelowReserved { reserved },
-            StockError::KeyReused => Self::KeyReused,
-            StockError::Invalid(invalid) => invalid.into(),
-            StockError::Database(error) => error.into(),
-        }
-    }
 }
 
 /// Which SKUs to list; what is absent or empty does not matter.

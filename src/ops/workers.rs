@@ -2,16 +2,18 @@
 
 pub mod api;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::error::ApiError;
+use crate::ops::reason::Reason;
+use crate::ops::rights::Actor;
 use crate::pool::Pool;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
@@ -20,11 +22,9 @@ use crate::store::workers::{self, Process, ProcessPool};
 
 /// More processes than this are not listed; those that are gone are forgotten after a day.
 const MAX_PROCESSES: i64 = 200;
-/// A reason longer than this is none.
-const MAX_REASON_CHARS: usize = 500;
 
 /// Processes and pools.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WorkersView {
     /// Processes that are alive, or were within the last day, the youngest first.
     pub processes: Vec<ProcessView>,
@@ -33,7 +33,7 @@ pub struct WorkersView {
 }
 
 /// A workers process.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProcessView {
     /// Made when it started.
     pub id: Uuid,
@@ -54,7 +54,7 @@ pub struct ProcessView {
 }
 
 /// A pool of one process.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProcessPoolView {
     /// Its name.
     pub pool: String,
@@ -67,7 +67,7 @@ pub struct ProcessPoolView {
 }
 
 /// A batch.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct BatchView {
     /// When it was committed.
     pub at: DateTime<Utc>,
@@ -80,7 +80,7 @@ pub struct BatchView {
 }
 
 /// A kind of pool over all processes.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PoolView {
     /// Its name.
     pub pool: String,
@@ -89,7 +89,7 @@ pub struct PoolView {
     /// Since when it is paused, by whom and why.
     pub paused: Option<Pause>,
     /// What stops while it is paused.
-    pub while_paused: &'static str,
+    pub while_paused: Cow<'static, str>,
     /// Its last batch, wherever that was.
     pub last_batch: Option<BatchView>,
 }
@@ -100,9 +100,6 @@ pub enum PauseError {
     /// There is no such pool.
     #[error("no pool is called {0}; there are {names}", names = names())]
     UnknownPool(String),
-    /// A reason is missing or too long.
-    #[error("a reason has 1 to {MAX_REASON_CHARS} characters")]
-    Reason,
     /// The database said no.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -153,7 +150,7 @@ fn pool_view(pool: Pool, of_processes: &[ProcessPool], alive: &[Uuid], paused: &
         pool: pool.name().to_owned(),
         runners: runners.sum(),
         paused: paused.iter().find(|pause| pause.pool == pool.name()).cloned(),
-        while_paused: pool.while_paused(),
+        while_paused: pool.while_paused().into(),
         last_batch: mine.filter_map(last_batch).max_by_key(|batch| batch.at),
     }
 }
@@ -171,16 +168,12 @@ fn last_batch(pool: &ProcessPool) -> Option<BatchView> {
 /// is paused already stays so, for its first reason. Returns how it is now.
 pub async fn pause(
     conn: &mut PgConnection,
+    actor: &Actor,
     pool: &str,
-    reason: &str,
-    actor: &str,
+    reason: &Reason,
 ) -> Result<PoolView, PauseError> {
-    let pool = known(pool)?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0') {
-        return Err(PauseError::Reason);
-    }
-    if let Some(pause) = workers::pauses::insert(&mut *conn, pool.name(), actor, reason).await? {
+    let (pool, reason) = (known(pool)?, reason.as_str());
+    if let Some(pause) = workers::pauses::insert(&mut *conn, pool.name(), &actor.name, reason).await? {
         let action = action(pool, Act::PoolPause, actor, [Value::Null, json!(pause)], Some(reason));
         operators::actions::append(conn, &[action]).await?;
         workers::pauses::notify(conn).await?;
@@ -191,15 +184,11 @@ pub async fn pause(
 /// Lets a pool go on; one that is not paused does already. Returns how it is now.
 pub async fn resume(
     conn: &mut PgConnection,
+    actor: &Actor,
     pool: &str,
-    reason: Option<&str>,
-    actor: &str,
+    reason: Option<&Reason>,
 ) -> Result<PoolView, PauseError> {
-    let pool = known(pool)?;
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if reason.is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS || reason.contains('\0')) {
-        return Err(PauseError::Reason);
-    }
+    let (pool, reason) = (known(pool)?, reason.map(Reason::as_str));
     if let Some(pause) = workers::pauses::delete(conn, pool.name()).await? {
         let action = action(pool, Act::PoolResume, actor, [json!(pause), Value::Null], reason);
         operators::actions::append(conn, &[action]).await?;
@@ -215,13 +204,13 @@ fn known(pool: &str) -> Result<Pool, PauseError> {
 fn action<'a>(
     pool: Pool,
     act: Act,
-    actor: &'a str,
+    actor: &'a Actor,
     [before, after]: [Value; 2],
     reason: Option<&'a str>,
 ) -> NewAction<'a> {
     let known = |value: Value| (!value.is_null()).then_some(value);
     NewAction {
-        actor,
+        actor: &actor.name,
         act,
         subject: ("pool", pool.name().to_owned()),
         before: known(before),
@@ -233,14 +222,4 @@ fn action<'a>(
 async fn read(conn: &mut PgConnection, pool: Pool) -> sqlx::Result<PoolView> {
     let all = list(conn).await?.pools;
     Ok(all.into_iter().find(|view| view.pool == pool.name()).expect("every pool is on the list"))
-}
-
-impl From<PauseError> for ApiError {
-    fn from(error: PauseError) -> Self {
-        match error {
-            PauseError::UnknownPool(_) => Self::NotFound,
-            PauseError::Reason => Self::Unprocessable(error.to_string()),
-            PauseError::Database(error) => error.into(),
-        }
-    }
 }

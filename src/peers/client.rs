@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::tls::{TlsError, TlsFiles, trusting_nobody};
@@ -45,6 +45,40 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, whole.
     pub body: Bytes,
+}
+
+/// The rest of an answer whose body comes piece by piece.
+pub struct Pieces {
+    status: u16,
+    body: Incoming,
+    timeout: Duration,
+    max_answer_bytes: usize,
+}
+
+impl Pieces {
+    /// The next piece, within the time of a call; nothing at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            let frame = tokio::time::timeout(self.timeout, self.body.frame());
+            match frame.await.map_err(|_| CallError::TimedOut)? {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(CallError::Broken),
+                // What is no data are trailers, which nobody asked for.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of it, within the time of a call and if it is not more than is read.
+    pub async fn whole(self) -> Result<Bytes, CallError> {
+        let reading = Limited::new(self.body, self.max_answer_bytes).collect();
+        let whole = tokio::time::timeout(self.timeout, reading).await.map_err(|_| CallError::TimedOut)?;
+        Ok(whole.map_err(|error| not_whole(&*error, self.status))?.to_bytes())
+    }
 }
 
 /// A pool of connections. It follows no redirect: secrets go to whom they were meant for and nowhere else.
@@ -97,20 +131,31 @@ impl HttpClient {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(CallError::TimedOut))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
-        let response =
-            self.pool.request(request).await.map_err(|error| {
-                if error.is_connect() { CallError::Unreachable } else { CallError::Broken }
-            })?;
+    /// Sends a request whose answer may be of any length: its status and headers come within the time of a call.
+    pub async fn open(&self, request: Request<Full<Bytes>>) -> Result<(Answer, Pieces), CallError> {
+        let response = tokio::time::timeout(self.timeout, self.pool.request(request));
+        let response = response.await.map_err(|_| CallError::TimedOut)?.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let body = Limited::new(body, self.max_answer_bytes).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                CallError::TooLarge { status }
-            } else {
-                CallError::Broken
-            }
-        })?;
-        Ok(Answer { status, headers: parts.headers, body: body.to_bytes() })
+        let answer = Answer { status, headers: parts.headers, body: Bytes::new() };
+        let Self { timeout, max_answer_bytes, .. } = *self;
+        Ok((answer, Pieces { status, body, timeout, max_answer_bytes }))
     }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
+        let response = self.pool.request(request).await.map_err(not_reached)?;
+        let (parts, body) = response.into_parts();
+        let status = parts.status.as_u16();
+        let body = Limited::new(body, self.max_answer_bytes).collect().await;
+        let body = body.map_err(|error| not_whole(&*error, status))?.to_bytes();
+        Ok(Answer { status, headers: parts.headers, body })
+    }
+}
+
+fn not_reached(error: Error) -> CallError {
+    if error.is_connect() { CallError::Unreachable } else { CallError::Broken }
+}
+
+fn not_whole(error: &(dyn std::error::Error + 'static), status: u16) -> CallError {
+    if error.is::<LengthLimitError>() { CallError::TooLarge { status } } else { CallError::Broken }
 }

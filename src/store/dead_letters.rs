@@ -258,7 +258,7 @@ pub async fn unknown(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<
 }
 
 /// One death of a dead letter.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Death {
     /// The how manieth.
     pub number: i32,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::support::client::Client;
 use crate::support::eventually;
-use crate::support::processes::Process;
+use crate::support::processes::{self, Process};
 use crate::support::world::World;
 
 /// What a run of the program came to.
@@ -168,8 +168,11 @@ async fn the_health_check_fails_where_nothing_is_ready() {
 #[tokio::test]
 async fn an_empty_table_of_dead_letters_is_listed_and_an_unknown_one_is_an_error() {
     let world = World::idle().await;
-    let dead_letters =
-        async |arguments: &[&str]| holdfast(&world, &[&["dead-letters"], arguments].concat()).await;
+    let dead_letters = async |arguments: &[&str]| {
+        let run = processes::holdfast(world.desk().await, &[&["dead-letters"], arguments].concat()).await;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: run.status.code(), out: text(run.stdout), err: text(run.stderr) }
+    };
     let list = dead_letters(&["list"]).await;
     assert_eq!((list.code, list.out.lines().last()), (Some(0), Some("0 dead letters")), "{list:?}");
     let list = dead_letters(&["list", "--json", "--status", "discarded", "--queue", "order.hold"]).await;

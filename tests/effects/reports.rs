@@ -11,15 +11,16 @@ use uuid::Uuid;
 use crate::platform::Manner;
 use crate::stage::{NEXT_SECRET, SECRET, Stage};
 use crate::support::eventually;
-use crate::support::processes::{HOLDFAST, of};
+use crate::support::processes::{HOLDFAST, holdfast, of};
 
 /// Replays every open dead letter, as an operator does.
 pub async fn replay_all(stage: &Stage) {
     let open = "SELECT id FROM dead_letters WHERE status = 'open'";
     let ids: Vec<Uuid> = sqlx::query_scalar(open).fetch_all(&stage.world.pool).await.unwrap();
-    let mut command = Command::new(HOLDFAST);
-    of(&stage.world, &mut command).args(["dead-letters", "replay"]).args(ids.iter().map(Uuid::to_string));
-    let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let mut arguments = vec!["dead-letters", "replay"];
+    arguments.extend(ids.iter().map(String::as_str));
+    let done = holdfast(stage.world.desk().await, &arguments).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 

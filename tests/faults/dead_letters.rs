@@ -1,6 +1,6 @@
 //! Dead letters through the command line: list, show, replay, discard and restore.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use holdfast::domain::ids::OrderId;
 use holdfast::message::Queue;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::commands::{hold, named, publish, publish_strange};
 use crate::support::eventually;
-use crate::support::processes::{HOLDFAST, of};
+use crate::support::processes::holdfast;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -23,14 +23,14 @@ async fn a_replayed_dead_letter_dies_again_until_its_cause_is_fixed_and_is_then_
     assert_eq!(letter["order_id"], order.to_string());
     assert_eq!((&letter["death_count"], &letter["replay_count"]), (&1.into(), &0.into()));
 
-    succeed(&world, &["replay", id, "--actor", "olga"]).await;
+    succeed(&world, &["replay", id]).await;
     let again = only_letter(&world, "open").await;
     assert_eq!((&again["death_count"], &again["replay_count"]), (&2.into(), &1.into()));
     assert_eq!((&again["id"], &again["message_id"]), (&letter["id"], &letter["message_id"]));
     assert_eq!(again["first_died_at"], letter["first_died_at"]);
 
     world.execute("ALTER TABLE orders DROP CONSTRAINT no_mallory").await;
-    succeed(&world, &["replay", id, "--actor", "olga"]).await;
+    succeed(&world, &["replay", id]).await;
     eventually("the replayed order is held", async || {
         (world.count("SELECT count(*) FROM orders WHERE status = 'held'").await == 1).then_some(())
     })
@@ -39,8 +39,8 @@ async fn a_replayed_dead_letter_dies_again_until_its_cause_is_fixed_and_is_then_
     assert_eq!(list(&world, "open").await.len(), 0);
 
     // What is replayed is no longer there to be replayed or discarded.
-    fail(&world, &["replay", id, "--actor", "olga"]).await;
-    fail(&world, &["discard", id, "--reason", "too late", "--actor", "olga"]).await;
+    fail(&world, &["replay", id]).await;
+    fail(&world, &["discard", id, "--reason", "too late"]).await;
     let actions =
         "SELECT count(*) FROM operator_actions WHERE action = 'dead_letter.replay' AND actor = 'olga'";
     assert_eq!(world.count(actions).await, 2);
@@ -51,15 +51,15 @@ async fn a_replayed_dead_letter_dies_again_until_its_cause_is_fixed_and_is_then_
 async fn a_discarded_dead_letter_keeps_its_reason_and_comes_back_no_more() {
     let (world, order) = world_with_a_dead_order().await;
     let id = only_letter(&world, "open").await["id"].as_str().unwrap().to_owned();
-    succeed(&world, &["discard", &id, "--reason", "a test", "--actor", "olga"]).await;
+    succeed(&world, &["discard", &id, "--reason", "a test"]).await;
 
     assert_eq!(only_letter(&world, "discarded").await["order_id"], order.to_string());
     let actions = "SELECT count(*) FROM operator_actions
                     WHERE action = 'dead_letter.discard' AND actor = 'olga' AND reason = 'a test'";
     assert_eq!(world.count(actions).await, 1);
-    fail(&world, &["replay", &id, "--actor", "olga"]).await;
+    fail(&world, &["replay", &id]).await;
     assert_eq!(world.count("SELECT count(*) FROM orders").await, 0);
-    succeed(&world, &["restore", "--status", "discarded", "--queue", "order.hold", "--actor", "olga"]).await;
+    succeed(&world, &["restore", "--status", "discarded", "--queue", "order.hold"]).await;
     assert_eq!(only_letter(&world, "open").await["order_id"], order.to_string());
     world.finish().await;
 }
@@ -94,8 +94,8 @@ async fn an_unroutable_message_becomes_a_dead_letter_that_cannot_be_replayed() {
     publish_strange(&world, "order.nothing", named("lost"), b"{}").await;
     world.dead_letter("unroutable").await;
     let id = only_letter(&world, "open").await["id"].as_str().unwrap().to_owned();
-    fail(&world, &["replay", &id, "--actor", "olga"]).await;
-    succeed(&world, &["discard", &id, "--reason", "nobody reads it", "--actor", "olga"]).await;
+    fail(&world, &["replay", &id]).await;
+    succeed(&world, &["discard", &id, "--reason", "nobody reads it"]).await;
     world.finish().await;
 }
 
@@ -116,7 +116,7 @@ async fn two_cancels_under_one_message_id_are_two_dead_letters_and_both_are_repl
     let letters = list(&world, "open").await;
     world.execute("ALTER TABLE orders DROP CONSTRAINT none_cancelled").await;
     for letter in &letters {
-        succeed(&world, &["replay", letter["id"].as_str().unwrap(), "--actor", "olga"]).await;
+        succeed(&world, &["replay", letter["id"].as_str().unwrap()]).await;
     }
     for order in &orders {
         shop.until(order.text("id"), "cancelled").await;
@@ -136,9 +136,7 @@ async fn world_with_a_dead_order() -> (World, OrderId) {
 
 /// Runs `holdfast dead-letters` against a world.
 async fn dead_letters(world: &World, arguments: &[&str]) -> Output {
-    let mut command = Command::new(HOLDFAST);
-    of(world, command.arg("dead-letters").args(arguments));
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    holdfast(world.desk().await, &[&["dead-letters"], arguments].concat()).await
 }
 
 async fn succeed(world: &World, arguments: &[&str]) -> String {

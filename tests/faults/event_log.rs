@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use crate::relay::Listener;
 use crate::support::eventually;
-use crate::support::processes::{HOLDFAST, Process, of};
+use crate::support::processes::{HOLDFAST, Process, at_desk, of};
 use crate::support::world::World;
 
 /// Facts of one transaction, which alone is more than anybody reads at once.
@@ -130,7 +130,7 @@ async fn facts_read(conn: &mut PgConnection) -> i64 {
 
 async fn holdfast(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(HOLDFAST);
-    of(world, command.args(arguments));
+    at_desk(world.desk().await, of(world, command.args(arguments)));
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 

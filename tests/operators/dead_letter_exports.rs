@@ -1,6 +1,5 @@
 //! Exports hold everything that matches, and nothing that a spreadsheet would run.
 
-use std::process::Command;
 use std::time::Duration;
 
 use holdfast::store::operators::tokens::Role;
@@ -9,13 +8,11 @@ use serde_json::Value;
 
 use crate::letters::{Letter, operator};
 use crate::support::eventually;
-use crate::support::processes::{HOLDFAST, Process, of};
+use crate::support::processes::{self, Process};
 use crate::support::world::World;
 
 async fn holdfast(world: &World, arguments: &[&str]) -> String {
-    let mut command = Command::new(HOLDFAST);
-    of(world, command.arg("dead-letters").args(arguments));
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = processes::holdfast(world.desk().await, &[&["dead-letters"], arguments].concat()).await;
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

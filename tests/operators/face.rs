@@ -1,13 +1,11 @@
 //! The three faces of what operators do: API, pages and command line.
 
-use std::process::{Command, Stdio};
-
 use holdfast::store::operators::tokens::Role;
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::client::{Answer, Client};
-use crate::support::processes::{HOLDFAST, of};
+use crate::support::processes;
 use crate::support::world::World;
 
 /// An API of this world, as an operator calls it.
@@ -26,11 +24,13 @@ pub(crate) async fn post(client: &Client, path: &str, body: &Value) -> Answer {
     client.send(client.request(Method::POST, path).json(body)).await
 }
 
-/// What a run of `holdfast` came to: its exit code and what it printed.
+/// What a run of `holdfast` at an operator's desk came to: its exit code and what it printed.
 pub(crate) async fn holdfast(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(HOLDFAST);
-    of(world, command.args(arguments)).stdin(Stdio::null());
-    // The program waits for servers in this process, so it must not block it.
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    holdfast_as(world.desk().await, arguments).await
+}
+
+/// The same at the desk of this caller.
+pub(crate) async fn holdfast_as(caller: &Client, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = processes::holdfast(caller, arguments).await;
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }

@@ -27,6 +27,7 @@ mod health;
 mod letters;
 mod money;
 mod observability;
+mod one_end;
 mod order_actions;
 mod order_pages;
 mod order_search;

@@ -56,6 +56,33 @@ async fn operators_have_places_of_their_own_to_wait_in_and_need_none_unless_they
 }
 
 #[tokio::test]
+async fn an_operator_who_waits_is_told_no_more_when_their_token_is_gone() {
+    // Nobody asks the gateway, and an order that is being paid is not called off: who waits waits to the end.
+    let mut stage = Stage::without_resolvers().await;
+    stage.world.environment.push(("HOLDFAST_TOKEN_REMEMBERED_SECONDS".to_owned(), "1".to_owned()));
+    let (_api, shop) = Process::api(&stage.world).await;
+    let (order, key) = stage.held(1, 600).await;
+    stage.ask_to_pay(&order, &key, 1_000).await;
+    stage.until_payment_is(&order, "requesting").await;
+    for (acts_before, act) in ["cancel", "resolve"].into_iter().enumerate() {
+        let operator = operator(&stage.world, &shop).await;
+        let request = operator.request(Method::POST, &format!("/v1/ops/orders/{order}/{act}"));
+        let request = request.header("Prefer", "wait=30").json(&json!({"reason": "the buyer called"}));
+        let waiting = tokio::spawn(async move { operator.send(request).await });
+        eventually("the act is written down", async || {
+            (audited(&stage.world, &order).await.len() > acts_before).then_some(())
+        })
+        .await;
+        stage.world.execute("UPDATE tokens SET revoked_at = now() WHERE role = 'operator'").await;
+        let told = waiting.await.unwrap();
+        assert_eq!((told.status, told.problem()), (401, "unauthenticated"), "{act}: {told:?}");
+    }
+    stage.world.start_workers_of(&[Queue::PaymentResolve]);
+    stage.until_payment_is(&order, "captured").await;
+    stage.finish().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_order_gives_its_units_back_and_the_log_says_who_and_why() {
     let (world, shop) = World::running().await;
     let operator = operator(&world, &shop).await;
@@ -155,10 +182,8 @@ async fn an_operator_has_an_unknown_payment_asked_about_at_once() {
     stage.until_payment_is(&order, "unknown").await;
     // A payment that has been open for long is asked about every 64 seconds only: the next look is far away.
     stage.world.execute("UPDATE payments SET created_at = now() - interval '1 hour'").await;
-    let looked = stage.world.count("SELECT inquiry_count::bigint FROM payments").await;
-    eventually("one more look", async || {
-        let now = stage.world.count("SELECT inquiry_count::bigint FROM payments").await;
-        (now > looked + 1).then_some(())
+    eventually("the payment's message waits for long", async || {
+        (stage.world.depth("delay.money.64s").await > 0).then_some(())
     })
     .await;
     let path = format!("/v1/ops/orders/{order}/resolve");

@@ -89,6 +89,9 @@ async fn no_program_logs_a_secret_however_its_servers_fail() {
             let mut command = Command::new(HOLDFAST);
             command.args(arguments).env("RUST_LOG", "debug");
             command.env("DATABASE_URL", &world.database_url).env("AMQP_URL", &world.amqp_url);
+            command
+                .env("HOLDFAST_URL", "http://127.0.0.1:1")
+                .env("HOLDFAST_TOKEN", format!("hf_{HUSH}-token"));
             let done =
                 command.env("HOLDFAST_BOOTSTRAP_SHOP_TOKEN", format!("{HUSH}-token")).output().unwrap();
             assert_hushed(&format!("{arguments:?}"), &String::from_utf8_lossy(&done.stderr));

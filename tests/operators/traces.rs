@@ -159,7 +159,7 @@ async fn a_dead_letter_and_its_replay_stay_in_their_trace() {
     let olga = Actor { name: "olga".to_owned(), role: Role::Operator };
     let manner = Manner { rate_per_second: 100, reason: None };
     let mut tx = world.pool.begin().await.unwrap();
-    replays::start(&mut tx, &Selection::Ids(vec![id]), manner, &olga).await.unwrap();
+    replays::start(&mut tx, &olga, &Selection::Ids(vec![id]), manner).await.unwrap();
     tx.commit().await.unwrap();
     let again: (Uuid, String) = eventually("it died again", async || {
         sqlx::query_as(find).bind(1).fetch_optional(&world.pool).await.unwrap()

@@ -38,20 +38,23 @@ impl Stage {
 
     /// Nobody brings card payments and charges to their end: the test starts a program that does.
     pub async fn without_resolvers() -> Self {
-        let but = [Queue::PaymentResolve, Queue::WalletCharge].map(Pool::Commands);
-        Self::open(&[], |pool| !but.contains(&pool)).await
+        Self::without(&[Queue::PaymentResolve, Queue::WalletCharge].map(Pool::Commands)).await
     }
 
     /// Nobody brings refunds to their end: the test starts a program that does.
     pub async fn without_refunders() -> Self {
-        let but = Pool::Commands(Queue::RefundResolve);
-        Self::open(&[], |pool| pool != but).await
+        Self::without(&[Pool::Commands(Queue::RefundResolve)]).await
     }
 
     /// Nobody takes payments or gives them back: the test starts a program that does.
     pub async fn without_money_workers() -> Self {
         let but = [Queue::PaymentConfirm, Queue::PaymentResolve, Queue::OrderRefund, Queue::RefundResolve];
-        Self::open(&[], |pool| !but.iter().any(|queue| pool == Pool::Commands(*queue))).await
+        Self::without(&but.map(Pool::Commands)).await
+    }
+
+    /// Nobody works these pools.
+    pub async fn without(pools: &[Pool]) -> Self {
+        Self::open(&[], |pool| !pools.contains(&pool)).await
     }
 
     /// With webhooks signed by these secrets.

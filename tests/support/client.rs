@@ -67,6 +67,11 @@ impl Client {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
+    /// The same caller at another API.
+    pub fn with_base(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// A request with the usual headers.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -148,6 +148,19 @@ pub fn signal(pid: u32, name: &str) {
 pub fn of<'a>(world: &World, command: &'a mut Command) -> &'a mut Command {
     command.envs(world.environment.iter().map(|(name, value)| (name, value)));
     command.env("DATABASE_URL", &world.database_url).env("AMQP_URL", &world.amqp_url)
+}
+
+/// Runs the command line at the desk of this caller: at their API, and with their token.
+pub async fn holdfast(caller: &Client, arguments: &[&str]) -> Output {
+    let mut command = Command::new(HOLDFAST);
+    at_desk(caller, command.args(arguments)).stdin(Stdio::null());
+    // The program waits for servers in this process, so it must not block it.
+    tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+}
+
+/// Tells the command line where the API is, and who asks.
+pub fn at_desk<'a>(caller: &Client, command: &'a mut Command) -> &'a mut Command {
+    command.env("HOLDFAST_URL", &caller.base).env("HOLDFAST_TOKEN", &caller.token)
 }
 
 fn worker_command(world: &World, pools: &str) -> Command {

@@ -28,6 +28,7 @@ use holdfast_workers::engine::pauses::Pauses;
 use holdfast_workers::engine::roster::{Roster, Tally};
 use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -60,6 +61,10 @@ pub struct World {
     pub environment: Vec<(String, String)>,
     /// What the workers of this process know of pauses, and tell of themselves.
     reports: OnceLock<(Pauses, Roster)>,
+    /// Where the first API of this process listens.
+    api: OnceLock<String>,
+    /// An operator at that API, once somebody asks for one.
+    desk: OnceCell<Client>,
 }
 
 impl World {
@@ -120,6 +125,8 @@ impl World {
             outlets: Outlets::default(),
             environment: vec![],
             reports: OnceLock::new(),
+            api: OnceLock::new(),
+            desk: OnceCell::new(),
         }
     }
 
@@ -185,6 +192,7 @@ impl World {
             self.gateway.clone(),
             self.stop.clone(),
         )
+        .editing_dead_letters(self.is_told("HOLDFAST_EDIT_DEAD_LETTERS", "true"))
         .with_inspector(self.inspector());
         let connector = Connector::new(&self.amqp_url, "test events");
         let listening =
@@ -194,8 +202,27 @@ impl World {
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         self.tasks.spawn(serving::serve(listener, router::router(app), room, self.stop.clone()));
-        let token = self.token(Role::Shop, None).await;
-        Client::new(&format!("http://{address}"), &token)
+        let base = format!("http://{address}");
+        let _ = self.api.set(base.clone());
+        Client::new(&base, &self.token(Role::Shop, None).await)
+    }
+
+    /// Olga's desk: where the command line finds an API of this world, and an operator's token for it.
+    pub async fn desk(&self) -> &Client {
+        self.desk
+            .get_or_init(async || {
+                let base = match self.api.get() {
+                    Some(base) => base.clone(),
+                    None => self.start_api().await.base,
+                };
+                Client::new(&base, &self.named_token("olga", Role::Operator).await)
+            })
+            .await
+    }
+
+    /// Whether programs are told this.
+    fn is_told(&self, name: &str, value: &str) -> bool {
+        self.environment.iter().any(|(told, what)| told == name && what == value)
     }
 
     /// Whom the API asks about queues: AMQP alone, unless the management API is among what programs are told.

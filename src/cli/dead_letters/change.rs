@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use holdfast::ops::dead_letters::{self, Change, Changed, MAX_CHANGED, Selection};
+use holdfast::ops::dead_letters::request::{Asked, DryRun};
+use holdfast::ops::dead_letters::{Change, Changed};
+use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::ActorArguments;
+use crate::cli::client::Api;
 
 /// Some by their ids, or all that match a filter.
 #[derive(Args)]
@@ -31,20 +32,20 @@ pub(super) struct SelectionArguments {
 }
 
 impl SelectionArguments {
-    pub(super) fn selection(&self) -> Selection {
-        match self.ids.as_slice() {
-            [] => Selection::Matching(self.filter.clone()),
-            ids => Selection::Ids(ids.to_vec()),
-        }
+    /// The request for these.
+    pub(super) fn asked(self, reason: Option<Reason>) -> Asked {
+        let (ids, filter) =
+            if self.ids.is_empty() { (None, Some(self.filter)) } else { (Some(self.ids), None) };
+        Asked { ids, filter, reason, dry_run: self.dry_run, rate_per_second: None }
     }
+}
 
-    /// Says how many it would be.
-    pub(super) fn say_count(&self, count: i64) {
-        if self.json {
-            println!("{}", json!({"would_change": count}));
-        } else {
-            println!("{count} dead letters");
-        }
+/// Says how many it would be.
+pub(super) fn say_count(count: i64, json: bool) {
+    if json {
+        println!("{}", json!({"would_change": count}));
+    } else {
+        println!("{count} dead letters");
     }
 }
 
@@ -53,10 +54,8 @@ pub(super) struct DiscardArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Why
-    #[arg(long)]
-    reason: String,
-    #[command(flatten)]
-    actor: ActorArguments,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Reason,
 }
 
 #[derive(Args)]
@@ -64,51 +63,46 @@ pub(super) struct RestoreArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
-    #[command(flatten)]
-    actor: ActorArguments,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
 }
 
-pub(super) async fn discard(pool: &PgPool, arguments: DiscardArguments) -> anyhow::Result<ExitCode> {
-    let DiscardArguments { selection, reason, actor } = arguments;
-    change(pool, &selection, Change::Discard, &actor, Some(&reason)).await
+pub(super) async fn discard(api: &Api, arguments: DiscardArguments) -> anyhow::Result<ExitCode> {
+    let DiscardArguments { selection, reason } = arguments;
+    change(api, selection, Change::Discard, Some(reason)).await
 }
 
-pub(super) async fn restore(pool: &PgPool, arguments: RestoreArguments) -> anyhow::Result<ExitCode> {
-    let RestoreArguments { selection, reason, actor } = arguments;
-    change(pool, &selection, Change::Restore, &actor, reason.as_deref()).await
+pub(super) async fn restore(api: &Api, arguments: RestoreArguments) -> anyhow::Result<ExitCode> {
+    let RestoreArguments { selection, reason } = arguments;
+    change(api, selection, Change::Restore, reason).await
 }
 
 /// Changes what was chosen; exit 1 if some that were named are of another status.
 async fn change(
-    pool: &PgPool,
-    arguments: &SelectionArguments,
+    api: &Api,
+    arguments: SelectionArguments,
     change: Change,
-    actor: &ActorArguments,
-    reason: Option<&str>,
+    reason: Option<Reason>,
 ) -> anyhow::Result<ExitCode> {
-    let selection = arguments.selection();
-    let mut tx = pool.begin().await?;
-    if arguments.dry_run {
-        let count = dead_letters::count(&mut tx, &selection, change.of(), MAX_CHANGED).await?;
-        arguments.say_count(count);
+    let (path, what) = match change {
+        Change::Discard => ("/v1/ops/dead-letters/discard", "discarded"),
+        Change::Restore => ("/v1/ops/dead-letters/restore", "restored"),
+    };
+    let (json, dry_run) = (arguments.json, arguments.dry_run);
+    let asked = arguments.asked(reason);
+    if dry_run {
+        let DryRun { would_change } = api.post(path, &asked).await?;
+        say_count(would_change, json);
         return Ok(ExitCode::SUCCESS);
     }
-    let changed = dead_letters::change(&mut tx, &selection, change, &actor.actor(), reason).await?;
-    tx.commit().await?;
-    let Changed { changed: count, skipped } = changed;
-    let what = match change {
-        Change::Discard => "discarded",
-        Change::Restore => "restored",
-    };
-    if arguments.json {
+    let changed: Changed = api.post(path, &asked).await?;
+    if json {
         println!("{}", json!(changed));
     } else {
-        println!("{count} {what}");
+        println!("{} {what}", changed.changed);
     }
-    if skipped > 0 {
-        eprintln!("{skipped} could not be {what}: they are not {} any more", change.of().name());
+    if changed.skipped > 0 {
+        eprintln!("{} could not be {what}: they are not {} any more", changed.skipped, change.of().name());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

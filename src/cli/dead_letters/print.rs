@@ -73,7 +73,8 @@ pub(super) fn letter(detail: &Detail) {
         println!("{name:12}{}", printable(&value));
     }
     println!("body");
-    lines(&pretty(&detail.bytes).unwrap_or_else(|| hex_dump(&detail.bytes)));
+    let body = letter.body.bytes();
+    lines(&pretty(&body).unwrap_or_else(|| hex_dump(&body)));
     story(detail);
 }
 

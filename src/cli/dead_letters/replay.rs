@@ -4,18 +4,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use holdfast::ops::dead_letters::replays::{self, DEFAULT_RATE, MAX_RATE, Manner};
-use holdfast::store::dead_letters::replays::{ItemFilter, Replay, ReplayOutcome, ReplayStatus};
+use holdfast::ops::dead_letters::replays::api::{ItemQuery, ReplayItems, ReplayList};
+use holdfast::ops::dead_letters::replays::{DEFAULT_RATE, MAX_RATE};
+use holdfast::ops::dead_letters::request::{Asked, DryRun};
+use holdfast::ops::reason::Reason;
+use holdfast::store::dead_letters::replays::{Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::ActorArguments;
-use super::change::SelectionArguments;
+use super::change::{SelectionArguments, say_count};
+use crate::cli::client::{Api, print_json};
 
+const REPLAYS: &str = "/v1/ops/replays";
 /// How often to look how far a replay has come.
 const LOOK: Duration = Duration::from_millis(200);
 /// A replay on which nothing happens for so long may have no workers.
@@ -29,13 +32,11 @@ pub(super) struct ReplayArguments {
     #[arg(long, default_value_t = DEFAULT_RATE, value_parser = clap::value_parser!(i32).range(1..=i64::from(MAX_RATE)))]
     rate: i32,
     /// Why
-    #[arg(long)]
-    reason: Option<String>,
+    #[arg(long, value_parser = |text: &str| Reason::parse(text))]
+    reason: Option<Reason>,
     /// Do not wait for its end
     #[arg(long)]
     no_wait: bool,
-    #[command(flatten)]
-    actor: ActorArguments,
 }
 
 #[derive(Subcommand)]
@@ -61,25 +62,22 @@ pub(super) enum ReplaysCommand {
     Cancel {
         /// Its id
         id: Uuid,
-        #[command(flatten)]
-        actor: ActorArguments,
     },
 }
 
 /// Begins a replay and waits for its end; exit 1 if something was not replayed.
-pub(super) async fn replay(pool: &PgPool, arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
-    let ReplayArguments { selection: chosen, rate, reason, no_wait, actor } = arguments;
-    let selection = chosen.selection();
-    let mut tx = pool.begin().await?;
-    if chosen.dry_run {
-        chosen.say_count(replays::preview(&mut tx, &selection).await?);
+pub(super) async fn replay(api: &Api, arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
+    let ReplayArguments { selection, rate, reason, no_wait } = arguments;
+    let (json, dry_run) = (selection.json, selection.dry_run);
+    let asked = Asked { rate_per_second: Some(rate), ..selection.asked(reason) };
+    if dry_run {
+        let DryRun { would_change } = api.post(REPLAYS, &asked).await?;
+        say_count(would_change, json);
         return Ok(ExitCode::SUCCESS);
     }
-    let manner = Manner { rate_per_second: rate, reason: reason.as_deref() };
-    let begun = replays::start(&mut tx, &selection, manner, &actor.actor()).await?;
-    tx.commit().await?;
-    let replay = if no_wait { begun } else { wait(pool, begun).await? };
-    if chosen.json {
+    let begun: Replay = api.post(REPLAYS, &asked).await?;
+    let replay = if no_wait { begun } else { wait(api, begun).await? };
+    if json {
         println!("{}", json!(replay));
     } else {
         print_line(&replay);
@@ -91,7 +89,7 @@ pub(super) async fn replay(pool: &PgPool, arguments: ReplayArguments) -> anyhow:
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn wait(pool: &PgPool, begun: Replay) -> anyhow::Result<Replay> {
+async fn wait(api: &Api, begun: Replay) -> anyhow::Result<Replay> {
     // Shown on a terminal only; a log or a pipe gets the result alone.
     let style = "{bar:40} {human_pos} of {human_len} dead letters ({elapsed}, {eta} left)";
     let length = u64::try_from(begun.total).unwrap_or_default();
@@ -99,7 +97,7 @@ async fn wait(pool: &PgPool, begun: Replay) -> anyhow::Result<Replay> {
     let (mut replay, mut moved) = (begun, Instant::now());
     while replay.status == ReplayStatus::Running {
         tokio::time::sleep(LOOK).await;
-        let now = replays::show(&mut *pool.acquire().await?, replay.id).await?;
+        let now: Replay = api.get(&format!("{REPLAYS}/{}", replay.id)).await?;
         if now.handled() > replay.handled() {
             moved = Instant::now();
         } else if moved.elapsed() > SUSPICIOUS {
@@ -113,44 +111,44 @@ async fn wait(pool: &PgPool, begun: Replay) -> anyhow::Result<Replay> {
     Ok(replay)
 }
 
-pub(super) async fn replays(pool: &PgPool, command: ReplaysCommand) -> anyhow::Result<ExitCode> {
-    let mut tx = pool.begin().await?;
+pub(super) async fn replays(api: &Api, command: ReplaysCommand) -> anyhow::Result<()> {
     match command {
         ReplaysCommand::List { before, json } => {
-            for replay in replays::list(&mut tx, before).await? {
+            let page = before.map(|before| format!("?before={before}")).unwrap_or_default();
+            let ReplayList { replays, .. } = api.get(&format!("{REPLAYS}{page}")).await?;
+            for replay in &replays {
                 if json {
                     println!("{}", json!(replay));
                 } else {
-                    print_line(&replay);
+                    print_line(replay);
                 }
             }
         }
         ReplaysCommand::Show { id, json } => {
-            let replay = replays::show(&mut tx, id).await?;
+            let replay: Replay = api.get(&format!("{REPLAYS}/{id}")).await?;
             if json {
-                println!("{:#}", json!(replay));
-                return Ok(ExitCode::SUCCESS);
+                return print_json(&replay);
             }
             print_line(&replay);
             for outcome in [ReplayOutcome::Failed, ReplayOutcome::Skipped] {
-                let filter = ItemFilter { outcome: Some(outcome), ..ItemFilter::default() };
-                for item in replays::items(&mut tx, id, filter).await? {
+                let filter = ItemQuery { outcome: Some(outcome), ..ItemQuery::default() };
+                let ReplayItems { items, .. } = api.find(&format!("{REPLAYS}/{id}/items"), &filter).await?;
+                for item in items {
                     let reason = printable(item.reason.as_deref().unwrap_or_default());
                     println!("{}  {}: {reason}", item.dead_letter_id, outcome.name());
                 }
             }
-            let filter = ItemFilter { died_again: true, ..ItemFilter::default() };
-            for item in replays::items(&mut tx, id, filter).await? {
+            let filter = ItemQuery { died_again: true, ..ItemQuery::default() };
+            let ReplayItems { items, .. } = api.find(&format!("{REPLAYS}/{id}/items"), &filter).await?;
+            for item in items {
                 println!("{}  died again", item.dead_letter_id);
             }
         }
-        ReplaysCommand::Cancel { id, actor } => {
-            let stopped = replays::cancel(&mut tx, id, &actor.actor()).await?;
-            tx.commit().await?;
-            print_line(&stopped);
+        ReplaysCommand::Cancel { id } => {
+            print_line(&api.post::<Replay>(&format!("{REPLAYS}/{id}/cancel"), &json!({})).await?);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn print_line(replay: &Replay) {

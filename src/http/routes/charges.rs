@@ -1,14 +1,11 @@
 //! `/v1/wallet/charges/{id}`: charges by card, from placing them to their outcome.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::{StatusCode, header, request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use sqlx::PgConnection;
-use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -19,21 +16,17 @@ use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
 use crate::http::app::App;
-use crate::http::auth::{self, Buyer};
+use crate::http::auth::Buyer;
 use crate::http::body;
 use crate::http::command::{applied, publish};
 use crate::http::error::ApiError;
 use crate::http::headers::{Trace, Wait};
+use crate::http::patience::Patience;
 use crate::http::views::{ChargeView, Problem};
 use crate::http::visit::Stay;
 use crate::message::{CardPart, ChargeWallet, Version};
 use crate::store::charges::{self, Charge, ChargeStatus};
 use crate::store::payments;
-
-/// A caller who waits looks at the row after this time, and then after longer and longer ones …
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// … up to this.
-const SLOWEST_LOOK: Duration = Duration::from_secs(1);
 
 /// The charge of the path, before it is known whose it is. What is no id at all is nobody's.
 pub struct ChargeId(CommandId);
@@ -150,11 +143,9 @@ pub async fn pay(
             warn!(charge_id = %id.0, ?error, "the broker did not take a charge, the sweeper will wake it");
         }
     }
-    let Some(mut stay) = stay else { return answer(&charge) };
-    let patience = stay.patience;
-    let answered = wait_for(&app, charge, &customer, &mut stay).await;
-    let answered = answered.unwrap_or_else(|error| error.into_response());
-    Ok(applied(answered, patience))
+    let patience = stay.as_ref().map(|stay| stay.patience);
+    let answered = wait_for(&app, charge, &customer, stay).await;
+    Ok(applied(answered.unwrap_or_else(|error| error.into_response()), patience))
 }
 
 /// Notes that the gateway is to be asked for the money. Returns the charge as it is then, and whether it was noted before.
@@ -198,22 +189,13 @@ async fn wait_for(
     app: &App,
     mut charge: Charge,
     customer: &CustomerId,
-    stay: &mut Stay,
+    stay: Option<Stay>,
 ) -> Result<Response, ApiError> {
-    let deadline = Instant::now() + stay.patience;
-    let mut pause = FIRST_LOOK;
-    while outcome(&charge).is_none() && Instant::now() < deadline && !app.stop.is_cancelled() {
-        let next_look = deadline.min(Instant::now() + pause);
-        app.stop.run_until_cancelled(sleep_until(next_look)).await;
-        pause = (pause * 3 / 2).min(SLOWEST_LOOK);
-        let looking = async {
-            auth::check(app, &mut stay.visit).await?;
-            find(app, charge.id, customer).await
-        };
-        match looking.await {
-            Ok(found) => charge = found,
-            Err(ApiError::DatabaseUnavailable) => {}
-            Err(error) => return Err(error),
+    let mut patience = Patience::new(app, stay);
+    while outcome(&charge).is_none() && patience.again(None).await {
+        let looking = async { find(app, charge.id, customer).await.map(Some) };
+        if let Some(found) = patience.look(looking).await {
+            charge = found?;
         }
     }
     answer(&charge)

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::orders::{OwnOrder, command_id};
@@ -37,17 +37,17 @@ pub struct Refund {
 }
 
 /// Units of one SKU to give back.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefundItem {
     /// The SKU's code.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
-    pub(crate) sku: String,
+    pub sku: String,
     /// Units.
     #[schema(minimum = 1, maximum = 1000)]
-    pub(crate) quantity: i64,
+    pub quantity: i64,
     /// Whether they are sold again; written off otherwise.
-    pub(crate) restock: Option<bool>,
+    pub restock: Option<bool>,
 }
 
 impl Refund {

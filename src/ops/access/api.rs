@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +11,7 @@ use crate::domain::ids::CustomerId;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
+use crate::ops::desk::Desk;
 use crate::ops::rights::Admin;
 use crate::store::operators::tokens::{self, ListedToken, Role};
 
@@ -61,8 +61,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let customer = customer_id.map(CustomerId::parse).transpose()?;
     let wanted = Wanted { name: name.clone(), role, customer, replace: false };
-    let made = app.write(move |tx| async move { Ok(super::create(tx, &actor.name, &wanted).await?) }.boxed());
-    let token = made.await?;
+    let token = Desk::of(app, actor).create_token(wanted).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { name, role, token })))
 }
 
@@ -75,8 +74,6 @@ pub async fn revoke(
     Admin(actor): Admin,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let revoked =
-        app.write(move |tx| async move { Ok(super::revoke(tx, &actor.name, &name).await?) }.boxed());
-    revoked.await?;
+    Desk::of(app, actor).revoke_token(name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,7 +3,6 @@
 use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::FutureExt as _;
 use serde::Deserialize;
 
 use super::{LISTED, Wanted};
@@ -11,6 +10,7 @@ use crate::domain::ids::CustomerId;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::{self, Frame, filters};
+use crate::ops::desk::Desk;
 use crate::ops::rights::Admin;
 use crate::store::operators::tokens::{self, ListedToken, Role};
 
@@ -51,8 +51,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let customer = Some(customer_id).filter(|id| !id.is_empty()).map(CustomerId::parse).transpose()?;
     let wanted = Wanted { name: name.clone(), role, customer, replace: false };
-    let made = app.write(move |tx| async move { Ok(super::create(tx, &actor.name, &wanted).await?) }.boxed());
-    let token = made.await?;
+    let token = Desk::of(app.clone(), actor).create_token(wanted).await?;
     draw(&app, frame, Some((name, token))).await
 }
 
@@ -63,9 +62,7 @@ pub async fn revoke(
     Form(Named { name }): Form<Named>,
 ) -> Result<Response, ApiError> {
     let sentence = format!("The token {name} is revoked; a process may take it for another minute.");
-    let revoked =
-        app.write(move |tx| async move { Ok(super::revoke(tx, &actor.name, &name).await?) }.boxed());
-    revoked.await?;
+    Desk::of(app, actor).revoke_token(name).await?;
     Ok(console::told("/ops/tokens", &sentence))
 }
 

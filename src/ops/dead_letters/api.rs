@@ -13,34 +13,36 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::detail::Detail;
-use super::edit::{self, Edited};
+use super::edit::Edited;
 use super::export::{Export, Format};
 use super::request::{Asked, DryRun, ExportParams, Listing, PageParams};
-use super::{Change, Changed, DeadLetterError, MAX_CHANGED, detail};
+use super::{Change, Changed, MAX_CHANGED, detail};
 use crate::http::app::App;
 use crate::http::auth;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::views::Problem;
 use crate::http::visit::Visit;
-use crate::ops::rights::{Actor, Operator, Viewer};
+use crate::ops::desk::Desk;
+use crate::ops::reason::{self, Reason};
+use crate::ops::rights::Viewer;
 use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::lists::{Group, Page, Summary};
 
 /// A page of dead letters.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterList {
     /// At most 100, those that died last first; fewer where what fits is rare among very many.
-    letters: Vec<Summary>,
+    pub letters: Vec<Summary>,
     /// The next page begins with `after` = this; absent on the last one.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Groups of dead letters.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterGroups {
     /// The largest first, at most 200.
-    groups: Vec<Group>,
+    pub groups: Vec<Group>,
 }
 
 /// List dead letters
@@ -157,10 +159,10 @@ async fn next_piece(app: &App, mut export: Export) -> Result<(Vec<u8>, Option<Ex
 )]
 pub async fn discard(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     body::Json(asked): body::Json<Asked>,
 ) -> Result<Response, ApiError> {
-    change(&app, asked, Change::Discard, actor).await
+    change(&app, &desk, asked, Change::Discard).await
 }
 
 /// Open discarded dead letters again
@@ -171,13 +173,13 @@ pub async fn discard(
 )]
 pub async fn restore(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     body::Json(asked): body::Json<Asked>,
 ) -> Result<Response, ApiError> {
-    change(&app, asked, Change::Restore, actor).await
+    change(&app, &desk, asked, Change::Restore).await
 }
 
-async fn change(app: &App, asked: Asked, change: Change, actor: Actor) -> Result<Response, ApiError> {
+async fn change(app: &App, desk: &Desk, asked: Asked, change: Change) -> Result<Response, ApiError> {
     let selection = asked.selection()?;
     if asked.dry_run {
         let counting = async move |conn: &mut PgConnection| {
@@ -186,29 +188,22 @@ async fn change(app: &App, asked: Asked, change: Change, actor: Actor) -> Result
         let would_change = app.read(counting).await?;
         return Ok(Json(DryRun { would_change }).into_response());
     }
-    let changed = app
-        .write(move |conn| {
-            async move {
-                let reason = asked.reason.as_deref();
-                Ok(super::change(conn, &selection, change, &actor, reason).await?)
-            }
-            .boxed()
-        })
-        .await?;
-    Ok(Json(changed).into_response())
+    Ok(Json(desk.change_dead_letters(selection, change, asked.reason).await?).into_response())
 }
 
 /// A changed body.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditRequest {
     /// The whole new body, as text
-    body: String,
+    pub body: String,
     /// Why
-    reason: Option<String>,
+    #[serde(default, deserialize_with = "reason::optional")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    pub reason: Option<Reason>,
     /// Only say what would change
     #[serde(default)]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 /// Send a changed copy of a dead letter in its place, if that is switched on
@@ -218,39 +213,15 @@ pub struct EditRequest {
     responses((status = 200, description = "What has changed, or with `dry_run` would", body = Edited))
 )]
 pub async fn edit(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     id: Result<Path<Uuid>, PathRejection>,
     body::Json(request): body::Json<EditRequest>,
 ) -> Result<Json<Edited>, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let EditRequest { body, reason, dry_run } = request;
-    Ok(Json(edited(&app, id, body, reason, dry_run, actor).await?))
-}
-
-/// Changes a body, or says what that would do; shared with the console.
-pub(super) async fn edited(
-    app: &App,
-    id: Uuid,
-    body: String,
-    reason: Option<String>,
-    dry_run: bool,
-    actor: Actor,
-) -> Result<Edited, ApiError> {
-    if !app.may_edit_dead_letters {
-        return Err(DeadLetterError::EditingIsOff.into());
-    }
-    if dry_run {
-        let previewing = async move |conn: &mut PgConnection| edit::preview(conn, id, body.as_bytes()).await;
-        return app.read(previewing).await;
-    }
-    let publisher = app.publisher.clone();
-    app.write(move |conn| {
-        async move {
-            let reason = reason.as_deref();
-            Ok(edit::send(conn, &publisher, id, body.as_bytes(), &actor, reason).await?)
-        }
-        .boxed()
-    })
-    .await
+    let edited = match dry_run {
+        true => desk.preview_edit(id, &body).await?,
+        false => desk.edit_dead_letter(id, body, reason).await?,
+    };
+    Ok(Json(edited))
 }

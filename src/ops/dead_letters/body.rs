@@ -12,7 +12,7 @@ const MAX_DUMPED_BYTES: usize = 64 * 1024;
 const MAX_INDENT: usize = 32;
 
 /// A body in JSON documents: its text, or its bytes in hexadecimal where it is none.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum Body {
     /// It is UTF-8.
@@ -29,6 +29,21 @@ impl From<&[u8]> for Body {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),
             Err(_) => Self::Hex { hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() },
+        }
+    }
+}
+
+impl Body {
+    /// The bytes themselves.
+    pub fn bytes(&self) -> Vec<u8> {
+        let nibble = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
+        match self {
+            Self::Text(text) => text.as_bytes().to_vec(),
+            Self::Hex { hex } => hex
+                .as_bytes()
+                .chunks(2)
+                .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | nibble(*digit)))
+                .collect(),
         }
     }
 }
@@ -123,6 +138,13 @@ mod tests {
         assert_eq!(pretty(b"\"text\"").unwrap(), "\"text\"");
         for broken in [&b"{"[..], b"", b"\xff", b"{} {}"] {
             assert_eq!(pretty(broken), None);
+        }
+    }
+
+    #[test]
+    fn a_body_in_json_has_all_its_bytes() {
+        for bytes in [&b"{}"[..], "머그".as_bytes(), b"\x00\xff\x1b", b""] {
+            assert_eq!(Body::from(bytes).bytes(), bytes);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::store::operators::actions::Action;
 const STORY: i64 = 100;
 
 /// A dead letter with its body.
-#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ToSchema)]
 #[schema(as = DeadLetter)]
 pub struct LetterView {
     /// Its own id.
@@ -89,7 +89,7 @@ impl From<DeadLetter> for LetterView {
 }
 
 /// A dead letter with its story.
-#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ToSchema)]
 #[schema(as = DeadLetterDetail)]
 pub struct Detail {
     /// The dead letter.

@@ -8,12 +8,13 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::DeadLetterError;
 use super::body::{Body, pretty};
-use super::{DeadLetterError, checked_reason};
 use crate::broker::envelope::{Outgoing, Replay, TRACEPARENT};
 use crate::broker::publisher::Publisher;
 use crate::clock;
 use crate::message::{Queue, order_of};
+use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::dead_letters::edits::NewEdit;
 use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, SUBJECT};
@@ -24,7 +25,7 @@ use crate::store::operators::actions::{Act, NewAction};
 const NAMESPACE: Uuid = Uuid::from_u128(0x6d0e_51a7_29c4_4c5e_8b1d_f04a_7be1_93d2);
 
 /// What a change of a body would do, or has done.
-#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct Edited {
     /// The dead letter.
     pub id: Uuid,
@@ -35,7 +36,7 @@ pub struct Edited {
 }
 
 /// A line of a difference.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct DiffLine {
     /// `-` only in the old body, `+` only in the new one, or a blank.
     pub sign: char,
@@ -53,13 +54,12 @@ pub async fn preview(conn: &mut PgConnection, id: Uuid, body: &[u8]) -> Result<E
 /// broker's confirm and the commit leaves the original open; the same change again is the same message again.
 pub async fn send(
     conn: &mut PgConnection,
+    actor: &Actor,
     publisher: &Publisher,
     id: Uuid,
     body: &[u8],
-    actor: &Actor,
-    reason: Option<&str>,
+    reason: Option<&Reason>,
 ) -> Result<Edited, DeadLetterError> {
-    let reason = checked_reason(reason)?;
     let locked = dead_letters::lock(conn, &[id]).await?.pop();
     let letter = locked.ok_or(DeadLetterError::NoSuchLetter(id))?;
     let (edited, message) = checked(&letter, body)?;
@@ -74,7 +74,7 @@ pub async fn send(
         after: Some(json!({
             "status": DeadLetterStatus::Replaced, "message_id": edited.message_id, "body": stored(body),
         })),
-        reason,
+        reason: reason.map(Reason::as_str),
     };
     operators::actions::append(conn, &[action]).await?;
     publisher.publish(message).await?;

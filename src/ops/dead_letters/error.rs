@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use crate::broker::publisher::PublishError;
-use crate::http::error::ApiError;
 
 /// Why something cannot be done to dead letters or replays.
 #[derive(Debug, thiserror::Error)]
@@ -35,21 +34,4 @@ pub enum DeadLetterError {
     /// The database did not do it.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-}
-
-impl From<DeadLetterError> for ApiError {
-    fn from(error: DeadLetterError) -> Self {
-        match error {
-            DeadLetterError::NoSuchLetter(_) | DeadLetterError::NoSuchReplay(_) => Self::NotFound,
-            DeadLetterError::WrongStatus(_) => Self::Conflict(error.to_string()),
-            DeadLetterError::TooMany { .. } | DeadLetterError::Unfit(_) => {
-                Self::Unprocessable(error.to_string())
-            }
-            DeadLetterError::EditingIsOff => {
-                Self::Forbidden("dead letters cannot be edited unless HOLDFAST_EDIT_DEAD_LETTERS=true")
-            }
-            DeadLetterError::Publish(error) => error.into(),
-            DeadLetterError::Database(error) => error.into(),
-        }
-    }
 }

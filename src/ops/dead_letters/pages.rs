@@ -9,17 +9,18 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::api::{edited, find};
+use super::api::find;
 use super::body::{hex_dump, pretty};
 use super::detail::Detail;
 use super::edit::{DiffLine, difference};
-use super::replays::{self, DEFAULT_RATE, MAX_RATE, MAX_TOTAL};
+use super::replays::{DEFAULT_RATE, MAX_RATE, MAX_TOTAL};
 use super::request::Listing;
 use super::{Change, DeadLetterError, MAX_CHANGED, Selection};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::{self, Frame, filters};
-use crate::ops::rights::{Actor, Operator};
+use crate::ops::desk::Desk;
+use crate::ops::reason::Reason;
 use crate::store::dead_letters::DeadLetterStatus;
 use crate::store::dead_letters::filter::{Filter, Which};
 use crate::store::dead_letters::lists::{Group, Page, SCANNED_AT_ONCE, Summary};
@@ -199,7 +200,7 @@ struct ConfirmPage {
 /// Does what a button asks for. What is for all that match says first how many that are.
 pub async fn act(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     frame: Frame,
     Form(asked): Form<Asked>,
 ) -> Result<Response, ApiError> {
@@ -215,12 +216,13 @@ pub async fn act(
         return Ok(console::page(&ConfirmPage { frame, button, query, count, reason }));
     }
     let selection = if button.is_for_all() { Selection::Matching(filter) } else { Selection::Ids(asked.id) };
+    let reason = Reason::optional(Some(asked.reason))?;
     let Some(change) = button.change() else {
         let rate = asked.rate_per_second.unwrap_or(DEFAULT_RATE);
-        let replay = replays::api::begin(&app, selection, rate, Some(asked.reason), actor).await?;
+        let replay = desk.start_replay(selection, rate, reason).await?;
         return Ok(Redirect::to(&format!("/ops/replays/{}", replay.id)).into_response());
     };
-    let changed = changed(&app, selection, change, asked.reason, actor).await?;
+    let changed = desk.change_dead_letters(selection, change, reason).await?;
     let what = match change {
         Change::Discard => "discarded",
         Change::Restore => "restored",
@@ -240,19 +242,6 @@ async fn count(app: &App, button: Button, filter: Filter) -> Result<i64, ApiErro
     };
     let counting = async move |conn: &mut PgConnection| super::count(conn, &selection, which, limit).await;
     app.read(counting).await
-}
-
-async fn changed(
-    app: &App,
-    selection: Selection,
-    change: Change,
-    reason: String,
-    actor: Actor,
-) -> Result<super::Changed, ApiError> {
-    app.write(move |conn| {
-        async move { Ok(super::change(conn, &selection, change, &actor, Some(&reason)).await?) }.boxed()
-    })
-    .await
 }
 
 #[derive(askama::Template)]
@@ -304,14 +293,18 @@ pub struct Rewritten {
 /// Shows the difference, and at the second time sends the changed copy.
 pub async fn edit(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     frame: Frame,
     id: Result<Path<Uuid>, PathRejection>,
     Form(form): Form<Rewritten>,
 ) -> Result<Response, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let Rewritten { body, reason, is_confirmed } = form;
-    let done = edited(&app, id, body.clone(), Some(reason.clone()), !is_confirmed, actor).await;
+    let because = Reason::optional(Some(reason.clone()))?;
+    let done = match is_confirmed {
+        true => desk.edit_dead_letter(id, body.clone(), because).await,
+        false => desk.preview_edit(id, &body).await,
+    };
     let (difference, problem) = match done {
         Ok(_) if is_confirmed => {
             let to = format!("/ops/dead-letters/{id}");

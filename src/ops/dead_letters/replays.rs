@@ -8,8 +8,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DeadLetterError, Selection, checked_reason, narrowed};
+use super::{DeadLetterError, Selection, narrowed};
 use crate::ops::dead_letters;
+use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::dead_letters::filter::Which;
 use crate::store::dead_letters::lists as dead_letter_lists;
@@ -34,7 +35,7 @@ pub struct Manner<'a> {
     /// Dead letters sent in a second at most, 1 to [`MAX_RATE`].
     pub rate_per_second: i32,
     /// Why.
-    pub reason: Option<&'a str>,
+    pub reason: Option<&'a Reason>,
 }
 
 /// How many dead letters a replay of this selection would send now.
@@ -45,12 +46,12 @@ pub async fn preview(conn: &mut PgConnection, selection: &Selection) -> Result<i
 /// Freezes the set and leaves it to the workers, in the transaction of the caller.
 pub async fn start(
     conn: &mut PgConnection,
+    actor: &Actor,
     selection: &Selection,
     manner: Manner<'_>,
-    actor: &Actor,
 ) -> Result<Replay, DeadLetterError> {
     let Manner { rate_per_second, reason } = manner;
-    let reason = checked_reason(reason)?;
+    let reason = reason.map(Reason::as_str);
     if !(1..=MAX_RATE).contains(&rate_per_second) {
         return Err(DeadLetterError::Unfit(format!("the rate must be from 1 to {MAX_RATE} a second")));
     }
@@ -108,7 +109,7 @@ pub async fn items(
 }
 
 /// Stops a replay, in the transaction of the caller. What has been sent stays sent.
-pub async fn cancel(conn: &mut PgConnection, id: Uuid, actor: &Actor) -> Result<Replay, DeadLetterError> {
+pub async fn cancel(conn: &mut PgConnection, actor: &Actor, id: Uuid) -> Result<Replay, DeadLetterError> {
     let before = show(conn, id).await?;
     if !replays::cancel(conn, id).await? {
         // It may have come to its end since it was looked at.

@@ -2,13 +2,14 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::export::Format;
 use super::{DeadLetterError, Selection};
 use crate::http::error::ApiError;
+use crate::ops::reason::{self, Reason};
 use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::lists::Position;
 
@@ -73,7 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Listing {
 }
 
 /// Some dead letters by their ids, or all that match: one of the two.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// These
@@ -81,7 +82,9 @@ pub struct Asked {
     /// All that match; `{}` matches all open ones
     pub filter: Option<Filter>,
     /// Why; needed to discard
-    pub reason: Option<String>,
+    #[serde(default, deserialize_with = "reason::optional")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    pub reason: Option<Reason>,
     /// Only say how many it would be
     #[serde(default)]
     pub dry_run: bool,
@@ -101,7 +104,7 @@ impl Asked {
 }
 
 /// What a dry run found.
-#[derive(Debug, serde::Serialize, ToSchema)]
+#[derive(Debug, serde::Serialize, serde::Deserialize, ToSchema)]
 pub struct DryRun {
     /// Dead letters it would be.
     pub would_change: i64,

@@ -1,5 +1,7 @@
 //! `/ops`: health at a glance, drawn anew every five seconds where scripts run.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::response::Response;
 
@@ -39,7 +41,7 @@ pub async fn live(State(app): State<App>, _: Frame) -> Result<Response, ApiError
 struct Glance {
     view: HealthView,
     cards: Vec<Card>,
-    orders: Vec<(&'static str, u64, String)>,
+    orders: Vec<(Cow<'static, str>, u64, String)>,
     lateness_hour: String,
     lateness_day: String,
 }
@@ -85,7 +87,7 @@ impl Glance {
         let orders = view.orders.iter().map(|outcome| {
             let name = format!("Orders {} per minute", outcome.outcome);
             let line = chart::sparkline(&name, &outcome.per_minute, "an hour ago", "now");
-            (outcome.outcome, outcome.total, line)
+            (outcome.outcome.clone(), outcome.total, line)
         });
         Self {
             cards: cards(&view),

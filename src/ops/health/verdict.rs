@@ -1,6 +1,8 @@
 //! What is not well, what that means and what to do about it.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::HealthView;
@@ -22,7 +24,7 @@ const WAITING_SECONDS: i64 = 60;
 const AUDIT_SECONDS: i64 = 300;
 
 /// The light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All is well.
@@ -34,10 +36,10 @@ pub enum Verdict {
 }
 
 /// One thing that is not well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// What it is, for machines.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// How bad it is.
     pub verdict: Verdict,
     /// What it is.
@@ -45,9 +47,9 @@ pub struct Finding {
     /// What that means.
     pub meaning: String,
     /// What to do.
-    pub todo: &'static str,
+    pub todo: Cow<'static, str>,
     /// The page of the console that shows it.
-    pub link: &'static str,
+    pub link: Cow<'static, str>,
 }
 
 /// The verdict, and what led to it, the worst first.
@@ -87,7 +89,7 @@ fn is_paused(view: &HealthView, pool: Pool) -> bool {
 fn overdue(view: &HealthView) -> Option<Finding> {
     let overdue = view.overdue_holds;
     (overdue.oldest_seconds > OVERDUE_SECONDS).then(|| Finding {
-        code: "overdue_holds",
+        code: "overdue_holds".into(),
         verdict: Verdict::Wrong,
         what: format!(
             "{} overdue, the worst by {}",
@@ -97,27 +99,27 @@ fn overdue(view: &HealthView) -> Option<Finding> {
         meaning: "Neither timers nor the sweeper release them. They cannot be paid any more, and a buyer who needs \
                   their units gets them."
             .to_owned(),
-        todo: "See that the pools order.expire and sweep have runners and are not paused.",
-        link: "/ops/queues",
+        todo: "See that the pools order.expire and sweep have runners and are not paused.".into(),
+        link: "/ops/queues".into(),
     })
 }
 
 fn audit(view: &HealthView) -> Vec<Finding> {
     let Some(audit) = &view.audit else {
         return vec![Finding {
-            code: "audit_missing",
+            code: "audit_missing".into(),
             verdict: Verdict::Look,
             what: "The truths have never been checked".to_owned(),
             meaning: "Nobody knows whether stock and money add up.".to_owned(),
-            todo: "Start a workers process with the pool audit, or run holdfast audit.",
-            link: "/ops/queues",
+            todo: "Start a workers process with the pool audit, or run holdfast audit.".into(),
+            link: "/ops/queues".into(),
         }];
     };
     let mut findings: Vec<Finding> = audit
         .broken
         .iter()
         .map(|broken| Finding {
-            code: "audit",
+            code: "audit".into(),
             verdict: Verdict::Wrong,
             what: format!("The audit found that \"{}\" does not hold", broken.truth.replace('_', " ")),
             meaning: format!(
@@ -125,19 +127,19 @@ fn audit(view: &HealthView) -> Vec<Finding> {
                 counted(broken.violations, "row breaks it", "rows break it"),
                 broken.examples.first().map_or("none that is named", String::as_str)
             ),
-            todo: "Run holdfast audit for the state as of now; what it still names needs a person.",
-            link: "/ops/orders",
+            todo: "Run holdfast audit for the state as of now; what it still names needs a person.".into(),
+            link: "/ops/orders".into(),
         })
         .collect();
     let expected = AUDIT_SECONDS + audit.duration_ms / 1_000 * 120;
     if audit.age_seconds > expected && !is_paused(view, Pool::Audit) {
         findings.push(Finding {
-            code: "audit_old",
+            code: "audit_old".into(),
             verdict: Verdict::Look,
             what: format!("The last audit is {} old", age(audit.age_seconds)),
             meaning: format!("It should come again after {}.", age(expected)),
-            todo: "See that the pool audit has a runner, and what its log says.",
-            link: "/ops/queues",
+            todo: "See that the pool audit has a runner, and what its log says.".into(),
+            link: "/ops/queues".into(),
         });
     }
     findings
@@ -145,15 +147,15 @@ fn audit(view: &HealthView) -> Vec<Finding> {
 
 fn broker(view: &HealthView) -> Option<Finding> {
     (view.queues.source == Source::None).then(|| Finding {
-        code: "broker",
+        code: "broker".into(),
         verdict: Verdict::Wrong,
         what: "RabbitMQ does not answer".to_owned(),
         meaning: format!(
             "{}. Orders are refused with 503 while it is away; nothing is lost.",
             view.queues.why.as_deref().unwrap_or("It gave no reason")
         ),
-        todo: "See that RabbitMQ runs and that AMQP_URL names it.",
-        link: "/ops/queues",
+        todo: "See that RabbitMQ runs and that AMQP_URL names it.".into(),
+        link: "/ops/queues".into(),
     })
 }
 
@@ -163,24 +165,24 @@ fn refused(refused: &Refused) -> Finding {
     let since = age(i64::try_from(*seconds).unwrap_or(i64::MAX));
     match cause {
         Cause::Full => Finding {
-            code: "queue_full",
+            code: "queue_full".into(),
             verdict: Verdict::Wrong,
             what: format!("{target} has taken no message for {since}: it is full"),
             meaning: "Callers hear 503 and may try again; what it took before is safe. Its workers do not keep up, or \
                       there are none."
                 .to_owned(),
-            todo: "See that its pool has runners, is not paused and does not wait; more runners help only if they are busy.",
-            link: "/ops/queues",
+            todo: "See that its pool has runners, is not paused and does not wait; more runners help only if they are busy.".into(),
+            link: "/ops/queues".into(),
         },
         Cause::Trouble => Finding {
-            code: "broker_refuses",
+            code: "broker_refuses".into(),
             verdict: Verdict::Wrong,
             what: format!("RabbitMQ has confirmed no message to {target} for {since}"),
             meaning: "It is not full: the broker takes messages late or not at all, on new connections too. Callers hear \
                       503 and may try again."
                 .to_owned(),
-            todo: "Look for alarms of memory or disk, and for a node or a quorum that is missing: rabbitmqctl cluster_status.",
-            link: "/ops/queues",
+            todo: "Look for alarms of memory or disk, and for a node or a quorum that is missing: rabbitmqctl cluster_status.".into(),
+            link: "/ops/queues".into(),
         },
     }
 }
@@ -191,13 +193,13 @@ fn unattended(view: &HealthView) -> Vec<Finding> {
         return view.workers.pools.iter().filter_map(|pool| without_workers(view, pool)).collect();
     }
     vec![Finding {
-        code: "no_workers",
+        code: "no_workers".into(),
         verdict: Verdict::Wrong,
         what: "No workers process is alive".to_owned(),
         meaning: "Orders and payments are accepted and wait; nothing is decided, released or told."
             .to_owned(),
-        todo: "Start holdfast-workers; the log of one that ended says why.",
-        link: "/ops/queues",
+        todo: "Start holdfast-workers; the log of one that ended says why.".into(),
+        link: "/ops/queues".into(),
     }]
 }
 
@@ -210,12 +212,12 @@ fn without_workers(view: &HealthView, pool: &PoolView) -> Option<Finding> {
     let is_grave =
         matches!(known, Pool::Commands(_) | Pool::DeadLetters | Pool::Sweep | Pool::Relay | Pool::Feed);
     missed.then(|| Finding {
-        code: "no_workers",
+        code: "no_workers".into(),
         verdict: if is_grave { Verdict::Wrong } else { Verdict::Look },
         what: format!("Nobody works the pool {}", pool.pool),
-        meaning: pool.while_paused.to_owned(),
-        todo: "Start a workers process with this pool; the log of one that ended says why.",
-        link: "/ops/queues",
+        meaning: pool.while_paused.to_string(),
+        todo: "Start a workers process with this pool; the log of one that ended says why.".into(),
+        link: "/ops/queues".into(),
     })
 }
 
@@ -237,7 +239,7 @@ fn waiting(view: &HealthView) -> Vec<Finding> {
         }
     });
     old.map(|queue| Finding {
-        code: "waiting",
+        code: "waiting".into(),
         verdict: Verdict::Look,
         what: format!(
             "{} in {}{}",
@@ -250,8 +252,8 @@ fn waiting(view: &HealthView) -> Vec<Finding> {
             _ => "Workers do not keep up, or wait for the database or somebody outside.",
         }
         .to_owned(),
-        todo: "See what the workers' logs say; more runners help only if they are busy.",
-        link: "/ops/queues",
+        todo: "See what the workers' logs say; more runners help only if they are busy.".into(),
+        link: "/ops/queues".into(),
     })
     .collect()
 }
@@ -265,7 +267,7 @@ fn money(view: &HealthView) -> Vec<Finding> {
             _ => "open_charges",
         };
         Finding {
-            code,
+            code: code.into(),
             verdict: if open.status == "unknown" { Verdict::Wrong } else { Verdict::Look },
             what: format!(
                 "{} {}, the oldest for {}",
@@ -279,8 +281,8 @@ fn money(view: &HealthView) -> Vec<Finding> {
                 _ => "The gateway was asked and has not answered.",
             }
             .to_owned(),
-            todo: "See whether the gateway is up and the pool that asks it runs; resolve single payments by hand.",
-            link: "/ops/money",
+            todo: "See whether the gateway is up and the pool that asks it runs; resolve single payments by hand.".into(),
+            link: "/ops/money".into(),
         }
     })
     .collect()
@@ -288,14 +290,14 @@ fn money(view: &HealthView) -> Vec<Finding> {
 
 fn log_ahead(view: &HealthView) -> Option<Finding> {
     view.event_log_is_ahead.then(|| Finding {
-        code: "event_log_ahead",
+        code: "event_log_ahead".into(),
         verdict: Verdict::Wrong,
         what: "The event log is ahead of PostgreSQL's transaction ids".to_owned(),
         meaning: "The database was restored into another cluster. Orders and payments go on; nothing is published, counted or \
                   mailed, since what is new would be taken for read long ago."
             .to_owned(),
-        todo: "Run holdfast cursors reset, which shows what it would do; then with --yes.",
-        link: "/ops",
+        todo: "Run holdfast cursors reset, which shows what it would do; then with --yes.".into(),
+        link: "/ops".into(),
     })
 }
 
@@ -308,7 +310,7 @@ fn lags(view: &HealthView) -> Vec<Finding> {
         lag.oldest_seconds > LAG_SECONDS && lag.count > 0 && !is_paused(view, *pool)
     });
     late.map(|(code, pool, lag, meaning)| Finding {
-        code,
+        code: code.into(),
         verdict: Verdict::Look,
         what: format!(
             "The {} is {} behind, by {}",
@@ -317,8 +319,8 @@ fn lags(view: &HealthView) -> Vec<Finding> {
             counted(lag.count, "fact", "facts")
         ),
         meaning: meaning.to_owned(),
-        todo: "See that its pool runs; if it does, look for a long transaction in pg_stat_activity, which holds it back.",
-        link: "/ops/queues",
+        todo: "See that its pool runs; if it does, look for a long transaction in pg_stat_activity, which holds it back.".into(),
+        link: "/ops/queues".into(),
     })
     .collect()
 }
@@ -328,7 +330,7 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
     let mut findings = vec![];
     if view.dead_letters.count > 0 {
         findings.push(Finding {
-            code: "dead_letters",
+            code: "dead_letters".into(),
             verdict: Verdict::Look,
             what: format!(
                 "{} open, the oldest for {}",
@@ -336,13 +338,13 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
                 age(view.dead_letters.oldest_seconds)
             ),
             meaning: "Each is a command that was accepted and could not be applied.".to_owned(),
-            todo: "Read the error, repair its cause, replay; or discard with a reason.",
-            link: "/ops/dead-letters",
+            todo: "Read the error, repair its cause, replay; or discard with a reason.".into(),
+            link: "/ops/dead-letters".into(),
         });
     }
     if view.unmatched_webhooks.count > 0 {
         findings.push(Finding {
-            code: "unmatched_webhooks",
+            code: "unmatched_webhooks".into(),
             verdict: Verdict::Look,
             what: format!(
                 "{} about no payment of ours",
@@ -354,8 +356,9 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
             ),
             meaning: "They name an order or a charge of ours or are signed, and nobody here asked for their payment."
                 .to_owned(),
-            todo: "Compare with the gateway: holdfast reconcile names every payment that we do not know.",
-            link: "/ops/money",
+            todo: "Compare with the gateway: holdfast reconcile names every payment that we do not know."
+                .into(),
+            link: "/ops/money".into(),
         });
     }
     findings
@@ -364,11 +367,11 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
 fn paused(pool: &PoolView) -> Option<Finding> {
     let pause = pool.paused.as_ref()?;
     Some(Finding {
-        code: "paused",
+        code: "paused".into(),
         verdict: Verdict::Look,
         what: format!("{} has paused the pool {}: {}", pause.actor, pool.pool, pause.reason),
-        meaning: pool.while_paused.to_owned(),
-        todo: "Resume it when its reason is gone.",
-        link: "/ops/queues",
+        meaning: pool.while_paused.to_string(),
+        todo: "Resume it when its reason is gone.".into(),
+        link: "/ops/queues".into(),
     })
 }

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId};
 use crate::domain::order::OrderState;
-use crate::domain::refund::{Asked, RefundReason};
+use crate::domain::refund::Asked;
 use crate::message::{CancelOrder, Command, RefundOrder, ResolvePayment, ResolveRefund, Version};
 use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
@@ -69,7 +69,7 @@ pub async fn refund(
     let (command_id, asked) = refund;
     let after = json!({"asked_for": "order.refund", "refund_id": command_id, "refund": asked});
     write_down(tx, actor, Act::OrderRefund, &row, after, reason).await?;
-    let reason = RefundReason::parse(reason.as_str())?;
+    let reason = reason.of_refund();
     let command = RefundOrder { version: Version, command_id, order_id: order, asked, reason };
     Ok(vec![message(&command)])
 }
@@ -113,7 +113,8 @@ pub async fn settle(
 ) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
     let payments = orders::history::payments_of(tx, order).await?;
-    let payment = payments.iter().find(|payment| payment.id == payment_id.0).ok_or(OrderError::NotFound)?;
+    let payment = payments.iter().find(|payment| payment.id == payment_id.0);
+    let payment = payment.ok_or(OrderError::NoSuchPayment)?;
     if payment.status.by_card().is_none_or(|status| !stated.ends(status)) {
         return Err(OrderError::Settled(payment.status.name()));
     }

@@ -6,39 +6,29 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::actions;
 use super::filter::OrderFilter;
-use super::view::{OrderDetail, OrderPage, PaymentDetail, RefundDetail};
+use super::view::{OrderDetail, OrderPage, Resolved};
 use crate::domain::card::Stated;
-use crate::domain::ids::{CommandId, IdempotencyKey, OrderId};
-use crate::domain::refund::Asked;
+use crate::domain::ids::{CommandId, OrderId};
 use crate::http::app::App;
-use crate::http::auth;
 use crate::http::body;
-use crate::http::command::{give_by, publish_all};
+use crate::http::command::applied;
 use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Wait};
-use crate::http::outcome::Awaited;
 use crate::http::query::Query;
 use crate::http::routes::refunds::{self, RefundItem};
 use crate::http::views::{OrderView, Problem};
-use crate::http::visit::Stay;
-use crate::http::watch::Subscription;
+use crate::ops::desk::Desk;
+use crate::ops::desk::orders::Given;
 use crate::ops::reason::Reason;
-use crate::ops::rights::{Actor, Operator, Viewer};
-
-/// Whoever does not say how long they wait is told the outcome if it comes this soon.
-const SOON: Duration = Duration::from_secs(3);
-/// An order is looked at this often while somebody waits, even if no fact of it is heard.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+use crate::ops::rights::Viewer;
 
 /// Search orders, newest first
 #[utoipa::path(
@@ -82,13 +72,13 @@ pub async fn read(
 }
 
 /// Why something is done.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsReason)]
 pub struct Because {
     /// For whoever reads the audit log later.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
-    reason: Reason,
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Cancel an order that is on hold
@@ -104,44 +94,29 @@ pub struct Because {
     )
 )]
 pub async fn cancel(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
     body::Json(because): body::Json<Because>,
 ) -> Result<Response, ApiError> {
-    give_cancel(&app, actor, order, because.reason, wait).await
-}
-
-/// Has an order called off, and waits a little for what comes of it.
-pub(super) async fn give_cancel(
-    app: &App,
-    actor: Actor,
-    order: OrderId,
-    reason: Reason,
-    wait: Wait,
-) -> Result<Response, ApiError> {
-    let stay = soon(app, wait)?;
-    let giving =
-        app.write(move |tx| async move { Ok(actions::cancel(tx, &actor, order, &reason).await?) }.boxed());
-    let giving = async { publish_all(app, giving.await?).await };
-    let answer = give_by(app, order, stay, Awaited::Cancellation, giving).await?;
-    Ok(at(answer, order))
+    let patience = wait.patience();
+    let given = desk.cancel_order(order, because.reason, wait).await?;
+    Ok(told(order, given, patience))
 }
 
 /// What to give back.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsRefundRequest)]
 pub struct Refund {
     /// Units to give back; everything that is left when absent.
     #[schema(min_items = 1, max_items = 50)]
-    items: Option<Vec<RefundItem>>,
+    pub items: Option<Vec<RefundItem>>,
     /// Whether the units are sold again, where an item does not say; true when absent.
-    restock: Option<bool>,
+    pub restock: Option<bool>,
     /// For whoever reads the audit log later.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
-    reason: Reason,
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Refund a paid order, or a part of it, as an operator
@@ -162,49 +137,16 @@ pub struct Refund {
     )
 )]
 pub async fn refund(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     RequiredKey(key): RequiredKey,
     wait: Wait,
     body::Json(request): body::Json<Refund>,
 ) -> Result<Response, ApiError> {
     let asked = refunds::asked(request.items, request.restock.unwrap_or(true))?;
-    give_refund(&app, actor, order, (key, asked), request.reason, wait).await
-}
-
-/// Has money given back, and waits a little for what comes of it.
-pub(super) async fn give_refund(
-    app: &App,
-    actor: Actor,
-    order: OrderId,
-    (key, asked): (IdempotencyKey, Asked),
-    reason: Reason,
-    wait: Wait,
-) -> Result<Response, ApiError> {
-    let stay = soon(app, wait)?;
-    let id: CommandId = app.read(async |conn| actions::refund_id(conn, order, &key).await).await?;
-    refunds::check_key(app, id, &asked).await?;
-    let giving = app.write(move |tx| {
-        async move { Ok(actions::refund(tx, &actor, order, (id, asked), &reason).await?) }.boxed()
-    });
-    let giving = async { publish_all(app, giving.await?).await };
-    let answer = give_by(app, order, stay, Awaited::Refund(id), giving).await?;
-    Ok(at(answer, order))
-}
-
-/// What is known of an order's money after its gateway was asked.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OpsResolved)]
-pub struct Resolved {
-    /// The payments and refunds that are asked about; nothing was done if there are none.
-    pub asked: Vec<Uuid>,
-    /// Whether every answer is definite now.
-    pub is_settled: bool,
-    /// The attempts to pay as they stand.
-    pub payments: Vec<PaymentDetail>,
-    /// The refunds as they stand.
-    pub refunds: Vec<RefundDetail>,
+    let patience = wait.patience();
+    let given = desk.refund_order(order, (key, asked), request.reason, wait).await?;
+    Ok(told(order, given, patience))
 }
 
 /// Ask the gateway now about what is not settled
@@ -219,66 +161,26 @@ pub struct Resolved {
     )
 )]
 pub async fn resolve(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
     body::Json(because): body::Json<Because>,
 ) -> Result<(StatusCode, Json<Resolved>), ApiError> {
-    let resolved = give_resolve(&app, actor, order, because.reason, wait).await?;
-    let status = if resolved.is_settled { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(resolved)))
-}
-
-/// Has the gateway asked, and waits a little for what it says.
-pub(super) async fn give_resolve(
-    app: &App,
-    actor: Actor,
-    order: OrderId,
-    reason: Reason,
-    wait: Wait,
-) -> Result<Resolved, ApiError> {
-    let stay = soon(app, wait)?;
-    let subscription = app.watch.subscribe(order);
-    let asking =
-        app.write(move |tx| async move { Ok(actions::resolve(tx, &actor, order, &reason).await?) }.boxed());
-    let (asked, messages) = asking.await?;
-    publish_all(app, messages).await?;
-    until_settled(app, order, asked, subscription, stay).await
-}
-
-/// What is known of an order's money once it is settled, or when nobody waits any longer.
-async fn until_settled(
-    app: &App,
-    order: OrderId,
-    asked: Vec<Uuid>,
-    mut subscription: Subscription,
-    mut stay: Option<Stay>,
-) -> Result<Resolved, ApiError> {
-    let deadline = Instant::now() + stay.as_ref().map_or(Duration::ZERO, |stay| stay.patience);
-    loop {
-        if let Some(stay) = &mut stay {
-            auth::check(app, &mut stay.visit).await?;
-        }
-        let OrderDetail { is_unsettled, payments, refunds, .. } = find_one(app, order).await?;
-        if !is_unsettled || Instant::now() >= deadline || app.stop.is_cancelled() {
-            return Ok(Resolved { asked, is_settled: !is_unsettled, payments, refunds });
-        }
-        let _ = app.stop.run_until_cancelled(subscription.due(LOOK_AGAIN, Some(deadline))).await;
-    }
+    let resolved = desk.resolve_order(order, because.reason, wait).await?;
+    Ok((status(resolved.is_settled), Json(resolved)))
 }
 
 /// What came of a payment.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsSettle)]
 pub struct Settle {
     /// captured, not_taken or returned, as the gateway's own console says.
     #[schema(value_type = String)]
-    stated: Stated,
+    pub stated: Stated,
     /// For whoever reads the audit log later.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
-    reason: Reason,
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Say what came of a payment that the gateway gives no definite answer to
@@ -294,47 +196,26 @@ pub struct Settle {
     )
 )]
 pub async fn settle(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     path: Result<Path<(Uuid, Uuid)>, PathRejection>,
     wait: Wait,
     body::Json(Settle { stated, reason }): body::Json<Settle>,
 ) -> Result<(StatusCode, Json<Resolved>), ApiError> {
     let Path((order, payment)) = path.map_err(|_| ApiError::NotFound)?;
     let said = (CommandId(payment), stated);
-    let resolved = give_settle(&app, actor, order.into(), said, reason, wait).await?;
-    let status = if resolved.is_settled { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(resolved)))
+    let resolved = desk.settle_payment(order.into(), said, reason, wait).await?;
+    Ok((status(resolved.is_settled), Json(resolved)))
 }
 
-/// Says what came of a payment, and waits a little for what follows.
-pub(super) async fn give_settle(
-    app: &App,
-    actor: Actor,
-    order: OrderId,
-    said: (CommandId, Stated),
-    reason: Reason,
-    wait: Wait,
-) -> Result<Resolved, ApiError> {
-    let stay = soon(app, wait)?;
-    let subscription = app.watch.subscribe(order);
-    let saying = app
-        .write(move |tx| async move { Ok(actions::settle(tx, &actor, order, said, &reason).await?) }.boxed());
-    publish_all(app, saying.await?).await?;
-    until_settled(app, order, vec![said.0.0], subscription, stay).await
+/// 200 for what has come to its end.
+fn status(is_done: bool) -> StatusCode {
+    if is_done { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
-/// Waits as long as the operator says, or a little, if there is a place.
-fn soon(app: &App, wait: Wait) -> Result<Option<Stay>, ApiError> {
-    wait.begin_or_for(SOON, &app.stays)
-}
-
-/// An operator finds the order at a path of their own.
-fn at(mut answer: Response, order: OrderId) -> Response {
-    let path = format!("/v1/ops/orders/{order}");
-    let path = HeaderValue::try_from(path).expect("an id is visible ASCII");
-    answer.headers_mut().insert(header::LOCATION, path);
-    answer
+/// How the order stands; an operator finds it at a path of their own.
+fn told(order: OrderId, given: Given, patience: Option<Duration>) -> Response {
+    let at = [(header::LOCATION, format!("/v1/ops/orders/{order}"))];
+    applied((status(given.is_decided), at, Json(given.order)).into_response(), patience)
 }
 
 /// The order of the path, whosever it is. What is no id gets the same answer as an id that is nobody's.

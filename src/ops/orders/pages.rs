@@ -1,7 +1,6 @@
 //! `/ops/orders`: search, one order with its timeline, and the forms that act on it.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum_extra::extract::Form;
 use serde::Deserialize;
@@ -19,9 +18,9 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::headers::Wait;
 use crate::http::query::Query;
-use crate::ops::console::{self, Frame, filters};
+use crate::ops::console::{self, Because, Frame, filters};
+use crate::ops::desk::Desk;
 use crate::ops::reason::Reason;
-use crate::ops::rights::Operator;
 use crate::store::orders::OrderStatus;
 
 #[derive(askama::Template)]
@@ -86,24 +85,17 @@ pub async fn show(
     Ok(console::page(&ShowPage { frame, detail, left, key }))
 }
 
-/// What every form sends.
-#[derive(Debug, Deserialize)]
-pub struct Because {
-    reason: String,
-}
-
 /// Calls an order off.
 pub async fn cancel(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(Because { reason }): Form<Because>,
+    Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let answer = api::give_cancel(&app, actor, order, Reason::parse(reason)?, wait).await?;
+    let given = desk.cancel_order(order, because.given()?, wait).await?;
     Ok(told(
         order,
-        &answer,
+        given.is_decided,
         "The order is cancelled.",
         "The order is to be cancelled; no worker has decided yet.",
     ))
@@ -111,13 +103,12 @@ pub async fn cancel(
 
 /// Has the gateway asked.
 pub async fn resolve(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(Because { reason }): Form<Because>,
+    Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let resolved = api::give_resolve(&app, actor, order, Reason::parse(reason)?, wait).await?;
+    let resolved = desk.resolve_order(order, because.given()?, wait).await?;
     let what = match (resolved.asked.len(), resolved.is_settled) {
         (0, _) => "Nothing was open; nobody was asked.",
         (_, true) => "The gateway was asked, and everything is settled.",
@@ -136,19 +127,19 @@ pub struct Settle {
 
 /// Says what came of a payment.
 pub async fn settle(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
     Form(Settle { payment, stated, reason }): Form<Settle>,
 ) -> Result<Response, ApiError> {
     let said = (CommandId(payment), stated);
-    let resolved = api::give_settle(&app, actor, order, said, Reason::parse(reason)?, wait).await?;
-    let what = match resolved.is_settled {
-        true => "The payment is settled as you said.",
-        false => "What you said is on its way; no worker has decided yet.",
-    };
-    Ok(console::told(&page_of(order), what))
+    let resolved = desk.settle_payment(order, said, Reason::parse(reason)?, wait).await?;
+    Ok(told(
+        order,
+        resolved.is_settled,
+        "The payment is settled as you said.",
+        "What you said is on its way; no worker has decided yet.",
+    ))
 }
 
 /// What the refund form sends: an entry of each list per SKU.
@@ -166,16 +157,16 @@ pub struct Refund {
 
 /// Gives money back.
 pub async fn refund(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
     Form(form): Form<Refund>,
 ) -> Result<Response, ApiError> {
     let (reason, key) = (Reason::parse(form.reason.as_str())?, IdempotencyKey::parse(form.key.as_str())?);
     let asked = form.asked()?;
-    let answer = api::give_refund(&app, actor, order, (key, asked), reason, wait).await?;
-    Ok(told(order, &answer, "The money is given back.", "The refund is on its way; it is not decided yet."))
+    let given = desk.refund_order(order, (key, asked), reason, wait).await?;
+    let accepted = "The refund is on its way; it is not decided yet.";
+    Ok(told(order, given.is_decided, "The money is given back.", accepted))
 }
 
 impl Refund {
@@ -204,9 +195,8 @@ fn page_of(order: OrderId) -> String {
     format!("/ops/orders/{order}")
 }
 
-fn told(order: OrderId, answer: &Response, done: &str, accepted: &str) -> Response {
-    let what = if answer.status() == StatusCode::ACCEPTED { accepted } else { done };
-    console::told(&page_of(order), what)
+fn told(order: OrderId, is_done: bool, done: &str, accepted: &str) -> Response {
+    console::told(&page_of(order), if is_done { done } else { accepted })
 }
 
 /// The colour of a state.

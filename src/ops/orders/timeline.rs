@@ -1,7 +1,7 @@
 //! One order's whole story, in the order of time: its facts, and everything around them that is written down anywhere.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use crate::store::payments::PaymentStatus;
 use crate::store::refunds::{RefundRow, RefundStatus};
 
 /// What kind of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowKind {
     /// A fact of the event log.
@@ -56,7 +56,7 @@ impl RowKind {
 }
 
 /// Something that happened, or is to happen.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineRow {
     /// When.
     pub at: DateTime<Utc>,
@@ -72,7 +72,7 @@ pub struct TimelineRow {
 }
 
 /// A name and a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TimelineDetail)]
 pub struct Detail {
     /// What it is.

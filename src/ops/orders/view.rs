@@ -1,7 +1,9 @@
 //! How orders look to operators, in JSON as on pages.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ use crate::store::orders::history::Attempt;
 use crate::store::refunds::RefundRow;
 
 /// Some orders, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsOrderPage)]
 pub struct OrderPage {
     /// The orders.
@@ -29,7 +31,7 @@ pub struct OrderPage {
 }
 
 /// An order in a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsOrderSummary)]
 pub struct OrderSummary {
     /// Its id.
@@ -37,7 +39,7 @@ pub struct OrderSummary {
     /// Whose it is.
     pub customer: String,
     /// Where it stands.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// What it costs, in whole won.
     pub amount_won: i64,
     /// What of that was given back, in whole won.
@@ -55,7 +57,7 @@ pub struct OrderSummary {
 }
 
 /// Units of one SKU.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsOrderItem)]
 pub struct ItemSummary {
     /// The SKU's code.
@@ -75,7 +77,7 @@ impl OrderSummary {
         Self {
             id: row.id.uuid(),
             customer: row.customer_id.clone(),
-            status: row.state.name(),
+            status: row.state.name().into(),
             amount_won: row.amount.0,
             refunded_won: row.refunded.0,
             items: items.map(item).collect(),
@@ -94,7 +96,7 @@ fn seconds_left(row: &OrderRow, now: DateTime<Utc>) -> Option<i64> {
 }
 
 /// An order with everything that happened to it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsOrder)]
 pub struct OrderDetail {
     /// The order as its customer sees it.
@@ -102,7 +104,7 @@ pub struct OrderDetail {
     /// Whose it is.
     pub customer: String,
     /// What its status means.
-    pub explained: &'static str,
+    pub explained: Cow<'static, str>,
     /// Seconds until its hold falls due while it is on hold, negative once it is overdue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<i64>,
@@ -121,15 +123,15 @@ pub struct OrderDetail {
 }
 
 /// An attempt to pay.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsPayment)]
 pub struct PaymentDetail {
     /// Its id.
     pub id: Uuid,
     /// requesting, unknown, captured, declined, returning or returned
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// What that means.
-    pub explained: &'static str,
+    pub explained: Cow<'static, str>,
     /// Whether the gateway's answer is not definite yet.
     pub is_open: bool,
     /// The order's amount, in whole won.
@@ -162,8 +164,8 @@ impl From<&Attempt> for PaymentDetail {
     fn from(attempt: &Attempt) -> Self {
         Self {
             id: attempt.id,
-            status: attempt.status.name(),
-            explained: words::payment(attempt.status),
+            status: attempt.status.name().into(),
+            explained: words::payment(attempt.status).into(),
             is_open: attempt.status.is_open(),
             amount_won: attempt.amount_won,
             card_won: attempt.card_won,
@@ -180,15 +182,15 @@ impl From<&Attempt> for PaymentDetail {
 }
 
 /// Money given back, or on its way back.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsRefund)]
 pub struct RefundDetail {
     /// Its id.
     pub id: Uuid,
     /// requesting, done or refused
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// What that means.
-    pub explained: &'static str,
+    pub explained: Cow<'static, str>,
     /// What it comes to, in whole won.
     pub amount_won: i64,
     /// What of it goes back to the card.
@@ -206,7 +208,7 @@ pub struct RefundDetail {
 }
 
 /// Units whose money goes back.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsRefundedUnits)]
 pub struct RefundedUnits {
     /// The SKU's code.
@@ -230,8 +232,8 @@ impl RefundDetail {
         });
         Self {
             id: row.id.0,
-            status: row.status.name(),
-            explained: words::refund(row.status),
+            status: row.status.name().into(),
+            explained: words::refund(row.status).into(),
             amount_won: row.amount.0,
             card_won: row.parts.card.0,
             wallet_won: row.parts.wallet.0,
@@ -241,6 +243,20 @@ impl RefundDetail {
             created_at: row.created_at,
         }
     }
+}
+
+/// What is known of an order's money after its gateway was asked.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = OpsResolved)]
+pub struct Resolved {
+    /// The payments and refunds that are asked about; nothing was done if there are none.
+    pub asked: Vec<Uuid>,
+    /// Whether every answer is definite now.
+    pub is_settled: bool,
+    /// The attempts to pay as they stand.
+    pub payments: Vec<PaymentDetail>,
+    /// The refunds as they stand.
+    pub refunds: Vec<RefundDetail>,
 }
 
 impl OrderDetail {
@@ -261,7 +277,7 @@ impl OrderDetail {
         Self {
             order: OrderView::decided(row, items),
             customer: row.customer_id.clone(),
-            explained: words::order(&row.state),
+            explained: words::order(&row.state).into(),
             seconds_left: seconds_left(row, now),
             can_cancel: matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)),
             can_refund: matches!(row.state, OrderState::Paid { .. } | OrderState::PartlyRefunded),

@@ -3,16 +3,14 @@
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use futures_util::FutureExt as _;
-use serde::Deserialize;
 
 use super::{ages, with_ages};
 use crate::broker::queues::{AgeIs, QueueKind, QueueView, QueuesView, Source};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::filters::age;
-use crate::ops::console::{self, Frame, filters};
-use crate::ops::rights::Operator;
+use crate::ops::console::{self, Because, Frame, filters};
+use crate::ops::desk::Desk;
 use crate::ops::workers::{self, BatchView, WorkersView};
 
 const HERE: &str = "/ops/queues";
@@ -51,39 +49,24 @@ async fn look(app: &App) -> Result<(QueuesView, WorkersView), ApiError> {
     Ok((with_ages(queues, &ages), workers))
 }
 
-/// Why a pool is paused or goes on.
-#[derive(Debug, Deserialize)]
-pub struct Reason {
-    reason: String,
-}
-
 /// Pauses a pool.
 pub async fn pause(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(pool): Path<String>,
-    Form(Reason { reason }): Form<Reason>,
+    Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let sentence = format!("The pool {pool} is paused; batches in hand are finished.");
-    let paused = app
-        .write(move |tx| async move { Ok(workers::pause(tx, &pool, &reason, &actor.name).await?) }.boxed());
-    paused.await?;
-    Ok(console::told(HERE, &sentence))
+    let paused = desk.pause_pool(pool, because.given()?).await?;
+    Ok(console::told(HERE, &format!("The pool {} is paused; batches in hand are finished.", paused.pool)))
 }
 
 /// Lets a pool go on.
 pub async fn resume(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(pool): Path<String>,
-    Form(Reason { reason }): Form<Reason>,
+    Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let sentence = format!("The pool {pool} goes on.");
-    let resumed = app.write(move |tx| {
-        async move { Ok(workers::resume(tx, &pool, Some(&reason), &actor.name).await?) }.boxed()
-    });
-    resumed.await?;
-    Ok(console::told(HERE, &sentence))
+    let resumed = desk.resume_pool(pool, because.if_any()?).await?;
+    Ok(console::told(HERE, &format!("The pool {} goes on.", resumed.pool)))
 }
 
 impl QueueView {

@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use futures_util::FutureExt as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -16,8 +15,9 @@ use crate::http::error::ApiError;
 use crate::http::headers::{OptionalKey, RequiredKey};
 use crate::http::query::Query;
 use crate::http::views::Problem;
+use crate::ops::desk::Desk;
 use crate::ops::reason::Reason;
-use crate::ops::rights::{Actor, Operator, Viewer};
+use crate::ops::rights::Viewer;
 
 /// List SKUs with their stock
 #[utoipa::path(
@@ -44,7 +44,7 @@ pub(super) async fn find_one(app: &App, code: &SkuCode, from: MovementsFrom) -> 
 }
 
 /// Which movements to show.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MovementQuery {
@@ -72,16 +72,16 @@ pub async fn read(
 }
 
 /// Units that came.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsReceive)]
 pub struct Receive {
     /// How many.
     #[schema(minimum = 1, maximum = 1000000000)]
-    units: i64,
+    pub units: i64,
     /// For whoever reads the audit log later.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
-    reason: Reason,
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Receive units of a SKU
@@ -99,29 +99,29 @@ pub struct Receive {
 )]
 pub async fn receive(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(code): Path<String>,
     RequiredKey(key): RequiredKey,
     body::Json(request): body::Json<Receive>,
 ) -> Result<Json<SkuDetail>, ApiError> {
     let code = known(code)?;
-    correct(&app, actor, code.clone(), (key, Correction::Receive(request.units)), request.reason).await?;
+    desk.correct_stock(code.clone(), (key, Correction::Receive(request.units)), request.reason).await?;
     Ok(Json(find_one(&app, &code, MovementsFrom::default()).await?))
 }
 
 /// A correction: either a number that was counted, or a difference.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsAdjust)]
 pub struct Adjust {
     /// Units that were counted, those on hold included.
     #[schema(minimum = 0, maximum = 1000000000)]
-    on_hand: Option<i64>,
+    pub on_hand: Option<i64>,
     /// Units that are there too many, or missing if the number is negative.
-    by: Option<i64>,
+    pub by: Option<i64>,
     /// For whoever reads the audit log later.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
-    reason: Reason,
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Adjust how many units of a SKU there are
@@ -140,7 +140,7 @@ pub struct Adjust {
 )]
 pub async fn adjust(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(code): Path<String>,
     OptionalKey(key): OptionalKey,
     body::Json(request): body::Json<Adjust>,
@@ -152,22 +152,8 @@ pub async fn adjust(
         (None, Some(_), None) => return Err(ApiError::BadHeader("Idempotency-Key is required".to_owned())),
         _ => return Err(ApiError::Unprocessable("send either on_hand or by".to_owned())),
     };
-    correct(&app, actor, code.clone(), (key, correction), request.reason).await?;
+    desk.correct_stock(code.clone(), (key, correction), request.reason).await?;
     Ok(Json(find_one(&app, &code, MovementsFrom::default()).await?))
-}
-
-/// Corrects the stock of a SKU. Returns how many units there are.
-pub(super) async fn correct(
-    app: &App,
-    actor: Actor,
-    code: SkuCode,
-    (key, correction): (IdempotencyKey, Correction),
-    reason: Reason,
-) -> Result<i32, ApiError> {
-    let correcting = app.write(move |tx| {
-        async move { Ok(super::correct(tx, &actor, &code, (&key, correction), &reason).await?) }.boxed()
-    });
-    correcting.await
 }
 
 pub(super) fn known(code: String) -> Result<SkuCode, ApiError> {

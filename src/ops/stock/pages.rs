@@ -14,9 +14,9 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
+use crate::ops::desk::Desk;
 use crate::ops::orders::pages::time_left;
 use crate::ops::reason::Reason;
-use crate::ops::rights::{Actor, Operator};
 
 #[derive(askama::Template)]
 #[template(path = "stock.html")]
@@ -67,12 +67,11 @@ pub struct Receive {
 
 /// Takes units in.
 pub async fn receive(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(code): Path<String>,
     Form(Receive { units, reason, key }): Form<Receive>,
 ) -> Result<Response, ApiError> {
-    correct(&app, actor, known(code)?, Correction::Receive(units), (reason, key)).await
+    correct(&desk, known(code)?, Correction::Receive(units), (reason, key)).await
 }
 
 /// What the form for counted units sends.
@@ -85,22 +84,20 @@ pub struct Adjust {
 
 /// Corrects how many units there are.
 pub async fn adjust(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(code): Path<String>,
     Form(Adjust { on_hand, reason, key }): Form<Adjust>,
 ) -> Result<Response, ApiError> {
-    correct(&app, actor, known(code)?, Correction::Count(on_hand), (reason, key)).await
+    correct(&desk, known(code)?, Correction::Count(on_hand), (reason, key)).await
 }
 
 async fn correct(
-    app: &App,
-    actor: Actor,
+    desk: &Desk,
     code: SkuCode,
     correction: Correction,
     (reason, key): (String, String),
 ) -> Result<Response, ApiError> {
     let (reason, key) = (Reason::parse(reason)?, IdempotencyKey::parse(key)?);
-    let on_hand = api::correct(app, actor, code.clone(), (key, correction), reason).await?;
+    let on_hand = desk.correct_stock(code.clone(), (key, correction), reason).await?;
     Ok(console::told(&format!("/ops/stock/{code}"), &format!("There are {on_hand} units on hand.")))
 }

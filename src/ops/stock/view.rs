@@ -1,7 +1,9 @@
 //! How stock looks to operators, in JSON as on pages.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -9,7 +11,7 @@ use crate::http::views::{SkuView, is_false};
 use crate::store::stock::desk::{LiveHold, Movement, Sales};
 
 /// Some SKUs in the order of their codes.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsStockPage)]
 pub struct StockPage {
     /// The SKUs.
@@ -20,7 +22,7 @@ pub struct StockPage {
 }
 
 /// One SKU with its holds and movements.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsStock)]
 pub struct SkuDetail {
     /// The SKU and its numbers.
@@ -29,7 +31,7 @@ pub struct SkuDetail {
     pub holds: Vec<HoldView>,
     /// True if the shop has so many live holds that only the 5,000 that fall due first were looked through for these, and
     /// the first 5,000 that are being paid.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub holds_may_be_more: bool,
     /// What was sold of it, less what was refunded.
     pub sales: Sales,
@@ -42,7 +44,7 @@ pub struct SkuDetail {
 }
 
 /// A hold that keeps units.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsLiveHold)]
 pub struct HoldView {
     /// The order.
@@ -52,7 +54,7 @@ pub struct HoldView {
     /// Units it keeps.
     pub units: i32,
     /// held, or paying while money is asked for
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// From this instant on it cannot be paid.
     pub expires_at: DateTime<Utc>,
     /// Seconds until then, negative once it is overdue.
@@ -65,7 +67,7 @@ impl From<LiveHold> for HoldView {
             order_id: hold.order_id,
             customer: hold.customer_id,
             units: hold.units,
-            status: hold.status.name(),
+            status: hold.status.name().into(),
             expires_at: hold.expires_at,
             seconds_left: hold.seconds_left,
         }
@@ -73,7 +75,7 @@ impl From<LiveHold> for HoldView {
 }
 
 /// Units that came or went.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = OpsMovement)]
 pub struct MovementView {
     /// Its number; later movements have higher ones.

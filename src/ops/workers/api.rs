@@ -1,15 +1,16 @@
 //! `/v1/ops/workers` and `/v1/ops/pools/{pool}/…`.
 
 use axum::extract::{Path, State};
-use futures_util::FutureExt as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{PoolView, WorkersView};
 use crate::http::app::App;
 use crate::http::body::Json;
 use crate::http::error::ApiError;
-use crate::ops::rights::{Operator, Viewer};
+use crate::ops::desk::Desk;
+use crate::ops::reason::{self, Reason};
+use crate::ops::rights::Viewer;
 
 /// List worker processes and pools
 ///
@@ -23,19 +24,22 @@ pub async fn list(State(app): State<App>, _: Viewer) -> Result<axum::Json<Worker
 }
 
 /// Why a pool is paused.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
-    /// For whoever wonders later, 1 to 500 characters
-    reason: String,
+    /// For whoever wonders later
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    pub reason: Reason,
 }
 
 /// Why a pool goes on.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {
     /// If there is something to say
-    reason: Option<String>,
+    #[serde(default, deserialize_with = "reason::optional", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, max_length = 500)]
+    pub reason: Option<Reason>,
 }
 
 /// Pause a pool
@@ -49,15 +53,11 @@ pub struct ResumeRequest {
     responses((status = 200, description = "The pool is paused", body = PoolView))
 )]
 pub async fn pause(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(pool): Path<String>,
     Json(request): Json<PauseRequest>,
 ) -> Result<axum::Json<PoolView>, ApiError> {
-    let paused = app.write(move |conn| {
-        async move { Ok(super::pause(conn, &pool, &request.reason, &actor.name).await?) }.boxed()
-    });
-    Ok(axum::Json(paused.await?))
+    Ok(axum::Json(desk.pause_pool(pool, request.reason).await?))
 }
 
 /// Resume a pool
@@ -70,13 +70,9 @@ pub async fn pause(
     responses((status = 200, description = "The pool is not paused", body = PoolView))
 )]
 pub async fn resume(
-    State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     Path(pool): Path<String>,
     Json(request): Json<ResumeRequest>,
 ) -> Result<axum::Json<PoolView>, ApiError> {
-    let resumed = app.write(move |conn| {
-        async move { Ok(super::resume(conn, &pool, request.reason.as_deref(), &actor.name).await?) }.boxed()
-    });
-    Ok(axum::Json(resumed.await?))
+    Ok(axum::Json(desk.resume_pool(pool, request.reason).await?))
 }

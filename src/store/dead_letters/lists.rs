@@ -23,7 +23,7 @@ const WHOLE: &str = "id, message_id, queue, status, message_type, order_id, cust
     error_text, attempts, body, headers, death_count, replay_count, first_died_at, last_died_at";
 
 /// A dead letter on a list.
-#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[schema(as = DeadLetterSummary)]
 pub struct Summary {
     /// Its own id.
@@ -84,6 +84,12 @@ impl FromStr for Position {
         let last_died_at = micros.parse().ok().and_then(DateTime::from_timestamp_micros);
         let id = id.parse().map_err(|_| "not a place in the list")?;
         Ok(Self { last_died_at: last_died_at.ok_or("not a place in the list")?, id })
+    }
+}
+
+impl From<&Summary> for Position {
+    fn from(letter: &Summary) -> Self {
+        letter.position()
     }
 }
 
@@ -199,7 +205,9 @@ fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &Filter, after: Option<
 }
 
 /// Dead letters with the same queue, class of error and message type.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, sqlx::FromRow, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[schema(as = DeadLetterGroup)]
 pub struct Group {
     /// Where they died.

@@ -6,7 +6,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// `replay_status` of the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[sqlx(type_name = "replay_status", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayStatus {
@@ -56,7 +58,7 @@ impl ReplayOutcome {
 }
 
 /// A replay and how far it has come.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Replay {
     /// Its id.
     pub id: Uuid,
@@ -199,7 +201,7 @@ pub async fn cancel(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
 }
 
 /// A dead letter of a replay's set and what came of it.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[schema(as = ReplayItem)]
 pub struct Item {
     /// Its place in the set.
@@ -252,7 +254,7 @@ pub async fn items(
 }
 
 /// A replay that a dead letter was part of.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Part {
     /// Which replay.
     pub replay_id: Uuid,

@@ -112,7 +112,7 @@ pub async fn append(conn: &mut PgConnection, actions: &[NewAction<'_>]) -> sqlx:
 }
 
 /// An action as it was written down.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[schema(as = OperatorAction)]
 pub struct Action {
     /// Its number; later actions have higher ones.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::store::workers::backlog::shown::{Backlog, COUNTED_AT_MOST};
 
 /// Money on its way at a gateway.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct OnItsWay {
     /// `payment`, `refund` or `charge`.
     pub kind: String,
@@ -65,7 +65,7 @@ pub async fn on_its_way(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec
 }
 
 /// A webhook about no payment of ours.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct UnmatchedWebhook {
     /// Which gateway.
     pub provider: String,

@@ -68,7 +68,7 @@ pub async fn live_holds(conn: &mut PgConnection, sku: SkuId, limit: i64) -> sqlx
 }
 
 /// Sold less refunded, on the last days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[schema(as = StockSales)]
 pub struct Sales {
     /// Units of today.

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 pub const CHANNEL: &str = "paused_pools";
 
 /// A pause.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Pause {
     /// The pool.
     pub pool: String,

@@ -5,19 +5,18 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{DEFAULT_RATE, Manner, PAGE};
+use super::{DEFAULT_RATE, PAGE};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
-use crate::ops::dead_letters::Selection;
 use crate::ops::dead_letters::request::{Asked, DryRun};
-use crate::ops::rights::{Actor, Operator, Viewer};
+use crate::ops::desk::Desk;
+use crate::ops::rights::Viewer;
 use crate::store::dead_letters::replays::{Item, ItemFilter, Replay, ReplayOutcome};
 
 /// Which replays.
@@ -30,11 +29,12 @@ pub struct ReplayQuery {
 }
 
 /// Replays, the latest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayList {
-    replays: Vec<Replay>,
+    /// At most 100.
+    pub replays: Vec<Replay>,
     /// The next page begins with `before` = this; absent on the last one.
-    next_before: Option<Uuid>,
+    pub next_before: Option<Uuid>,
 }
 
 /// Replay dead letters: the set is frozen now, workers send it
@@ -48,41 +48,17 @@ pub struct ReplayList {
 )]
 pub async fn start(
     State(app): State<App>,
-    Operator(actor): Operator,
+    desk: Desk,
     body::Json(asked): body::Json<Asked>,
 ) -> Result<Response, ApiError> {
     let selection = asked.selection()?;
     if asked.dry_run {
-        let would_change = preview(&app, selection).await?;
+        let would_change = app.read(async |conn| super::preview(conn, &selection).await).await?;
         return Ok(Json(DryRun { would_change }).into_response());
     }
     let rate = asked.rate_per_second.unwrap_or(DEFAULT_RATE);
-    let replay = begin(&app, selection, rate, asked.reason, actor).await?;
+    let replay = desk.start_replay(selection, rate, asked.reason).await?;
     Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
-}
-
-/// How many dead letters would be sent.
-async fn preview(app: &App, selection: Selection) -> Result<i64, ApiError> {
-    let counting = async move |conn: &mut sqlx::PgConnection| super::preview(conn, &selection).await;
-    app.read(counting).await
-}
-
-/// Begins a replay; shared with the console.
-pub(in crate::ops) async fn begin(
-    app: &App,
-    selection: Selection,
-    rate_per_second: i32,
-    reason: Option<String>,
-    actor: Actor,
-) -> Result<Replay, ApiError> {
-    app.write(move |conn| {
-        async move {
-            let manner = Manner { rate_per_second, reason: reason.as_deref() };
-            Ok(super::start(conn, &selection, manner, &actor).await?)
-        }
-        .boxed()
-    })
-    .await
 }
 
 /// List replays
@@ -128,7 +104,7 @@ pub(super) async fn find(app: &App, id: Uuid) -> Result<Replay, ApiError> {
 }
 
 /// Which items of a replay.
-#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct ItemQuery {
@@ -147,11 +123,12 @@ impl From<ItemQuery> for ItemFilter {
 }
 
 /// Items of a replay.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayItems {
-    items: Vec<Item>,
+    /// At most 100, in the order of the set.
+    pub items: Vec<Item>,
     /// The next page begins with `after` = this; absent on the last one.
-    next_after: Option<i32>,
+    pub next_after: Option<i32>,
 }
 
 /// List what came of each dead letter of a replay
@@ -193,16 +170,7 @@ pub(super) fn next_item(items: &[Item]) -> Option<i32> {
         (status = 409, description = "It does not run any more")
     )
 )]
-pub async fn cancel(
-    State(app): State<App>,
-    Operator(actor): Operator,
-    id: Result<Path<Uuid>, PathRejection>,
-) -> Result<Json<Replay>, ApiError> {
+pub async fn cancel(desk: Desk, id: Result<Path<Uuid>, PathRejection>) -> Result<Json<Replay>, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
-    Ok(Json(stop(&app, id, actor).await?))
-}
-
-/// Stops a replay; shared with the console.
-pub(super) async fn stop(app: &App, id: Uuid, actor: Actor) -> Result<Replay, ApiError> {
-    app.write(move |conn| async move { Ok(super::cancel(conn, id, &actor).await?) }.boxed()).await
+    Ok(Json(desk.cancel_replay(id).await?))
 }

@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use uuid::Uuid;
 
-use super::api::{ItemQuery, ReplayQuery, find, find_items, next, next_item, stop};
+use super::api::{ItemQuery, ReplayQuery, find, find_items, next, next_item};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
-use crate::ops::rights::Operator;
+use crate::ops::desk::Desk;
 use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::replays::{Item, Replay, ReplayOutcome, ReplayStatus};
 
@@ -92,13 +92,9 @@ pub async fn show(
 }
 
 /// Stops a replay.
-pub async fn cancel(
-    State(app): State<App>,
-    Operator(actor): Operator,
-    id: Result<Path<Uuid>, PathRejection>,
-) -> Result<Response, ApiError> {
+pub async fn cancel(desk: Desk, id: Result<Path<Uuid>, PathRejection>) -> Result<Response, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
-    let stopped = stop(&app, id, actor).await?;
+    let stopped = desk.cancel_replay(id).await?;
     let left = stopped.total - stopped.handled();
     Ok(console::told(&format!("/ops/replays/{id}"), &format!("It is stopped; {left} were not sent.")))
 }

@@ -7,7 +7,9 @@ use crate::store::workers::backlog;
 pub const COUNTED_AT_MOST: i64 = 1_000;
 
 /// How many of something there are, and the age of the oldest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 pub struct Backlog {
     /// How many, at most 1,000.
     pub count: i64,
@@ -27,7 +29,7 @@ fn whole(seconds: f64) -> i64 {
 }
 
 /// Money on its way at a gateway.
-#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct OpenMoney {
     /// `payment`, `refund` or `charge`.
     pub kind: String,

@@ -54,7 +54,7 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
     };
     let waiting = [patient(shop.clone(), "a"), patient(shop.clone(), "b"), patient(bob.clone(), "c")];
     let in_flight = async || {
-        let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+        let metrics = shop.metrics().await;
         metrics.contains("holdfast_waiting_callers{kind=\"wait\"} 3").then_some(())
     };
     eventually("three callers wait", in_flight).await;

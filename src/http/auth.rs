@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Caller {
         if !parts.method.is_safe() {
             app.rates.command_by_token(&caller)?;
         }
-        let whose = Whose::Token(caller.name.clone());
+        let whose = Whose::of_token(&caller.name);
         parts.extensions.insert(Visit::new(whose, Credential::Token(caller.token)));
         parts.extensions.insert(caller.clone());
         Ok(caller)
@@ -86,7 +86,7 @@ pub async fn check(app: &App, visit: &mut Visit) -> Result<(), ApiError> {
 /// From here on the caller acts for this customer, and takes the customer's share of what there is.
 fn acts_for(parts: &mut Parts, customer: &CustomerId) {
     if let Some(visit) = parts.extensions.get_mut::<Visit>() {
-        visit.whose = Whose::Customer(customer.clone());
+        visit.whose.customer = Some(customer.clone());
     }
 }
 

@@ -98,7 +98,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         let hash = session::secret_hash(&app, &parts.headers).ok_or(ApiError::Unauthenticated)?;
         let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
         let token = session::find(&app, from, hash).await?.ok_or(ApiError::Unauthenticated)?;
-        let whose = Whose::Token(token.name.clone());
+        let whose = Whose::of_token(&token.name);
         parts.extensions.insert(Visit::new(whose, Credential::Session(hash)));
         (token.name, token.role)
     };

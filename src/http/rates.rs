@@ -3,6 +3,7 @@
 mod bucket;
 mod strangers;
 mod told;
+mod turns;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use metrics::counter;
 use self::bucket::Buckets;
 pub use self::strangers::{Shown, Strangers};
 use self::told::Told;
+pub use self::turns::Turns;
 use super::error::{ApiError, Excess};
 use super::tokens::Caller;
 use crate::config::RateConfig;

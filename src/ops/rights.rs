@@ -15,6 +15,7 @@ use crate::http::address::CallerAddress;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::places_to_stay::Whose;
+use crate::http::rates::Shown;
 use crate::http::tokens::Caller;
 use crate::http::visit::{Credential, Visit};
 use crate::store::operators::tokens::Role;
@@ -97,9 +98,10 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
     } else {
         let hash = session::secret_hash(&app, &parts.headers).ok_or(ApiError::Unauthenticated)?;
         let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
-        let token = session::find(&app, from, hash).await?.ok_or(ApiError::Unauthenticated)?;
-        let whose = Whose::of_token(&token.name);
-        parts.extensions.insert(Visit::new(whose, Credential::Session(hash)));
+        let found = session::find(&app, Shown::Session, from, hash).await?;
+        let (token, good_at) = found.ok_or(ApiError::Unauthenticated)?;
+        let credential = Credential::Session { secret: hash, good_at };
+        parts.extensions.insert(Visit { whose: Whose::of_token(&token.name), credential });
         (token.name, token.role)
     };
     let actor = Actor { name, role };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use tokio::time::Instant;
@@ -29,15 +29,23 @@ impl FromRequestParts<App> for Caller {
             return Ok(caller.clone());
         }
         let caller = authenticate(parts, app).await?;
-        if !parts.method.is_safe() {
-            app.rates.command_by_token(&caller)?;
-        }
+        count_command(app, parts, &caller.name)?;
         let visit =
             Visit { whose: Whose::of_token(&caller.name), credential: Credential::Token(caller.token) };
         parts.extensions.insert(visit);
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
+}
+
+/// Counts a request that changes something, unless the token of this name, or its sessions, ask for too many. To revoke a
+/// token is always allowed: whoever has stolen one must not be able to keep it by asking for too much.
+pub fn count_command(app: &App, parts: &Parts, token_name: &str) -> Result<(), ApiError> {
+    let path = parts.extensions.get().map_or("", MatchedPath::as_str);
+    if parts.method.is_safe() || path.ends_with("/revoke") {
+        return Ok(());
+    }
+    app.rates.command_by_token(token_name)
 }
 
 /// Who presents a good token.

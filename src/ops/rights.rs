@@ -13,6 +13,7 @@ use origin::{FOREIGN_PAGE, is_own_page};
 
 use crate::http::address::CallerAddress;
 use crate::http::app::App;
+use crate::http::auth::count_command;
 use crate::http::error::ApiError;
 use crate::http::places_to_stay::Whose;
 use crate::http::rates::Shown;
@@ -112,8 +113,11 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         if !actor.may_act() {
             return Err(ApiError::Forbidden("a viewer changes nothing"));
         }
-        if !by_token && !is_own_page(&parts.headers) {
-            return Err(FOREIGN_PAGE);
+        if !by_token {
+            if !is_own_page(&parts.headers) {
+                return Err(FOREIGN_PAGE);
+            }
+            count_command(&app, &parts, &actor.name)?;
         }
     }
     parts.extensions.insert(actor);

@@ -182,6 +182,55 @@ async fn one_token_gives_so_many_commands_a_second_whomever_it_names() {
 }
 
 #[tokio::test]
+async fn sign_ins_with_a_token_that_is_known_are_commands_of_it_and_not_each_looked_up() {
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    let browser = Browser::at(&shop.base);
+    let viewer = world.token(Role::Viewer, None).await;
+    let mut signed_in = 0;
+    while browser.try_sign_in(&viewer).await.status() == 303 {
+        signed_in += 1;
+        assert!(signed_in < 100, "nobody is told to wait");
+    }
+    assert_eq!(browser.try_sign_in(&viewer).await.status(), 429);
+    let before = world.transactions().await;
+    for _ in 0..200 {
+        // Known, and nobody's who has a console.
+        assert_eq!(browser.try_sign_in(&shop.token).await.status(), 200);
+    }
+    let asked = world.transactions().await - before;
+    assert!(asked < 150, "{asked} transactions for 200 sign-ins with one token");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn changes_by_session_are_commands_of_its_token_and_no_limit_keeps_anybody_from_revoking_one() {
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    let browser = Browser::at(&shop.base);
+    let admin = shop.with_token(&world.token(Role::Admin, None).await);
+    let session = browser.sign_in(&admin.token).await;
+    let until_told_to_wait = async || {
+        let mut given = 0;
+        while browser.submit("/ops/pools/none/resume", &[("reason", "x")], &session).await.status() != 429 {
+            given += 1;
+            assert!(given < 100, "nobody is told to wait");
+        }
+    };
+    let live = "SELECT count(*) FROM tokens WHERE name = 'stolen' AND revoked_at IS NULL";
+    world.named_token("stolen", Role::Operator).await;
+    until_told_to_wait().await;
+    let revoked = browser.submit("/ops/tokens/revoke", &[("name", "stolen")], &session).await;
+    assert_eq!((revoked.status().as_u16(), world.count(live).await), (303, 0));
+
+    world.named_token("stolen", Role::Operator).await;
+    until_told_to_wait().await;
+    let revoked = admin.send(admin.request(Method::POST, "/v1/ops/tokens/stolen/revoke")).await;
+    assert_eq!((revoked.status, world.count(live).await), (204, 0));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn refusals_that_leave_rows_are_bounded_apart_from_orders_that_are_held() {
     let mut world = World::told(&[("HOLDFAST_REFUSALS_PER_MINUTE_PER_CUSTOMER", "5")]).await;
     world.limits.max_live_holds = 100;

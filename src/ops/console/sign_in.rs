@@ -64,6 +64,7 @@ pub async fn sign_in(
     let known = presented(&app, Shown::SignIn, from, hash).await?;
     if let Some(caller) = &known {
         if !matches!(caller.role, Role::Shop | Role::Customer) {
+            app.rates.command_by_token(&caller.name)?;
             if begin(&app, hash, &secret).await? {
                 info!(actor = %caller.name, "signed in to the console");
                 return Ok((jar.add(cookie(&app, secret)), Redirect::to(&next)).into_response());

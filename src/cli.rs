@@ -197,7 +197,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .limited(&arguments.rates, &arguments.door.trusted_proxies.0)
         .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
         .with_time_zone(arguments.time_zone.time_zone)
-        .with_room_to_stay(arguments.door.room_to_stay(room.connections))
+        .with_room_to_stay(arguments.door.room_to_stay(&room))
         .with_strange_webhooks_per_minute(arguments.gateway.strange_webhooks_per_minute)
         .behind_tls(arguments.behind_tls)
         .editing_dead_letters(arguments.dead_letters.edit_dead_letters)

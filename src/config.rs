@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 
 use crate::domain::limits::Limits;
 use crate::peers::network::Networks;
-use crate::places;
 use crate::serving::{Room, descriptors};
 
 /// The database.
@@ -33,18 +32,21 @@ pub struct DoorConfig {
     /// X-Forwarded-For for whom they ask
     #[arg(long, env = "HOLDFAST_TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
     pub trusted_proxies: Networks,
-    /// Streams of events the API has open at once; at most two fifths of the connections
+    /// Streams of events the API has open at once; at most two fifths of the connections of one address
     #[arg(long, env = "HOLDFAST_STREAMS", default_value_t = STAYS.streams.in_all, value_parser = at_least_one())]
     pub streams: usize,
     /// Streams of one customer, or of one operator's token
-    #[arg(long, env = "HOLDFAST_STREAMS_PER_CUSTOMER", default_value_t = STAYS.streams.each, value_parser = at_least_one())]
+    #[arg(long, env = "HOLDFAST_STREAMS_PER_CUSTOMER", default_value_t = STAYS.streams.of_customer, value_parser = at_least_one())]
     pub streams_per_customer: usize,
-    /// Callers who may wait for an outcome (`Prefer: wait`) at once; at most two fifths of the connections
+    /// Callers who may wait for an outcome (`Prefer: wait`) at once; likewise
     #[arg(long, env = "HOLDFAST_WAITS", default_value_t = STAYS.waits.in_all, value_parser = at_least_one())]
     pub waits: usize,
     /// Callers of one customer, or with one operator's token, who may wait at once
-    #[arg(long, env = "HOLDFAST_WAITS_PER_CUSTOMER", default_value_t = STAYS.waits.each, value_parser = at_least_one())]
+    #[arg(long, env = "HOLDFAST_WAITS_PER_CUSTOMER", default_value_t = STAYS.waits.of_customer, value_parser = at_least_one())]
     pub waits_per_customer: usize,
+    /// Percent of the streams, and of those who wait, that one token may have, whomever it names; 100 where there is one shop
+    #[arg(long, env = "HOLDFAST_TOKEN_SHARE_PERCENT", default_value_t = TOKEN_SHARE_PERCENT, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
+    pub token_share_percent: usize,
     /// How long a token, or the session of a stream, is taken without asking again; revoking one takes this long
     #[arg(long, env = "HOLDFAST_TOKEN_REMEMBERED_SECONDS", default_value_t = DEFAULT_TOKEN_REMEMBERED_SECONDS, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub token_remembered_seconds: u32,
@@ -67,12 +69,13 @@ impl DoorConfig {
         Room { connections, per_address, proxies: self.trusted_proxies.0.clone() }
     }
 
-    /// Room for those who stay, among so many connections: never so many that nobody else finds a place.
-    pub fn room_to_stay(&self, connections: usize) -> StayRoom {
-        let most = (connections * 2 / 5).max(1);
+    /// Room for those who stay: never so many that nobody else finds a place, even if all come from one address.
+    pub fn room_to_stay(&self, room: &Room) -> StayRoom {
+        let most = (room.per_address * 2 / 5).max(1);
+        let share = self.token_share_percent;
         StayRoom {
-            streams: places::Room { in_all: self.streams.min(most), each: self.streams_per_customer },
-            waits: places::Room { in_all: self.waits.min(most), each: self.waits_per_customer },
+            streams: StayPlaces::new(self.streams.min(most), self.streams_per_customer, share),
+            waits: StayPlaces::new(self.waits.min(most), self.waits_per_customer, share),
         }
     }
 }
@@ -109,15 +112,36 @@ impl Default for RateConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StayRoom {
     /// Streams of events.
-    pub streams: places::Room,
+    pub streams: StayPlaces,
     /// Callers who wait.
-    pub waits: places::Room,
+    pub waits: StayPlaces,
 }
+
+/// Places for one kind of those who stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StayPlaces {
+    /// For all together.
+    pub in_all: usize,
+    /// For one customer, or one operator.
+    pub of_customer: usize,
+    /// For one token, whomever it names.
+    pub of_token: usize,
+}
+
+impl StayPlaces {
+    const fn new(in_all: usize, of_customer: usize, token_share_percent: usize) -> Self {
+        let of_token = in_all * token_share_percent / 100;
+        Self { in_all, of_customer, of_token: if of_token == 0 { 1 } else { of_token } }
+    }
+}
+
+/// See [`DoorConfig::token_share_percent`].
+const TOKEN_SHARE_PERCENT: usize = 50;
 
 /// Together less than one address may have of the connections.
 const STAYS: StayRoom = StayRoom {
-    streams: places::Room { in_all: 2_000, each: 20 },
-    waits: places::Room { in_all: 2_000, each: 50 },
+    streams: StayPlaces::new(2_000, 20, TOKEN_SHARE_PERCENT),
+    waits: StayPlaces::new(2_000, 50, TOKEN_SHARE_PERCENT),
 };
 
 impl Default for StayRoom {
@@ -185,4 +209,28 @@ pub enum LogFormat {
     Text,
     /// One JSON object each.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        door: DoorConfig,
+    }
+
+    #[test]
+    fn those_who_stay_leave_places_to_others_even_at_one_address() {
+        let door = |arguments: &[&str]| Program::parse_from([&["program"], arguments].concat()).door;
+        let room = |connections, per_address| Room { connections, per_address, proxies: vec![] };
+        assert_eq!(door(&[]).room_to_stay(&room(10_000, 5_000)), StayRoom::default());
+        let few = door(&[]).room_to_stay(&room(1_000, 500));
+        assert_eq!((few.streams.in_all, few.waits.in_all, few.waits.of_token), (200, 200, 100));
+        let one = door(&["--token-share-percent", "100"]).room_to_stay(&room(1, 1));
+        assert_eq!((one.streams.in_all, one.streams.of_token), (1, 1));
+    }
 }

@@ -20,6 +20,7 @@ pub mod readiness;
 pub mod routes;
 pub mod together;
 pub mod tokens;
+pub mod under_way;
 pub mod views;
 pub mod visit;
 pub mod watch;

@@ -7,10 +7,10 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::Ref;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -151,6 +151,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     for path in document.paths.paths.values_mut() {
         for operation in [&mut path.get, &mut path.post, &mut path.put].into_iter().flatten() {
             for (status, description) in COMMON_PROBLEMS {
+                if let ("429", Some(RefOr::T(own))) = (status, operation.responses.responses.get_mut(status))
+                {
+                    own.description = format!("{}; or a{}", own.description, &description[1..]);
+                }
                 let problem = Content::new(Some(Ref::from_schema_name("Problem")));
                 let response = ResponseBuilder::new()
                     .description(description)

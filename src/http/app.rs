@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::pools::Pools;
-use super::rates::Rates;
+use super::rates::{Rates, Turns};
 use super::readiness::Readiness;
 use super::tokens::Tokens;
 use super::watch::Watch;
@@ -43,6 +43,8 @@ pub struct App {
     pub tokens: Tokens,
     /// How often they may ask.
     pub rates: Rates,
+    /// Turns of strangers who are looked up in this pool.
+    pub turns: Turns,
     /// Those who say for whom they ask.
     pub trusted_proxies: Arc<[Network]>,
     /// Who waits for an order.
@@ -84,6 +86,7 @@ impl App {
         let strange_webhooks_per_minute = STRANGE_WEBHOOKS_PER_MINUTE;
         let pools = pools.into();
         Self {
+            turns: Turns::on(&pools.buyers),
             pool: pools.buyers.clone(),
             pools,
             publisher,
@@ -106,13 +109,17 @@ impl App {
 
     /// The same API for handlers that read lists: on connections which buyers' orders do not need.
     pub fn for_reads(&self) -> Self {
-        Self { pool: self.pools.reads.clone(), ..self.clone() }
+        self.over(&self.pools.reads)
     }
 
     /// The same API for operators, on connections and with places of their own.
     pub fn for_operators(&self) -> Self {
-        let (pool, watch) = (self.pools.operators.clone(), self.watch.for_operators());
-        Self { pool, watch, stays: self.stays.beside(), ..self.clone() }
+        let (watch, stays) = (self.watch.for_operators(), self.stays.beside());
+        Self { watch, stays, ..self.over(&self.pools.operators) }
+    }
+
+    fn over(&self, pool: &PgPool) -> Self {
+        Self { pool: pool.clone(), turns: Turns::on(pool), tokens: self.tokens.beside(), ..self.clone() }
     }
 
     /// The same API, where operators may change the bodies of dead letters.

@@ -1,6 +1,8 @@
 //! Who calls: bearer tokens, their roles, and the customer a request is for.
 
-use axum::extract::FromRequestParts;
+use std::net::IpAddr;
+
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use tokio::time::Instant;
@@ -27,14 +29,23 @@ impl FromRequestParts<App> for Caller {
             return Ok(caller.clone());
         }
         let caller = authenticate(parts, app).await?;
-        if !parts.method.is_safe() {
-            app.rates.command_by_token(&caller)?;
-        }
-        let whose = Whose::Token(caller.name.clone());
-        parts.extensions.insert(Visit::new(whose, Credential::Token(caller.token)));
+        count_command(app, parts, &caller.name)?;
+        let visit =
+            Visit { whose: Whose::of_token(&caller.name), credential: Credential::Token(caller.token) };
+        parts.extensions.insert(visit);
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
+}
+
+/// Counts a request that changes something, unless the token of this name, or its sessions, ask for too many. To revoke a
+/// token is always allowed: whoever has stolen one must not be able to keep it by asking for too much.
+pub fn count_command(app: &App, parts: &Parts, token_name: &str) -> Result<(), ApiError> {
+    let path = parts.extensions.get().map_or("", MatchedPath::as_str);
+    if parts.method.is_safe() || path.ends_with("/revoke") {
+        return Ok(());
+    }
+    app.rates.command_by_token(token_name)
 }
 
 /// Who presents a good token.
@@ -43,50 +54,59 @@ async fn authenticate(parts: &mut Parts, app: &App) -> Result<Caller, ApiError> 
     let token = header
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let (_, token) = token.ok_or(ApiError::Unauthenticated)?;
-    let hash = hash(token.trim());
-    if let Some(caller) = app.tokens.seen.get(&hash) {
-        return Ok(caller);
-    }
+    let hash = token.map(|(_, token)| hash(token.trim())).ok_or(ApiError::Unauthenticated)?;
     let Ok(CallerAddress(from)) = CallerAddress::from_request_parts(parts, app).await;
-    let find = find(app, hash);
-    let found = app.rates.strangers().look_up(Shown::Token, from, &hash, find).await?;
+    let found = presented(app, Shown::Token, from, hash).await?;
     found.ok_or(ApiError::Unauthenticated)
+}
+
+/// Who presents the token of this hash, in a header or in the sign-in form; nobody, if it is none.
+pub async fn presented(
+    app: &App,
+    by: Shown,
+    from: IpAddr,
+    hash: [u8; 32],
+) -> Result<Option<Caller>, ApiError> {
+    match app.tokens.seen(&hash) {
+        Some(caller) => Ok(Some(caller)),
+        None => app.rates.strangers().look_up(&app.turns, by, from, &hash, find(app, hash)).await,
+    }
 }
 
 /// Whose token has this hash.
 async fn find(app: &App, hash: [u8; 32]) -> Result<Option<Caller>, ApiError> {
-    // Somebody else may have found it while this request waited for its turn.
-    if let Some(caller) = app.tokens.seen.get(&hash) {
-        return Ok(Some(caller));
-    }
+    let app = app.clone();
+    let tokens = app.tokens.clone();
+    tokens.find(hash, || look_up(app, hash)).await
+}
+
+async fn look_up(app: App, hash: [u8; 32]) -> Result<Option<Caller>, ApiError> {
     let found = app.read(async |conn| tokens::find(conn, &hash).await).await?;
     let Some(Token { name, role, customer_id }) = found else { return Ok(None) };
     let customer = customer_id.map(CustomerId::parse).transpose().map_err(|_| ApiError::Internal)?;
-    let caller = Caller { name, role, customer, token: hash };
-    app.tokens.seen.insert(hash, caller.clone());
-    Ok(Some(caller))
+    Ok(Some(Caller { name, role, customer, token: hash }))
 }
 
 /// Whether a caller who stays may still be told anything: a token or session that is gone is noticed while they stay as it
 /// would be at their next request.
 pub async fn check(app: &App, visit: &mut Visit) -> Result<(), ApiError> {
-    match visit.credential {
-        Credential::Token(hash) => find(app, hash).await?.map(drop).ok_or(ApiError::Unauthenticated),
-        Credential::Session(_) if visit.good_at.elapsed() < app.tokens.remembered_for => Ok(()),
-        Credential::Session(hash) => {
+    let is_good = match &mut visit.credential {
+        Credential::Token(hash) => find(app, *hash).await?.is_some(),
+        Credential::Session { good_at, .. } if good_at.elapsed() < app.tokens.remembered_for => true,
+        Credential::Session { secret, good_at } => {
             let asked = Instant::now();
-            let found = app.read(async |conn| sessions::find(conn, &hash).await).await?;
-            visit.good_at = asked;
-            found.map(drop).ok_or(ApiError::Unauthenticated)
+            let found = app.read(async |conn| sessions::find(conn, &*secret).await).await?;
+            *good_at = asked;
+            found.is_some()
         }
-    }
+    };
+    if is_good { Ok(()) } else { Err(ApiError::Unauthenticated) }
 }
 
 /// From here on the caller acts for this customer, and takes the customer's share of what there is.
 fn acts_for(parts: &mut Parts, customer: &CustomerId) {
     if let Some(visit) = parts.extensions.get_mut::<Visit>() {
-        visit.whose = Whose::Customer(customer.clone());
+        visit.whose.customer = Some(customer.clone());
     }
 }
 

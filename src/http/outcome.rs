@@ -66,8 +66,9 @@ pub async fn find(
     order: OrderId,
     awaited: Awaited,
 ) -> Result<Option<(StatusCode, OrderView)>, ApiError> {
-    let looking = async |commands: Vec<CommandId>| {
-        app.read(async |conn| look_for_all(conn, order, commands, awaited).await).await
+    let looking = |commands: Vec<CommandId>| {
+        let app = app.clone();
+        async move { app.read(async |conn| look_for_all(conn, order, commands, awaited).await).await }
     };
     let answers = subscription.answers(looking).await?;
     let Some(found) = &answers.order else { return Ok(None) };

@@ -3,6 +3,7 @@
 mod bucket;
 mod strangers;
 mod told;
+mod turns;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use metrics::counter;
 use self::bucket::Buckets;
 pub use self::strangers::{Shown, Strangers};
 use self::told::Told;
+pub use self::turns::Turns;
 use super::error::{ApiError, Excess};
-use super::tokens::Caller;
 use crate::config::RateConfig;
 use crate::domain::ids::CustomerId;
 
@@ -28,7 +29,8 @@ pub struct Rates(Arc<Kept>);
 
 struct Kept {
     commands_by_customer: Buckets<CustomerId>,
-    commands_by_token: Buckets<[u8; 32]>,
+    /// By name: a session gives commands of its token.
+    commands_by_token: Buckets<String>,
     refusals_by_customer: Buckets<CustomerId>,
     strangers: Strangers,
     told: Told,
@@ -58,10 +60,10 @@ impl Rates {
         &self.0.strangers
     }
 
-    /// Counts a command that this token gives, unless it gives too many.
-    pub(super) fn command_by_token(&self, caller: &Caller) -> Result<(), ApiError> {
-        let taken = self.0.commands_by_token.take(&caller.token);
-        taken.map_err(|wait| self.refuse(Limit::CommandsByToken, &caller.name, wait))
+    /// Counts a command that the token of this name gives, unless it gives too many.
+    pub fn command_by_token(&self, name: &str) -> Result<(), ApiError> {
+        let taken = self.0.commands_by_token.take(&name.to_owned());
+        taken.map_err(|wait| self.refuse(Limit::CommandsByToken, name, wait))
     }
 
     /// Counts a command that this customer gives, unless they give too many.

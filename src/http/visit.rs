@@ -16,7 +16,12 @@ pub enum Credential {
     /// A bearer token.
     Token([u8; 32]),
     /// A session of the console.
-    Session([u8; 32]),
+    Session {
+        /// By the hash of its cookie.
+        secret: [u8; 32],
+        /// When the look-up began that found it good. That of a token is remembered for all who have it.
+        good_at: Instant,
+    },
 }
 
 /// A caller, for as long as they stay.
@@ -24,16 +29,8 @@ pub enum Credential {
 pub struct Visit {
     /// Whose share of the places they take.
     pub whose: Whose,
-    pub(super) credential: Credential,
-    /// When the credential was found good. That of a token is remembered for all who have it.
-    pub(super) good_at: Instant,
-}
-
-impl Visit {
-    /// Begins with a credential that was found good just now.
-    pub fn new(whose: Whose, credential: Credential) -> Self {
-        Self { whose, credential, good_at: Instant::now() }
-    }
+    /// By what they were let in.
+    pub credential: Credential,
 }
 
 /// Whoever was let in: by the extractor that says who calls, which comes before this one among a handler's arguments, or by

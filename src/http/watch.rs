@@ -146,7 +146,7 @@ impl Subscription {
         look: impl FnOnce(Vec<CommandId>) -> F,
     ) -> Result<Arc<Answers>, ApiError>
     where
-        F: Future<Output = Result<Answers, ApiError>>,
+        F: Future<Output = Result<Answers, ApiError>> + Send + 'static,
     {
         let looks = self.looks();
         let serves = |answers: &Answers| {
@@ -161,7 +161,7 @@ impl Subscription {
     /// and where others begin as well if they know less.
     pub async fn facts<F>(&mut self, last: i64, look: impl FnOnce(i64) -> F) -> Result<Arc<Facts>, ApiError>
     where
-        F: Future<Output = Result<Facts, ApiError>>,
+        F: Future<Output = Result<Facts, ApiError>> + Send + 'static,
     {
         let begin = |before: Option<Arc<Facts>>| before.map_or(last, |before| before.last().min(last));
         let looking =

@@ -13,8 +13,10 @@ use origin::{FOREIGN_PAGE, is_own_page};
 
 use crate::http::address::CallerAddress;
 use crate::http::app::App;
+use crate::http::auth::count_command;
 use crate::http::error::ApiError;
 use crate::http::places_to_stay::Whose;
+use crate::http::rates::Shown;
 use crate::http::tokens::Caller;
 use crate::http::visit::{Credential, Visit};
 use crate::store::operators::tokens::Role;
@@ -97,9 +99,10 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
     } else {
         let hash = session::secret_hash(&app, &parts.headers).ok_or(ApiError::Unauthenticated)?;
         let Ok(from) = CallerAddress::from_request_parts(&mut parts, &app).await;
-        let token = session::find(&app, from, hash).await?.ok_or(ApiError::Unauthenticated)?;
-        let whose = Whose::Token(token.name.clone());
-        parts.extensions.insert(Visit::new(whose, Credential::Session(hash)));
+        let found = session::find(&app, Shown::Session, from, hash).await?;
+        let (token, good_at) = found.ok_or(ApiError::Unauthenticated)?;
+        let credential = Credential::Session { secret: hash, good_at };
+        parts.extensions.insert(Visit { whose: Whose::of_token(&token.name), credential });
         (token.name, token.role)
     };
     let actor = Actor { name, role };
@@ -110,8 +113,11 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resu
         if !actor.may_act() {
             return Err(ApiError::Forbidden("a viewer changes nothing"));
         }
-        if !by_token && !is_own_page(&parts.headers) {
-            return Err(FOREIGN_PAGE);
+        if !by_token {
+            if !is_own_page(&parts.headers) {
+                return Err(FOREIGN_PAGE);
+            }
+            count_command(&app, &parts, &actor.name)?;
         }
     }
     parts.extensions.insert(actor);

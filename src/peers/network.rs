@@ -65,9 +65,21 @@ fn number(address: IpAddr) -> u128 {
 /// What of an address stands for one caller: of IPv6 the network of 64 bits, which one caller has whole.
 pub fn who(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V6(address) => IpAddr::V6(first_bits(address, 64)),
         address => address,
     }
+}
+
+/// The network of 48 bits of an IPv6 address, which is the most that one site is given.
+pub fn site(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Some(IpAddr::V6(first_bits(address, 48))),
+        IpAddr::V4(_) => None,
+    }
+}
+
+fn first_bits(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - bits)))
 }
 
 /// For whom a request is made that comes from `peer`: from itself, or, where that is a proxy of ours, from the last address
@@ -115,6 +127,18 @@ mod tests {
         for bad in ["", "10.0.0.0/33", "example.org", "10.0.0.0/-1", "::/129"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn of_ipv6_one_caller_has_64_bits_and_one_site_48() {
+        let parts = |address: &str| {
+            let address = address.parse().unwrap();
+            (who(address).to_string(), site(address).map(|site| site.to_string()))
+        };
+        let named = |who: &str, site: Option<&str>| (who.to_owned(), site.map(str::to_owned));
+        assert_eq!(parts("2001:db8:1:2:3::4"), named("2001:db8:1:2::", Some("2001:db8:1::")));
+        assert_eq!(parts("192.0.2.1"), named("192.0.2.1", None));
+        assert_eq!(parts("::ffff:192.0.2.1"), named("192.0.2.1", None));
     }
 
     #[test]

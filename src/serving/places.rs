@@ -26,6 +26,7 @@ pub struct Room {
 #[derive(Clone)]
 pub(super) struct Places {
     proxies: Arc<[Network]>,
+    per_address: usize,
     ordinary: places::Places<IpAddr>,
     reserved: places::Places<IpAddr>,
 }
@@ -40,26 +41,26 @@ pub(super) struct Place {
 impl Places {
     pub(super) fn new(room: Room) -> Self {
         let Room { connections, per_address, proxies } = room;
-        let ordinary = places::Room { in_all: connections, each: per_address };
-        let reserved = places::Room { in_all: RESERVED, each: RESERVED };
         let count = |by| gauge!("holdfast_http_connections").increment(by);
         Self {
             proxies: proxies.into(),
-            ordinary: places::Places::new(ordinary, count),
-            reserved: places::Places::new(reserved, |_| ()),
+            per_address,
+            ordinary: places::Places::new(connections, count),
+            reserved: places::Places::new(RESERVED, |_| ()),
         }
     }
 
     /// A place for somebody from there; none if even the reserve is taken.
     pub(super) fn take(&self, from: IpAddr) -> Option<Place> {
-        let has_share = !self.proxies.iter().any(|proxy| proxy.holds(from));
-        let reason = match self.ordinary.take(has_share.then(|| who(from))) {
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.holds(from));
+        let share = [(who(from), self.per_address)];
+        let reason = match self.ordinary.take(if is_proxy { &[] } else { &share }) {
             Ok(place) => return Some(Place { _place: place, is_ordinary: true }),
             Err(Full::InAll) => "all",
             Err(Full::Each) => "address",
         };
         counter!("holdfast_http_connections_refused_total", "reason" => reason).increment(1);
-        let place = self.reserved.take(None).ok()?;
+        let place = self.reserved.take(&[]).ok()?;
         Some(Place { _place: place, is_ordinary: false })
     }
 }

@@ -106,6 +106,17 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
     world.finish().await;
 }
 
+#[test]
+fn every_call_says_that_one_may_ask_too_often() {
+    let document = serde_json::to_value(router::openapi()).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let told = operation["responses"]["429"]["description"].as_str().unwrap();
+            assert!(told.contains("sked too often; Retry-After says when to try again"), "{path}: {told}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn health_metrics_and_the_documentation_answer_without_a_token() {
     let (world, shop) = World::running().await;

@@ -154,7 +154,7 @@ async fn one_address_does_not_take_all_places() {
     assert_eq!(ask("127.0.0.1", &shop, "/v1/wallet").await, "HTTP/1.1 200 OK");
     assert_eq!(ask("127.0.0.2", &shop, "/v1/wallet").await, "HTTP/1.1 503 Service Unavailable");
     assert_eq!(ask("127.0.0.2", &shop, "/livez").await, "HTTP/1.1 200 OK");
-    let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+    let metrics = shop.metrics().await;
     assert!(metrics.contains("holdfast_http_connections_refused_total{reason=\"address\"}"), "{metrics}");
     drop(strangers);
     world.finish().await;

@@ -23,6 +23,7 @@ mod fuzz;
 mod idempotency;
 mod limits;
 mod lists;
+mod look_ups;
 mod messages;
 mod orders;
 mod owners;

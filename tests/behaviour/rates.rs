@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use holdfast::store::operators::tokens::{self, Role};
 use reqwest::Method;
-use reqwest::redirect::Policy;
 use tokio::time::sleep;
 
+use crate::support::browser::Browser;
 use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::processes::Process;
@@ -45,7 +45,7 @@ async fn tokens_that_are_none_are_not_each_looked_up_and_keep_nobody_else_out() 
     })
     .await;
     assert!(!log.contains("made-up") && log.matches("failed authentications").count() < 10, "{log}");
-    let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+    let metrics = shop.metrics().await;
     assert!(metrics.contains("holdfast_failed_authentications_total{by=\"token\"}"), "{metrics}");
     world.finish().await;
 }
@@ -93,14 +93,13 @@ async fn failures_are_counted_by_the_address_that_a_trusted_proxy_names_and_by_n
 async fn failed_sign_ins_are_counted_and_bounded() {
     let world = World::told(&[]).await;
     let (api, shop) = Process::api(&world).await;
-    let http = reqwest::Client::new();
+    let browser = Browser::at(&shop.base);
     let mut statuses = vec![];
     for n in 0..200 {
-        let form = http.post(format!("{}/ops/sign-in", shop.base)).form(&[("token", format!("guess-{n}"))]);
-        statuses.push(form.header("Origin", &shop.base).send().await.unwrap().status().as_u16());
+        statuses.push(browser.try_sign_in(&format!("guess-{n}")).await.status().as_u16());
     }
     assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
-    let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+    let metrics = shop.metrics().await;
     assert!(metrics.contains("holdfast_failed_authentications_total{by=\"sign_in\"}"), "{metrics}");
     let log = eventually("failures are logged", async || {
         let log = api.log();
@@ -116,14 +115,9 @@ async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
     let world = World::told(&[]).await;
     let (_api, shop) = Process::api(&world).await;
     let token = world.token(Role::Operator, None).await;
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-    let form = client.post(format!("{}/ops/sign-in", shop.base)).form(&[("token", &token)]);
-    let signed_in = form.header("Origin", &shop.base).send().await.unwrap();
-    let session = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let visit = async |cookie: &str| {
-        let page = client.get(format!("{}/ops/actions", shop.base)).header("Cookie", cookie);
-        page.send().await.unwrap()
-    };
+    let browser = Browser::at(&shop.base);
+    let session = browser.sign_in(&token).await;
+    let visit = async |cookie: &str| browser.get("/ops/actions", &[("Cookie", cookie)]).await;
     assert_eq!(visit(&session).await.status(), 200);
     let before = world.transactions().await;
     let mut told_to_wait = 0;
@@ -136,8 +130,7 @@ async fn made_up_sessions_are_not_each_looked_up_and_keep_no_operator_out() {
         }
         assert_eq!(page.status(), 303, "{page:?}");
         // What is no session needs no end.
-        let out = client.post(format!("{}/ops/sign-out", shop.base)).header("Origin", &shop.base);
-        let out = out.header("Cookie", format!("holdfast=made-up-{n}")).send().await.unwrap();
+        let out = browser.submit("/ops/sign-out", &[], &format!("holdfast=made-up-{n}")).await;
         assert_eq!(out.status(), 303);
     }
     assert!(told_to_wait > 0);
@@ -185,6 +178,55 @@ async fn one_token_gives_so_many_commands_a_second_whomever_it_names() {
         assert!(placed < 100, "nobody is told to wait");
     };
     refused.asks_to_wait("too-many-commands");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn sign_ins_with_a_token_that_is_known_are_commands_of_it_and_not_each_looked_up() {
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    let browser = Browser::at(&shop.base);
+    let viewer = world.token(Role::Viewer, None).await;
+    let mut signed_in = 0;
+    while browser.try_sign_in(&viewer).await.status() == 303 {
+        signed_in += 1;
+        assert!(signed_in < 100, "nobody is told to wait");
+    }
+    assert_eq!(browser.try_sign_in(&viewer).await.status(), 429);
+    let before = world.transactions().await;
+    for _ in 0..200 {
+        // Known, and nobody's who has a console.
+        assert_eq!(browser.try_sign_in(&shop.token).await.status(), 200);
+    }
+    let asked = world.transactions().await - before;
+    assert!(asked < 150, "{asked} transactions for 200 sign-ins with one token");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn changes_by_session_are_commands_of_its_token_and_no_limit_keeps_anybody_from_revoking_one() {
+    let world = World::told(&[("HOLDFAST_COMMANDS_PER_SECOND_PER_TOKEN", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    let browser = Browser::at(&shop.base);
+    let admin = shop.with_token(&world.token(Role::Admin, None).await);
+    let session = browser.sign_in(&admin.token).await;
+    let until_told_to_wait = async || {
+        let mut given = 0;
+        while browser.submit("/ops/pools/none/resume", &[("reason", "x")], &session).await.status() != 429 {
+            given += 1;
+            assert!(given < 100, "nobody is told to wait");
+        }
+    };
+    let live = "SELECT count(*) FROM tokens WHERE name = 'stolen' AND revoked_at IS NULL";
+    world.named_token("stolen", Role::Operator).await;
+    until_told_to_wait().await;
+    let revoked = browser.submit("/ops/tokens/revoke", &[("name", "stolen")], &session).await;
+    assert_eq!((revoked.status().as_u16(), world.count(live).await), (303, 0));
+
+    world.named_token("stolen", Role::Operator).await;
+    until_told_to_wait().await;
+    let revoked = admin.send(admin.request(Method::POST, "/v1/ops/tokens/stolen/revoke")).await;
+    assert_eq!((revoked.status, world.count(live).await), (204, 0));
     world.finish().await;
 }
 

@@ -3,13 +3,19 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+use holdfast::store::operators::tokens::Role;
+use reqwest::{Method, Response};
 use tokio::time::{sleep, timeout};
 
 use crate::support::client::Client;
 use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{PATIENCE, eventually};
+
+/// Follows an order.
+async fn follow(shop: &Client, order: &str) -> Response {
+    shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap()
+}
 
 /// Follows an order where there is no place for that.
 async fn follow_in_vain(shop: &Client, order: &str) {
@@ -25,15 +31,13 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
         ("HOLDFAST_STREAMS", "3"),
         ("HOLDFAST_WAITS_PER_CUSTOMER", "2"),
         ("HOLDFAST_WAITS", "3"),
+        ("HOLDFAST_TOKEN_SHARE_PERCENT", "100"),
     ])
     .await;
     let (_api, shop) = Process::api(&world).await;
     let alice = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
     let bob = shop.as_customer("bob");
     let bobs = bob.place_async("key", "mug", 1, 60).await.text("id").to_owned();
-    let follow = async |shop: &Client, order: &str| {
-        shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap()
-    };
     let first = follow(&shop, &alice).await;
     let second = follow(&shop, &alice).await;
     assert_eq!([first.status(), second.status()], [200, 200]);
@@ -54,7 +58,7 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
     };
     let waiting = [patient(shop.clone(), "a"), patient(shop.clone(), "b"), patient(bob.clone(), "c")];
     let in_flight = async || {
-        let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+        let metrics = shop.metrics().await;
         metrics.contains("holdfast_waiting_callers{kind=\"wait\"} 3").then_some(())
     };
     eventually("three callers wait", in_flight).await;
@@ -73,13 +77,39 @@ async fn streams_and_waits_have_places_for_each_customer_and_for_all() {
 }
 
 #[tokio::test]
+async fn one_token_has_a_share_of_the_places_whomever_it_names() {
+    let world = World::told(&[("HOLDFAST_STREAMS", "4"), ("HOLDFAST_WAITS", "2")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    let another = shop.with_token(&world.token(Role::Shop, None).await);
+    let mut streams = vec![];
+    for customer in ["alice", "bob"] {
+        let shop = shop.as_customer(customer);
+        let order = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
+        streams.push(follow(&shop, &order).await);
+        assert_eq!(streams.last().unwrap().status(), 200);
+        let patient = shop.clone();
+        tokio::spawn(async move { patient.place_waiting("waits", "mug", 30).await });
+    }
+    let carol = shop.as_customer("carol");
+    let order = carol.place_async("key", "mug", 1, 60).await.text("id").to_owned();
+    follow_in_vain(&carol, &order).await;
+    assert_eq!(follow(&another.as_customer("carol"), &order).await.status(), 200);
+    eventually("one waits and another is told that there is no place", async || {
+        (carol.place_waiting("waits", "mug", 1).await.status == 429).then_some(())
+    })
+    .await;
+    assert_eq!(another.place_waiting("waits", "mug", 1).await.status, 202);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn those_who_follow_one_order_look_at_the_table_together() {
     let world = World::told(&[("HOLDFAST_STREAMS_PER_CUSTOMER", "100")]).await;
     let (_api, shop) = Process::api(&world).await;
     let order = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
     let mut streams = vec![];
     for _ in 0..60 {
-        let stream = shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap();
+        let stream = follow(&shop, &order).await;
         assert_eq!(stream.status(), 200);
         streams.push(stream);
     }
@@ -97,7 +127,7 @@ async fn a_stream_and_a_wait_end_with_the_token_that_opened_them() {
     let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "2")]).await;
     let (_api, shop) = Process::api(&world).await;
     let order = shop.place_async("key", "mug", 1, 60).await.text("id").to_owned();
-    let mut stream = shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap();
+    let mut stream = follow(&shop, &order).await;
     assert_eq!(stream.status(), 200);
     let patient = shop.clone();
     let waiting = tokio::spawn(async move { patient.place_waiting("waits", "mug", 30).await });

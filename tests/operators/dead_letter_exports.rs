@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use holdfast::store::operators::tokens::Role;
-use reqwest::header::{AUTHORIZATION, COOKIE, ORIGIN, SET_COOKIE};
+use reqwest::header::{AUTHORIZATION, COOKIE};
 use serde_json::Value;
 
 use crate::letters::{Letter, operator};
+use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::processes::{self, Process};
 use crate::support::world::World;
@@ -66,10 +67,7 @@ async fn an_export_breaks_off_when_the_token_or_session_that_asked_for_it_is_gon
         let token = world.token(Role::Viewer, None).await;
         let mut credential = (AUTHORIZATION, format!("Bearer {token}"));
         if by_session {
-            let form = http.post(format!("{}/ops/sign-in", shop.base)).form(&[("token", &token)]);
-            let signed_in = form.header(ORIGIN, &shop.base).send().await.unwrap();
-            let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap();
-            credential = (COOKIE, cookie.split(';').next().unwrap().to_owned());
+            credential = (COOKIE, Browser::at(&shop.base).sign_in(&token).await);
         }
         // A busy machine may keep the database from answering in time.
         let mut export = eventually("the export begins", async || {

@@ -42,7 +42,7 @@ async fn operators_have_places_of_their_own_to_wait_in_and_need_none_unless_they
     // Nobody cancels, so who waits waits to the end.
     let patient = tokio::spawn(cancel(Some("wait=30")));
     eventually("an operator waits", async || {
-        let metrics = reqwest::get(format!("{}/metrics", shop.base)).await.unwrap().text().await.unwrap();
+        let metrics = shop.metrics().await;
         metrics.contains("holdfast_waiting_callers{kind=\"wait\"} 1").then_some(())
     })
     .await;

@@ -1,70 +1,34 @@
 //! Signing in to the console and out, and what a browser on another site cannot do.
 
+use reqwest::StatusCode;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use reqwest::{Response, StatusCode};
 
 use holdfast::store::operators::tokens::Role;
 
+use crate::support::browser::Browser;
 use crate::support::world::World;
-
-/// A browser without a page: it sends what it is told to.
-struct Browser {
-    http: reqwest::Client,
-    base: String,
-}
-
-impl Browser {
-    async fn at(world: &World) -> Self {
-        let base = world.start_api().await.base;
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, base }
-    }
-
-    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
-        let mut request = self.http.post(format!("{}{path}", self.base)).form(form);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {
-        let mut request = self.http.get(format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.send().await.unwrap()
-    }
-
-    /// Signs in and returns the cookie to send.
-    async fn sign_in(&self, token: &str) -> String {
-        let form = [("token", token), ("next", "/ops/actions")];
-        let answer = self.post("/ops/sign-in", &form, &[(ORIGIN.as_str(), &self.base)]).await;
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        assert_eq!(answer.headers()[LOCATION], "/ops/actions");
-        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        cookie.split(';').next().unwrap().to_owned()
-    }
-}
 
 #[tokio::test]
 async fn a_session_lasts_until_its_owner_signs_out() {
     let world = World::idle().await;
-    let browser = Browser::at(&world).await;
+    let browser = Browser::at(&world.start_api().await.base);
     let token = world.token(Role::Viewer, None).await;
 
     let stranger = browser.get("/ops/actions?actor=olga", &[]).await;
     assert_eq!(stranger.headers()[LOCATION], "/ops/sign-in?next=%2Fops%2Factions%3Factor%3Dolga");
-    let cookie = browser.sign_in(&token).await;
-    let page = browser.get("/ops/actions", &[(COOKIE.as_str(), &cookie)]).await;
+    let signed_in = browser.try_sign_in(&token).await;
+    assert_eq!(signed_in.status(), StatusCode::SEE_OTHER);
+    assert_eq!(signed_in.headers()[LOCATION], "/ops/actions");
+    let cookie = signed_in.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    let page = browser.get("/ops/actions", &[(COOKIE.as_str(), cookie)]).await;
     assert_eq!(page.status(), StatusCode::OK);
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
 
-    let own = [(COOKIE.as_str(), cookie.as_str()), (ORIGIN.as_str(), &browser.base)];
-    assert_eq!(browser.post("/ops/sign-out", &[], &own).await.status(), StatusCode::SEE_OTHER);
-    let gone = browser.get("/ops/actions", &[(COOKIE.as_str(), &cookie)]).await;
+    assert_eq!(browser.submit("/ops/sign-out", &[], cookie).await.status(), StatusCode::SEE_OTHER);
+    let gone = browser.get("/ops/actions", &[(COOKIE.as_str(), cookie)]).await;
     assert_eq!(gone.status(), StatusCode::SEE_OTHER);
     world.finish().await;
 }
@@ -72,7 +36,7 @@ async fn a_session_lasts_until_its_owner_signs_out() {
 #[tokio::test]
 async fn a_session_ends_with_its_token_and_after_twelve_hours() {
     let world = World::idle().await;
-    let browser = Browser::at(&world).await;
+    let browser = Browser::at(&world.start_api().await.base);
     let late = browser.sign_in(&world.token(Role::Operator, None).await).await;
     world.execute("UPDATE sessions SET expires_at = now() - interval '1 s'").await;
     let revoked = browser.sign_in(&world.token(Role::Operator, None).await).await;
@@ -87,15 +51,14 @@ async fn a_session_ends_with_its_token_and_after_twelve_hours() {
 #[tokio::test]
 async fn tokens_of_shops_and_customers_do_not_open_the_console() {
     let world = World::idle().await;
-    let browser = Browser::at(&world).await;
+    let browser = Browser::at(&world.start_api().await.base);
     let tokens = [
         world.token(Role::Shop, None).await,
         world.token(Role::Customer, Some("mallory")).await,
         "made-up".to_owned(),
     ];
     for token in tokens {
-        let answer =
-            browser.post("/ops/sign-in", &[("token", &token)], &[(ORIGIN.as_str(), &browser.base)]).await;
+        let answer = browser.try_sign_in(&token).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(!answer.headers().contains_key(SET_COOKIE));
         assert!(answer.text().await.unwrap().contains("not known here"));
@@ -106,7 +69,7 @@ async fn tokens_of_shops_and_customers_do_not_open_the_console() {
 #[tokio::test]
 async fn a_form_on_another_site_does_nothing() {
     let world = World::idle().await;
-    let browser = Browser::at(&world).await;
+    let browser = Browser::at(&world.start_api().await.base);
     let token = world.token(Role::Admin, None).await;
     let cookie = browser.sign_in(&token).await;
     let form = [("name", "evil"), ("role", "admin"), ("customer_id", "")];
@@ -136,7 +99,7 @@ async fn a_form_on_another_site_does_nothing() {
 #[tokio::test]
 async fn who_signs_in_again_and_again_has_so_many_sessions_and_the_latest_of_them() {
     let world = World::idle().await;
-    let browser = Browser::at(&world).await;
+    let browser = Browser::at(&world.start_api().await.base);
     let token = world.token(Role::Viewer, None).await;
     let first = browser.sign_in(&token).await;
     let mut last = String::new();

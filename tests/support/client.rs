@@ -106,11 +106,15 @@ impl Client {
         self.send(self.request(Method::PUT, path).json(body)).await
     }
 
+    /// What the process tells of itself.
+    pub async fn metrics(&self) -> String {
+        self.get("/metrics").await.body.as_str().unwrap().to_owned()
+    }
+
     /// What a counter of the process has come to, all its series together.
     pub async fn counted(&self, counter: &str) -> usize {
-        let metrics = self.get("/metrics").await;
-        let series =
-            metrics.body.as_str().unwrap().lines().filter(|line| line.starts_with(&format!("{counter}{{")));
+        let metrics = self.metrics().await;
+        let series = metrics.lines().filter(|line| line.starts_with(&format!("{counter}{{")));
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()).sum()
     }
 

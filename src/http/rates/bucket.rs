@@ -11,9 +11,7 @@ use moka::sync::Cache;
 
 /// Callers of a kind whose buckets are kept. The buckets of those who call most are kept longest; whose is forgotten
 /// begins with a full one.
-const MAX_BUCKETS: u64 = 100_000;
-/// Every bucket is full again after a minute, so one that was left alone for longer need not be kept.
-const KEPT_FOR: Duration = Duration::from_secs(120);
+pub(super) const MAX_BUCKETS: u64 = 100_000;
 
 /// One caller's permits.
 pub(super) struct Bucket {
@@ -39,6 +37,11 @@ impl Bucket {
         self.limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
     }
 
+    /// How long it is until there is a permit, if there is none now.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.take().map(|()| self.give_back()).err()
+    }
+
     /// Gives back a permit that was not needed.
     pub(super) fn give_back(&self) {
         // A bucket that filled up meanwhile does not become larger than twice its size.
@@ -61,7 +64,9 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Buckets<K> {
     }
 
     fn at_most(most: u64, quota: Option<Quota>) -> Self {
-        let buckets = Cache::builder().max_capacity(most).time_to_idle(KEPT_FOR).build();
+        // A bucket that was left alone for so long is full.
+        let kept_for = quota.map_or(Duration::ZERO, |quota| quota.burst_size_replenished_in());
+        let buckets = Cache::builder().max_capacity(most).time_to_idle(kept_for).build();
         Self { quota, buckets }
     }
 
@@ -77,14 +82,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Buckets<K> {
 
     /// How long it is until this caller has a permit, if there is none now.
     pub(super) fn wait(&self, caller: &K) -> Option<Duration> {
-        let bucket = self.buckets.get(caller)?;
-        match bucket.take() {
-            Ok(()) => {
-                bucket.give_back();
-                None
-            }
-            Err(wait) => Some(wait),
-        }
+        self.buckets.get(caller)?.wait()
     }
 }
 
@@ -127,6 +125,13 @@ mod tests {
         assert!(buckets.take(&"alice").is_ok());
         assert!(buckets.wait(&"alice").is_some() && buckets.take(&"alice").is_err());
         assert!(buckets.take(&"bob").is_ok());
+    }
+
+    #[test]
+    fn a_bucket_is_kept_until_it_is_full_again() {
+        let slow = Quota::per_minute(NonZeroU32::MIN).allow_burst(NonZeroU32::new(16).unwrap());
+        let kept_for = Buckets::<&str>::new(Some(slow)).buckets.policy().time_to_idle();
+        assert_eq!(kept_for, Some(Duration::from_secs(16 * 60)));
     }
 
     #[test]

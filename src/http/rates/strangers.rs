@@ -3,18 +3,19 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::Quota;
 use metrics::counter;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::{Bucket, Buckets};
 use super::told::Told;
+use super::turns::{self, Turns};
 use crate::http::error::{ApiError, Excess};
-use crate::peers::network::who;
+use crate::peers::network::{site, who};
 
 /// What was not found is taken for unknown for this long without asking.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -22,14 +23,10 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 /// How many of each are remembered.
 const REMEMBERED: u64 = 100_000;
-/// Look-ups of strangers that go on at once. Others wait for their turn, so that good ones are not refused for permits that
-/// come back in a moment, and that strangers leave connections of the database to others.
-const TURNS: u32 = 4;
 /// A caller hears "unavailable" within three seconds, however many wait.
 const LIMIT: Duration = Duration::from_millis(2_500);
-/// Look-ups in vain from all addresses together, a second and at once.
-const IN_ALL_PER_SECOND: NonZeroU32 = NonZeroU32::new(50).expect("it is not zero");
-const IN_ALL_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
+/// Look-ups in vain of one site of IPv6, in those of one address.
+const ADDRESSES_OF_A_SITE: u32 = 10;
 
 /// What somebody shows to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +37,8 @@ pub enum Shown {
     SignIn,
     /// The cookie of a session.
     Session,
+    /// The cookie of a session that is to end.
+    SignOut,
 }
 
 impl Shown {
@@ -48,13 +47,18 @@ impl Shown {
         match self {
             Self::Token => "token",
             Self::SignIn => "sign_in",
-            Self::Session => "session",
+            Self::Session | Self::SignOut => "session",
         }
     }
 
     /// Among what it is looked up: tokens are tokens wherever they are shown.
     fn key(self, hash: &[u8; 32]) -> (bool, [u8; 32]) {
-        (self == Self::Session, *hash)
+        (matches!(self, Self::Session | Self::SignOut), *hash)
+    }
+
+    /// Whether a look-up in vain is paid for. No limit may keep anybody from ending a session.
+    fn is_paid_for(self) -> bool {
+        self != Self::SignOut
     }
 }
 
@@ -63,30 +67,36 @@ pub struct Strangers {
     known: Cache<(bool, [u8; 32]), ()>,
     unknown: Cache<(bool, [u8; 32]), ()>,
     by_address: Buckets<IpAddr>,
-    in_all: Bucket,
-    turns: Semaphore,
+    /// Of IPv6, whose addresses are many.
+    by_site: Buckets<IpAddr>,
     told: Told,
 }
 
 impl Strangers {
     /// So many look-ups in vain a minute of one address; without a bound when it is 0.
     pub(super) fn new(per_minute: u32, told: Told) -> Self {
-        // Look-ups that go on at once must not find each other's permits missing.
-        let at_once = NonZeroU32::new(per_minute.max(4 * TURNS));
-        let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
-        let by_address = Buckets::new(quota.zip(at_once).map(|(quota, size)| quota.allow_burst(size)));
+        let buckets = |per_minute: u32| {
+            // Look-ups that go on at once, in three pools, must not find each other's permits missing.
+            let at_once = NonZeroU32::new(per_minute.max(2 * turns::MOST as u32));
+            let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
+            Buckets::new(quota.zip(at_once).map(|(quota, size)| quota.allow_burst(size)))
+        };
         let remember = |time| Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build();
-        let in_all = Quota::per_second(IN_ALL_PER_SECOND).allow_burst(IN_ALL_AT_ONCE);
-        let (known, unknown) = (remember(KNOWN_FOR), remember(UNKNOWN_FOR));
-        let turns = Semaphore::new(TURNS as usize);
-        Self { known, unknown, by_address, in_all: Bucket::new(in_all), turns, told }
+        Self {
+            known: remember(KNOWN_FOR),
+            unknown: remember(UNKNOWN_FOR),
+            by_address: buckets(per_minute),
+            by_site: buckets(per_minute.saturating_mul(ADDRESSES_OF_A_SITE)),
+            told,
+        }
     }
 
     /// Looks up who shows something with this hash, unless it is known as nobody's, or too much was looked up in vain
-    /// from there before. A look-up that finds nobody is paid for; one that finds somebody, or meets a database that is away,
-    /// costs nothing.
+    /// from there before. A look-up that finds nobody is paid for. One that finds somebody costs nothing, and neither does one
+    /// that meets a database that is away or too slow: that is nobody's fault, and has cost the caller a turn.
     pub async fn look_up<T>(
         &self,
+        turns: &Turns,
         by: Shown,
         from: IpAddr,
         hash: &[u8; 32],
@@ -100,7 +110,7 @@ impl Strangers {
         let found = if self.known.contains_key(&key) {
             find.await
         } else {
-            self.look_up_stranger(from, key, find).await
+            self.look_up_stranger(turns, by, from, key, find).await
         };
         match &found {
             Ok(Some(_)) => self.known.insert(key, ()),
@@ -121,26 +131,29 @@ impl Strangers {
     /// Looks up somebody who was not known lately, in turn.
     async fn look_up_stranger<T>(
         &self,
+        turns: &Turns,
+        by: Shown,
         from: IpAddr,
         key: (bool, [u8; 32]),
         find: impl Future<Output = Result<Option<T>, ApiError>>,
     ) -> Result<Option<T>, ApiError> {
         let too_many = |wait| ApiError::TooMany(Excess::Failures, wait);
+        let buckets = if by.is_paid_for() { self.buckets_of(from) } else { vec![] };
         // Who has no permit left does not lengthen the queue.
-        if let Some(wait) = self.by_address.wait(&who(from)) {
+        if let Some(wait) = buckets.iter().find_map(|bucket| bucket.wait()) {
             return Err(too_many(wait));
         }
         let deadline = Instant::now() + LIMIT;
-        let turn = timeout_at(deadline, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| ApiError::DatabaseUnavailable)?.expect("nobody closes it");
+        let turn = timeout_at(deadline, turns.take(from)).await;
+        let _turn = turn.map_err(|_| ApiError::DatabaseUnavailable)?;
         if self.unknown.contains_key(&key) {
             return Ok(None);
         }
-        self.take(from).map_err(too_many)?;
+        take_all(&buckets).map_err(too_many)?;
         // Whoever hangs up meanwhile has paid.
         let found = timeout_at(deadline, find).await.unwrap_or(Err(ApiError::DatabaseUnavailable));
         if !matches!(found, Ok(None)) {
-            self.give_back(from);
+            give_back(&buckets);
         }
         found
     }
@@ -151,27 +164,26 @@ impl Strangers {
         self.told.note("failed authentications", who(from).to_string());
     }
 
-    fn take(&self, from: IpAddr) -> Result<(), Duration> {
-        self.by_address.take(&who(from))?;
-        self.in_all.take().inspect_err(|_| self.give_back_to_address(from))
+    fn buckets_of(&self, from: IpAddr) -> Vec<Arc<Bucket>> {
+        let of_site = site(from).and_then(|site| self.by_site.of(&site));
+        self.by_address.of(&who(from)).into_iter().chain(of_site).collect()
     }
+}
 
-    fn give_back(&self, from: IpAddr) {
-        self.in_all.give_back();
-        self.give_back_to_address(from);
+/// Takes a permit of each bucket, or of none.
+fn take_all(buckets: &[Arc<Bucket>]) -> Result<(), Duration> {
+    for (taken, bucket) in buckets.iter().enumerate() {
+        bucket.take().inspect_err(|_| give_back(&buckets[..taken]))?;
     }
+    Ok(())
+}
 
-    fn give_back_to_address(&self, from: IpAddr) {
-        if let Some(bucket) = self.by_address.of(&who(from)) {
-            bucket.give_back();
-        }
-    }
+fn give_back(buckets: &[Arc<Bucket>]) {
+    buckets.iter().for_each(|bucket| bucket.give_back());
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
@@ -179,19 +191,34 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn strangers(per_minute: u32) -> Strangers {
-        Strangers::new(per_minute, Told::default())
+    /// Strangers, and their turns in the only pool.
+    struct Door(Strangers, Turns);
+
+    fn strangers(per_minute: u32) -> Door {
+        Door(Strangers::new(per_minute, Told::default()), Turns::of(4))
+    }
+
+    impl Door {
+        async fn look_up(
+            &self,
+            by: Shown,
+            from: IpAddr,
+            secret: u8,
+            find: impl Future<Output = Result<Option<()>, ApiError>>,
+        ) -> Result<Option<()>, ApiError> {
+            self.0.look_up(&self.1, by, from, &[secret; 32], find).await
+        }
     }
 
     /// Shows something; returns what came of it, and whether it was looked up.
-    async fn show(strangers: &Strangers, from: IpAddr, secret: u8, is_good: bool) -> (&'static str, bool) {
+    async fn show(strangers: &Door, from: IpAddr, secret: u8, is_good: bool) -> (&'static str, bool) {
         let mut looked_up = false;
         let find = async {
             looked_up = true;
             tokio::task::yield_now().await;
             Ok(is_good.then_some(()))
         };
-        let found = strangers.look_up(Shown::Token, from, &[secret; 32], find).await;
+        let found = strangers.look_up(Shown::Token, from, secret, find).await;
         let found = match found {
             Ok(Some(())) => "found",
             Ok(None) => "unknown",
@@ -210,7 +237,7 @@ mod tests {
         }
         // A session of that secret is something else.
         let find = async { Ok(Some(())) };
-        let found = strangers.look_up(Shown::Session, HERE, &[1; 32], find).await;
+        let found = strangers.look_up(Shown::Session, HERE, 1, find).await;
         assert!(matches!(found, Ok(Some(()))));
     }
 
@@ -247,12 +274,14 @@ mod tests {
         let strangers = strangers(20);
         for secret in 0..50 {
             let away = async { Err::<Option<()>, _>(ApiError::DatabaseUnavailable) };
-            let failed = strangers.look_up(Shown::Token, HERE, &[secret; 32], away).await;
+            let failed = strangers.look_up(Shown::Token, HERE, secret, away).await;
             assert!(matches!(failed, Err(ApiError::DatabaseUnavailable)));
         }
         for secret in 50..70 {
+            // Otherwise tokio has the look-up wait before it begins, for having let so many go on at once.
+            tokio::task::yield_now().await;
             let find = std::future::pending::<Result<Option<()>, _>>();
-            let hung_up = strangers.look_up(Shown::Token, HERE, &[secret; 32], find).now_or_never();
+            let hung_up = strangers.look_up(Shown::Token, HERE, secret, find).now_or_never();
             assert!(hung_up.is_none());
         }
         assert_eq!(show(&strangers, HERE, 70, false).await, ("wait", false));
@@ -261,24 +290,57 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_longer_than_a_caller_may() {
         let strangers = strangers(0);
-        let silent = || strangers.look_up(Shown::Token, HERE, &[1; 32], std::future::pending());
+        let silent = || strangers.look_up(Shown::Token, HERE, 1, std::future::pending());
         let all: Vec<Result<Option<()>, _>> = join_all((0..50).map(|_| silent())).await;
         assert!(all.iter().all(|came| matches!(came, Err(ApiError::DatabaseUnavailable))));
     }
 
     #[tokio::test]
-    async fn all_addresses_have_a_bound_together() {
+    async fn without_a_bound_nobody_is_told_to_wait() {
         let strangers = strangers(0);
-        let looked_up = AtomicU32::new(0);
-        for n in 0..2_000_u32 {
-            let mut hash = [0; 32];
-            hash[..4].copy_from_slice(&n.to_be_bytes());
-            let find = async {
-                looked_up.fetch_add(1, Ordering::Relaxed);
-                Ok(None::<()>)
-            };
-            let _ = strangers.look_up(Shown::Token, IpAddr::from(n.to_be_bytes()), &hash, find).await;
+        for _ in 0..10 {
+            let all = join_all((0..=u8::MAX).map(|secret| show(&strangers, HERE, secret, false))).await;
+            assert!(all.iter().all(|(came, _)| *came == "unknown"), "{all:?}");
+            strangers.0.unknown.invalidate_all();
         }
-        assert!((200..1_000).contains(&looked_up.into_inner()));
+    }
+
+    #[tokio::test]
+    async fn strangers_of_many_addresses_keep_no_newcomer_out() {
+        let strangers = strangers(20);
+        for n in 0..200_u8 {
+            let from = IpAddr::from([203, 0, 113, n]);
+            let tries = (0..25).map(|m| show(&strangers, from, n.wrapping_add(m), false));
+            join_all(tries).await;
+            strangers.0.unknown.invalidate_all();
+        }
+        assert_eq!(show(&strangers, HERE, 0, true).await, ("found", true));
+    }
+
+    #[tokio::test]
+    async fn a_site_has_more_tries_than_an_address_and_not_without_end() {
+        let strangers = strangers(20);
+        let from = |network: u16| IpAddr::from([0x2001, 0xdb8, 1, network, 0, 0, 0, 1]);
+        let mut tries = 0;
+        while show(&strangers, from(tries.into()), tries, false).await.0 == "unknown" {
+            tries = tries.checked_add(1).expect("a site has no end of tries");
+        }
+        assert!(tries >= 200, "{tries}");
+        assert_eq!(show(&strangers, HERE, tries, true).await, ("found", true));
+    }
+
+    #[tokio::test]
+    async fn whoever_signs_out_is_looked_up_without_a_permit_and_made_up_sessions_once() {
+        let strangers = strangers(20);
+        for secret in 0..20 {
+            assert_eq!(show(&strangers, HERE, secret, false).await.0, "unknown");
+        }
+        assert_eq!(show(&strangers, HERE, 20, false).await, ("wait", false));
+        let session = strangers.look_up(Shown::SignOut, HERE, 21, async { Ok(Some(())) }).await;
+        assert!(matches!(session, Ok(Some(()))));
+        for find in [Ok(None), Err(ApiError::Internal)] {
+            let none = strangers.look_up(Shown::SignOut, HERE, 22, async { find }).await;
+            assert!(matches!(none, Ok(None)));
+        }
     }
 }

@@ -100,9 +100,12 @@ async fn look(
     order: OrderId,
     last_id: i64,
 ) -> Result<Arc<Facts>, ApiError> {
-    let looking = async |after: i64| {
-        let events = app.read(async |conn| events::of_order(conn, order, after).await).await?;
-        Ok(Facts { after, events })
+    let looking = |after: i64| {
+        let app = app.clone();
+        async move {
+            let events = app.read(async |conn| events::of_order(conn, order, after).await).await?;
+            Ok(Facts { after, events })
+        }
     };
     subscription.facts(last_id, looking).await
 }

@@ -11,6 +11,7 @@ use tracing::info;
 
 use crate::http::address::CallerAddress;
 use crate::http::app::App;
+use crate::http::auth::presented;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::rates::Shown;
@@ -18,7 +19,7 @@ use crate::ops::console;
 use crate::ops::rights::OwnPage;
 use crate::ops::rights::session::{self, cookie};
 use crate::store::operators::sessions;
-use crate::store::operators::tokens::{self, Role, Token};
+use crate::store::operators::tokens::{self, Role};
 
 /// A working day: who is still at it signs in again.
 const SESSION_SECONDS: i32 = 12 * 60 * 60;
@@ -59,27 +60,29 @@ pub async fn sign_in(
 ) -> Result<Response, ApiError> {
     let next = local(next);
     let hash = tokens::hash(token.trim());
-    let find = app.read(async |conn| tokens::find(conn, &hash).await);
-    let found = app.rates.strangers().look_up(Shown::SignIn, from, &hash, find).await?;
-    let is_found = found.is_some();
-    let known = found.filter(|token| !matches!(token.role, Role::Shop | Role::Customer));
-    let Some(Token { name, .. }) = known else {
-        if is_found {
-            app.rates.strangers().note_failure(Shown::SignIn, from);
-        }
-        let problem = Some("This token is not known here, or not one of an operator.");
-        return Ok(console::page(&SignInPage { next, problem }));
-    };
     let secret = tokens::new_token();
-    let secret_hash = tokens::hash(&secret);
-    let begun = app.write(move |tx| {
-        async move { Ok(sessions::begin(tx, &hash, &secret_hash, SESSION_SECONDS).await?) }.boxed()
-    });
-    if !begun.await? {
-        return Err(ApiError::Unauthenticated);
+    let known = presented(&app, Shown::SignIn, from, hash).await?;
+    if let Some(caller) = &known {
+        if !matches!(caller.role, Role::Shop | Role::Customer) {
+            app.rates.command_by_token(&caller.name)?;
+            if begin(&app, hash, &secret).await? {
+                info!(actor = %caller.name, "signed in to the console");
+                return Ok((jar.add(cookie(&app, secret)), Redirect::to(&next)).into_response());
+            }
+        }
+        app.rates.strangers().note_failure(Shown::SignIn, from);
     }
-    info!(actor = %name, "signed in to the console");
-    Ok((jar.add(cookie(&app, secret)), Redirect::to(&next)).into_response())
+    let problem = Some("This token is not known here, or not one of an operator.");
+    Ok(console::page(&SignInPage { next, problem }))
+}
+
+/// Begins a session, unless the token was revoked since it was looked up.
+async fn begin(app: &App, token_hash: [u8; 32], secret: &str) -> Result<bool, ApiError> {
+    let secret_hash = tokens::hash(secret);
+    let begun = app.write(move |tx| {
+        async move { Ok(sessions::begin(tx, &token_hash, &secret_hash, SESSION_SECONDS).await?) }.boxed()
+    });
+    begun.await
 }
 
 /// Ends the session, if there is one.
@@ -91,7 +94,7 @@ pub async fn sign_out(
     jar: CookieJar,
 ) -> Result<Response, ApiError> {
     if let Some(hash) = session::secret_hash(&app, &headers)
-        && session::find(&app, from, hash).await?.is_some()
+        && session::find(&app, Shown::SignOut, from, hash).await?.is_some()
     {
         app.write(move |tx| async move { Ok(sessions::end(tx, &hash).await?) }.boxed()).await?;
     }

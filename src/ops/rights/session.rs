@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use tokio::time::Instant;
 
 use crate::http::address::CallerAddress;
 use crate::http::app::App;
@@ -11,14 +12,19 @@ use crate::http::rates::Shown;
 use crate::store::operators::tokens::Token;
 use crate::store::operators::{sessions, tokens};
 
-/// The live token of the session that is known by this.
+/// The live token of the session that is known by this, and when it was asked for.
 pub async fn find(
     app: &App,
+    by: Shown,
     CallerAddress(from): CallerAddress,
     hash: [u8; 32],
-) -> Result<Option<Token>, ApiError> {
-    let find = app.read(async |conn| sessions::find(conn, &hash).await);
-    app.rates.strangers().look_up(Shown::Session, from, &hash, find).await
+) -> Result<Option<(Token, Instant)>, ApiError> {
+    let find = async {
+        let asked = Instant::now();
+        let found = app.read(async |conn| sessions::find(conn, &hash).await).await?;
+        Ok(found.map(|token| (token, asked)))
+    };
+    app.rates.strangers().look_up(&app.turns, by, from, &hash, find).await
 }
 
 /// By what the session is known that a request's cookie names.

@@ -1,0 +1,123 @@
+//! How tokens and sessions are looked up: one look-up of each at once, and what is slow or unknown keeps nobody else out.
+
+use std::time::Duration;
+
+use holdfast::store::operators::tokens::{self, Role};
+use reqwest::Method;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::support::browser::Browser;
+use crate::support::client::Client;
+use crate::support::eventually;
+use crate::support::processes::Process;
+use crate::support::world::World;
+
+/// The status of a read that is made for this address.
+async fn read_for(address: &str, shop: &Client, token: &str) -> u16 {
+    let request = shop.with_token(token).request(Method::GET, "/v1/wallet");
+    shop.send(request.header("X-Forwarded-For", address)).await.status
+}
+
+#[tokio::test]
+async fn a_pool_that_is_slow_keeps_no_good_token_out_of_the_others() {
+    let world = World::told(&[
+        // One of them for the catalogue, two for buyers.
+        ("HOLDFAST_DATABASE_CONNECTIONS", "4"),
+        ("HOLDFAST_FAILED_AUTHENTICATIONS_PER_MINUTE_PER_ADDRESS", "100000"),
+    ])
+    .await;
+    let (_api, shop) = Process::api(&world).await;
+    assert_eq!(shop.get("/v1/skus/mug").await.status, 404);
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE skus").execute(&mut *locked).await.unwrap();
+    let mut crowd = JoinSet::new();
+    for n in 0..50 {
+        let shop = shop.clone();
+        crowd.spawn(async move {
+            loop {
+                let token = if n < 5 { shop.token.clone() } else { tokens::new_token() };
+                shop.with_token(&token).get("/v1/skus/mug").await;
+            }
+        });
+    }
+    eventually("a stranger has waited in vain", async || {
+        (shop.with_token(&tokens::new_token()).get("/v1/skus/mug").await.status == 503).then_some(())
+    })
+    .await;
+    let mut let_in = 0;
+    for _ in 0..10 {
+        let newcomer = shop.with_token(&world.token(Role::Shop, None).await);
+        let_in += usize::from(newcomer.get("/v1/wallet").await.status == 200);
+    }
+    // A busy machine may keep one of them waiting for too long.
+    assert!(let_in >= 8, "{let_in} of 10 newcomers were let in");
+    drop(crowd);
+    locked.rollback().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn one_token_is_looked_up_once_however_many_show_it_at_once() {
+    let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "1")]).await;
+    let (_api, shop) = Process::api(&world).await;
+    assert_eq!(shop.get("/v1/wallet").await.status, 200);
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tokens").execute(&mut *locked).await.unwrap();
+    // The token is remembered for so long.
+    sleep(Duration::from_millis(1_200)).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..20 {
+        let shop = shop.clone();
+        asking.spawn(async move { shop.get("/v1/wallet").await.status });
+    }
+    let looking = "SELECT count(*) FROM pg_locks
+                    WHERE NOT granted AND relation = 'tokens'::regclass
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let (mut most, mut answers) = (0, vec![]);
+    while !asking.is_empty() {
+        most = most.max(world.count(looking).await);
+        while let Some(answer) = asking.try_join_next() {
+            answers.push(answer.unwrap());
+        }
+    }
+    assert_eq!((most, answers), (1, vec![503; 20]), "looks at once, and what was answered");
+    locked.rollback().await.unwrap();
+    eventually("it is known again", async || (shop.get("/v1/wallet").await.status == 200).then_some(()))
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn one_site_of_ipv6_has_no_tries_without_end() {
+    let world = World::told(&[
+        ("HOLDFAST_TRUSTED_PROXIES", "127.0.0.1/32"),
+        ("HOLDFAST_FAILED_AUTHENTICATIONS_PER_MINUTE_PER_ADDRESS", "2"),
+    ])
+    .await;
+    let (_api, shop) = Process::api(&world).await;
+    let mut tries = 0;
+    while read_for(&format!("2001:db8:1:{tries:x}::1"), &shop, &tokens::new_token()).await != 429 {
+        tries += 1;
+        assert!(tries < 500, "65,536 networks of one site have tries of their own");
+    }
+    assert_eq!(read_for("2001:db8:2::1", &shop, &tokens::new_token()).await, 401);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn no_limit_keeps_an_operator_from_ending_a_session() {
+    let world = World::told(&[]).await;
+    let (_here, shop) = Process::api(&world).await;
+    let session = Browser::at(&shop.base).sign_in(&world.token(Role::Operator, None).await).await;
+    // Here nobody has seen the session.
+    let (_there, elsewhere) = Process::api(&world).await;
+    eventually("strangers are out of tries", async || {
+        (elsewhere.with_token(&tokens::new_token()).get("/v1/wallet").await.status == 429).then_some(())
+    })
+    .await;
+    let out = Browser::at(&elsewhere.base).submit("/ops/sign-out", &[], &session).await;
+    assert_eq!(out.status(), 303);
+    assert_eq!(world.count("SELECT count(*) FROM sessions").await, 0);
+    world.finish().await;
+}

@@ -10,7 +10,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked -p holdfast -p holdfast-workers -p holdfast-simulator \
-    && install -D -t /out target/release/holdfast target/release/holdfast-workers target/release/holdfast-simulator
+    && install -s -D -t /out target/release/holdfast target/release/holdfast-workers target/release/holdfast-simulator
 
 FROM debian:bookworm-slim
 # The payment gateway is called over TLS, which needs the usual authorities.

@@ -29,7 +29,7 @@ main() {
   unset HOLDFAST_TEST_SERVERS
   mkdir -p "$BENCH_DIR"
   "$SERVERS" install
-  SQLX_OFFLINE=true cargo build --release --locked -p holdfast -p holdfast-workers -p holdfast-bench
+  SQLX_OFFLINE=true cargo build --release --locked --workspace --bins
   trap 'exit 130' INT TERM HUP
   trap finish EXIT
   # What an earlier run left behind would be measured too.

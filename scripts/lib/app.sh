@@ -72,6 +72,7 @@ is_up() {
 build_release() {
   say "Building Holdfast (the first time takes some minutes) ..."
   # The lock that run.sh holds must not live on in a daemon that a build starts.
-  (cd "$ROOT" && SQLX_OFFLINE=true cargo build --release --locked \
-    -p holdfast -p holdfast-workers -p holdfast-simulator -p holdfast-demo 9>&-)
+  # All programs at once: cargo chooses the features of crates by what is built together, so "make demo" and "make bench" find
+  # everything compiled.
+  (cd "$ROOT" && SQLX_OFFLINE=true cargo build --release --locked --workspace --bins 9>&-)
 }

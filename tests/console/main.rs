@@ -6,8 +6,7 @@
     reason = "test names are sentences, and a test fails by panicking"
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
+use holdfast_testing as support;
 
 mod browser;
 mod health;

@@ -132,7 +132,7 @@ async fn a_report_that_failed_often_enough_is_a_dead_letter() {
 #[tokio::test]
 async fn workers_do_not_start_with_a_secret_that_is_none() {
     let stage = Stage::idle().await;
-    let program = std::path::Path::new(HOLDFAST).with_file_name("holdfast-workers");
+    let program = HOLDFAST.with_file_name("holdfast-workers");
     for (secret, says) in [("whsec_c2hvcnQ=", "whsec_ and the base64"), ("", "is needed to sign")] {
         let mut command = Command::new(&program);
         of(&stage.world, &mut command).env("HOLDFAST_WORKERS_LISTEN", "127.0.0.1:0");

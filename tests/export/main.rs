@@ -7,8 +7,7 @@
 )]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
-#[path = "../support/mod.rs"]
-mod support;
+use holdfast_testing as support;
 
 use std::sync::{Arc, Mutex};
 

@@ -129,7 +129,7 @@ async fn facts_read(conn: &mut PgConnection) -> i64 {
 }
 
 async fn holdfast(world: &World, arguments: &[&str]) -> Output {
-    let mut command = Command::new(HOLDFAST);
+    let mut command = Command::new(&*HOLDFAST);
     at_desk(world.desk().await, of(world, command.args(arguments)));
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }

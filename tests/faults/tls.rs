@@ -79,7 +79,7 @@ impl Drop for Files {
 
 /// Runs a command of `holdfast` that needs one server, and returns whether it went well and what it said.
 async fn holdfast(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
-    let mut command = Command::new(HOLDFAST);
+    let mut command = Command::new(&*HOLDFAST);
     command.args(arguments).env_remove("AMQP_URL").env_remove("DATABASE_URL");
     command.envs(environment.iter().copied());
     let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

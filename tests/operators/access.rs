@@ -50,7 +50,7 @@ async fn a_token_that_an_admin_makes_works_until_it_is_revoked() {
 async fn the_command_line_makes_lists_and_revokes_tokens() {
     let world = World::idle().await;
     let run = async |arguments: &[&str]| {
-        let mut command = Command::new(HOLDFAST);
+        let mut command = Command::new(&*HOLDFAST);
         command.arg("token").args(arguments).env("DATABASE_URL", &world.database_url);
         let output = command.output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())

@@ -86,7 +86,7 @@ async fn no_program_logs_a_secret_however_its_servers_fail() {
         assert_hushed("the API", &api.log());
         assert_hushed("the workers", &workers.log());
         for arguments in [&["migrate"][..], &["topology", "declare"], &["audit"], &["dead-letters", "list"]] {
-            let mut command = Command::new(HOLDFAST);
+            let mut command = Command::new(&*HOLDFAST);
             command.args(arguments).env("RUST_LOG", "debug");
             command.env("DATABASE_URL", &world.database_url).env("AMQP_URL", &world.amqp_url);
             command

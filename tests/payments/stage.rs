@@ -159,7 +159,7 @@ impl Stage {
     pub fn reconcile(&self, arguments: &[&str]) -> (bool, Value) {
         let now = holdfast::clock::now();
         let (from, to) = (now - TimeDelta::hours(1), now + TimeDelta::hours(1));
-        let mut command = Command::new(HOLDFAST);
+        let mut command = Command::new(&*HOLDFAST);
         of(&self.world, &mut command).arg("reconcile").args(["--from", &from.to_rfc3339()]);
         let done = command.args(["--to", &to.to_rfc3339(), "--json"]).args(arguments).output().unwrap();
         let report = serde_json::from_slice(&done.stdout)

@@ -1,9 +1,9 @@
 //! The real programs as child processes, which a test may pause, kill and stop.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use holdfast::store::operators::tokens::Role;
@@ -13,7 +13,15 @@ use super::world::World;
 use super::{eventually, eventually_within};
 
 /// The API and the command line.
-pub const HOLDFAST: &str = env!("CARGO_BIN_EXE_holdfast");
+pub static HOLDFAST: LazyLock<PathBuf> = LazyLock::new(|| program("holdfast"));
+
+/// A program of the workspace. Cargo puts them one folder above the tests.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).expect("a test is in a folder below the programs").join(name);
+    assert!(program.exists(), "{} is not built: run `cargo build --workspace`", program.display());
+    program
+}
 
 /// A running program and what it has logged. Killed when dropped.
 pub struct Process {
@@ -44,7 +52,7 @@ impl Process {
     pub async fn api_with_descriptors(world: &World, given: u32, allowed: u32) -> (Self, Client) {
         let limited = format!("ulimit -Sn {given} && ulimit -Hn {allowed} && exec \"$0\" serve");
         let mut command = Command::new("sh");
-        command.args(["-c", &limited, HOLDFAST]).env("HOLDFAST_LISTEN", "127.0.0.1:0");
+        command.args(["-c", &limited]).arg(&*HOLDFAST).env("HOLDFAST_LISTEN", "127.0.0.1:0");
         Self::start(of(world, &mut command), "api").once_ready(world).await
     }
 
@@ -60,7 +68,7 @@ impl Process {
 
     /// An API process that may be without its servers.
     pub fn unready_api(world: &World) -> Self {
-        let mut command = Command::new(HOLDFAST);
+        let mut command = Command::new(&*HOLDFAST);
         command.arg("serve").env("HOLDFAST_LISTEN", "127.0.0.1:0");
         Self::start(of(world, &mut command), "api")
     }
@@ -152,7 +160,7 @@ pub fn of<'a>(world: &World, command: &'a mut Command) -> &'a mut Command {
 
 /// Runs the command line at the desk of this caller: at their API, and with their token.
 pub async fn holdfast(caller: &Client, arguments: &[&str]) -> Output {
-    let mut command = Command::new(HOLDFAST);
+    let mut command = Command::new(&*HOLDFAST);
     at_desk(caller, command.args(arguments)).stdin(Stdio::null());
     // The program waits for servers in this process, so it must not block it.
     tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
@@ -164,10 +172,7 @@ pub fn at_desk<'a>(caller: &Client, command: &'a mut Command) -> &'a mut Command
 }
 
 fn worker_command(world: &World, pools: &str) -> Command {
-    // Cargo says where the programs of this package are; the workers' program lies beside them.
-    let program = Path::new(HOLDFAST).with_file_name("holdfast-workers");
-    assert!(program.exists(), "{} is not built: run `cargo build --workspace`", program.display());
-    let mut command = Command::new(program);
+    let mut command = Command::new(program("holdfast-workers"));
     of(world, &mut command).env("HOLDFAST_WORKERS_LISTEN", "127.0.0.1:0");
     if !pools.is_empty() {
         command.args(["--pools", pools]);

@@ -8,8 +8,7 @@
     reason = "test names are sentences, and a test fails by panicking"
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
+use holdfast_testing as support;
 
 mod meter;
 mod past;

@@ -113,14 +113,12 @@ impl Default for RateConfig {
 pub struct StayRoom {
     /// Streams of events.
     pub streams: StayPlaces,
-    /// Callers who wait.
     pub waits: StayPlaces,
 }
 
 /// Places for one kind of those who stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StayPlaces {
-    /// For all together.
     pub in_all: usize,
     /// For one customer, or one operator.
     pub of_customer: usize,

@@ -136,7 +136,6 @@ impl OrderEvent {
         "refund.refused",
     ];
 
-    /// The event's name.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Held { .. } => "order.held",

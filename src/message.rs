@@ -28,16 +28,13 @@ pub enum Purpose {
     Timers,
     /// Payments, refunds and charges.
     Money,
-    /// All else.
     Others,
 }
 
 impl Purpose {
-    /// Every purpose.
     pub const ALL: [Purpose; 3] = [Purpose::Timers, Purpose::Money, Purpose::Others];
 }
 
-/// The command queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Queue {
     /// Hold stock for a new order.
@@ -65,7 +62,6 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// Every command queue.
     pub const ALL: [Queue; 11] = [
         Queue::OrderHold,
         Queue::OrderExpire,
@@ -138,7 +134,6 @@ impl fmt::Display for Queue {
 
 /// A command that travels through a queue of its own.
 pub trait Command: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Where it waits.
     const QUEUE: Queue;
 
     /// The one order it is about, if there is one.

@@ -7,13 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// None is left.
     InAll,
     /// None is left for this one.
     Each,
 }
 
-/// Who is in.
 pub struct Places<K> {
     in_all: usize,
     taken: Arc<Mutex<Taken<K>>>,

@@ -24,7 +24,6 @@ pub enum Pool {
 }
 
 impl Pool {
-    /// Every pool.
     pub fn all() -> impl Iterator<Item = Pool> {
         let helpers = [
             Pool::DeadLetters,

@@ -24,9 +24,7 @@ const SLICE: TimeDelta = TimeDelta::hours(1);
 /// What is to be compared: transactions from one second to another, both included.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    /// The first second.
     pub from: DateTime<Utc>,
-    /// The last second.
     pub until: DateTime<Utc>,
 }
 
@@ -47,7 +45,6 @@ pub enum Kind {
 /// A payment where the two disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// How.
     pub kind: Kind,
     /// The gateway's name of the payment.
     pub payment_key: PaymentKey,

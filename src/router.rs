@@ -143,7 +143,6 @@ fn door() -> Router<App> {
         .route("/ops/assets/{name}", get(console::assets::serve))
 }
 
-/// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = shops().merge(reads()).merge(operators()).split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());

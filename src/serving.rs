@@ -37,7 +37,6 @@ const TOLD_ALWAYS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// Requests in flight have this long to finish once the server stops.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// Opens the port.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }

@@ -35,7 +35,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// Whoever claims what was forgotten has this long to publish its message; then others may, should it have died meanwhile.
 const CLAIM_SECONDS: f64 = 30.0;
 
-/// The schema, embedded.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// A pool that does not connect yet, so that a process can start before its database does. No statement may run or

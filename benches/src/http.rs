@@ -12,7 +12,6 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
 }
 
-/// What came back.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],

@@ -27,7 +27,6 @@ pub(crate) struct Wish {
 }
 
 impl Orders {
-    /// Somebody's order.
     pub(crate) fn next(self) -> anyhow::Result<Wish> {
         self.of(&format!("customer-{}", fastrand::u64(..CUSTOMERS)), fastrand::u64(..))
     }

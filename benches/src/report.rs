@@ -70,7 +70,6 @@ pub(crate) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The whole page.
 pub(crate) async fn page(rows: &[Row], servers: &Servers, repeats: usize) -> anyhow::Result<String> {
     let cpus = std::thread::available_parallelism()?;
     let (date, versions) = (clock::now().date_naive(), servers.versions().await?);

@@ -18,7 +18,6 @@ pub(crate) const PREFIX: &str = "holdfast_bench_";
 /// The advisory lock of the one benchmark.
 const TURN: i64 = 0x686f_6c64_6265_6e63;
 
-/// The two servers.
 #[derive(Clone)]
 pub(crate) struct Servers {
     database: String,

@@ -26,7 +26,6 @@ pub(crate) const PRICE_WON: i64 = 10;
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
-/// One measurement's surroundings.
 pub(crate) struct Stage {
     name: String,
     servers: Servers,
@@ -64,7 +63,6 @@ impl Stage {
         Program::start("holdfast-workers", &[], "HOLDFAST_WORKERS_LISTEN", &environment).await
     }
 
-    /// Starts the API.
     pub(crate) async fn api(&self) -> anyhow::Result<Program> {
         Program::start("holdfast", &["serve"], "HOLDFAST_LISTEN", &self.environment()).await
     }

@@ -6,7 +6,6 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A running Holdfast.
 pub(crate) struct Shop {
     pub(crate) http: Client,
     pub(crate) url: String,

@@ -26,7 +26,6 @@ pub(crate) struct Books {
     places: HashMap<String, usize>,
 }
 
-/// Money that moved.
 #[derive(Debug, Clone)]
 struct Transaction {
     key: String,
@@ -87,7 +86,6 @@ impl Books {
         Ok(payment)
     }
 
-    /// Takes the money.
     pub(crate) fn confirm(
         &mut self,
         key: &str,

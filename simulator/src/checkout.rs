@@ -46,7 +46,6 @@ enum Action {
     Close,
 }
 
-/// The window itself.
 pub(crate) async fn window(Query(asked): Query<Asked>) -> Result<Response, ApiError> {
     web_address(&asked.success_url, "INCORRECT_SUCCESS_URL_FORMAT")?;
     web_address(&asked.fail_url, "INCORRECT_FAIL_URL_FORMAT")?;

@@ -20,7 +20,6 @@ pub(crate) enum CallFault {
     Late { ms: u64 },
     /// Done later, whether or not the caller still waits, then answered.
     Slow { ms: u64 },
-    /// Never answered.
     Hang {
         #[serde(default)]
         done: bool,
@@ -77,8 +76,9 @@ pub(crate) enum WebhookFault {
     },
     /// Sent after the next one.
     Reordered,
-    /// Sent later.
-    Delayed { ms: u64 },
+    Delayed {
+        ms: u64,
+    },
     /// The first sendings are lost on their way, then it is repeated as usual.
     Dropped {
         #[serde(default = "once")]
@@ -124,7 +124,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) order_id: Option<&'a str>,
 }
 
-/// All rules.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Faults {

@@ -37,7 +37,6 @@ pub(crate) struct Payment {
     pub(crate) failure: Option<(String, String)>,
 }
 
-/// Money given back.
 #[derive(Debug, Clone)]
 pub(crate) struct Cancel {
     pub(crate) transaction: String,
@@ -53,7 +52,6 @@ impl Payment {
         i64::from(self.captures) * self.total
     }
 
-    /// Money given back.
     pub(crate) fn cancelled(&self) -> i64 {
         self.cancels.iter().map(|cancel| cancel.amount).sum()
     }

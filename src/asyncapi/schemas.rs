@@ -95,7 +95,6 @@ impl Schemas {
         reference
     }
 
-    /// All of them.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.0)
     }

@@ -8,7 +8,6 @@ use crate::peers::tls::{Protection, TlsError, TlsFiles};
 /// Why an address cannot be used. No text tells it, since it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// Of `AMQP_URL`.
     #[error("AMQP_URL is no address such as amqps://user:password@host/%2f")]
     Url,
     /// The client library would connect to this machine instead.

@@ -17,7 +17,6 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 pub struct Depth {
     /// Messages that wait for a consumer.
     pub ready: u64,
-    /// Consumers.
     pub consumers: u64,
 }
 

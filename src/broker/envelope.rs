@@ -186,19 +186,14 @@ impl Outgoing {
 /// What of a stored dead letter goes back into its queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Replay<'a> {
-    /// Where it died.
     pub queue: Queue,
-    /// Its id, kept.
     pub message_id: &'a str,
-    /// Its type, kept.
     pub message_type: &'a str,
     /// The order it is about.
     pub order_id: Option<OrderId>,
-    /// Its trace, kept.
     pub traceparent: Option<&'a str>,
     /// How often it was replayed, this time included.
     pub replay_count: i32,
-    /// Its exact bytes.
     pub body: &'a [u8],
 }
 
@@ -209,7 +204,6 @@ pub struct Incoming {
     pub queue: String,
     /// The key it was published with.
     pub routing_key: String,
-    /// What acknowledges it.
     pub delivery_tag: u64,
     /// Retries before this delivery.
     pub attempt: u32,
@@ -217,7 +211,6 @@ pub struct Incoming {
     pub slow_tries: u32,
     /// Everything beside the body.
     pub properties: BasicProperties,
-    /// The exact bytes.
     pub body: Vec<u8>,
 }
 
@@ -250,7 +243,6 @@ impl Incoming {
         self.queue.ends_with(DEAD_SUFFIX)
     }
 
-    /// A header's value.
     pub fn header(&self, name: &str) -> Option<&AMQPValue> {
         self.properties.headers().as_ref()?.inner().get(name)
     }

@@ -32,7 +32,6 @@ pub enum ManagementSetupError {
     /// The AMQP address makes no sense, which names the virtual host.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -54,7 +53,6 @@ pub enum ManagementError {
 /// What the management API tells of a queue. Its counts are up to five seconds old.
 #[derive(Debug, Clone, Deserialize)]
 pub struct QueueStats {
-    /// The queue.
     pub name: String,
     /// Messages that wait for a consumer; absent while the broker has not counted a new queue yet.
     #[serde(rename = "messages_ready")]
@@ -62,7 +60,6 @@ pub struct QueueStats {
     /// Messages that a consumer has and did not acknowledge yet.
     #[serde(rename = "messages_unacknowledged")]
     pub unacknowledged: Option<u64>,
-    /// Consumers.
     pub consumers: Option<u64>,
     /// When the message at the head was published, in seconds, where the broker tells it.
     #[serde(default, deserialize_with = "number_or_nothing")]
@@ -81,7 +78,6 @@ pub struct MessageStats {
     /// Messages handed to consumers.
     #[serde(default, rename = "deliver_get_details")]
     pub deliver: Rate,
-    /// Messages acknowledged.
     #[serde(default, rename = "ack_details")]
     pub ack: Rate,
 }

@@ -219,7 +219,6 @@ enum Answer {
     /// It came back: no queue is bound for it.
     Returned,
     Refused,
-    /// Nothing in time.
     Silence,
     /// The channel is gone.
     Lost,

@@ -21,7 +21,6 @@ pub const COMMANDS: &str = "commands";
 /// The default exchange, whose routing keys are the names of the queues. What knows its queue goes this way: matching
 /// topics costs the broker a sixth of all it does for a hold.
 pub const STRAIGHT_TO_QUEUE: &str = "";
-/// Where facts leave.
 pub const EVENTS: &str = "events";
 /// Where dead letters pass on their way to the table.
 pub const DEAD: &str = "dead";

@@ -105,7 +105,6 @@ impl Manner<'_> {
 }
 
 impl Api {
-    /// Reads something.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.call(Method::GET, path, None, Manner::default()).await
     }
@@ -119,7 +118,6 @@ impl Api {
         self.get(&format!("{path}?{}", serde_urlencoded::to_string(filter)?)).await
     }
 
-    /// Does something.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

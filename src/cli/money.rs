@@ -17,7 +17,6 @@ pub(super) struct MoneyArguments {
     json: bool,
 }
 
-/// Lists it.
 pub(super) async fn run(arguments: MoneyArguments) -> anyhow::Result<()> {
     let money: MoneyView = arguments.api.open()?.get("/v1/ops/money").await?;
     if arguments.json {

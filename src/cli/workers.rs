@@ -57,7 +57,6 @@ enum PoolCommand {
     },
 }
 
-/// Lists processes.
 pub(super) async fn run(arguments: WorkerArguments) -> anyhow::Result<()> {
     let WorkersView { processes, .. } = arguments.api.open()?.get("/v1/ops/workers").await?;
     if arguments.json {

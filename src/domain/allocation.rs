@@ -11,7 +11,6 @@ use super::refusal::{Refusal, Shortage};
 /// A SKU as it stands under lock.
 #[derive(Debug, Clone)]
 pub struct ShelfSku {
-    /// Its row.
     pub id: SkuId,
     /// Its name in the catalogue.
     pub name: String,
@@ -40,9 +39,7 @@ pub struct Usage {
 /// One order of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand<'a> {
-    /// Who asks.
     pub customer: &'a CustomerId,
-    /// For what.
     pub items: &'a RequestedItems,
 }
 
@@ -53,7 +50,6 @@ pub enum Decision {
     Held {
         /// Snapshots in the order the buyer named them.
         items: Vec<HeldItem>,
-        /// Their sum.
         amount: Won,
     },
     /// Nothing is set aside.
@@ -63,13 +59,9 @@ pub enum Decision {
 /// One SKU of a held order, with what it was called and cost at that moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldItem {
-    /// The SKU's row.
     pub sku_id: SkuId,
-    /// Its code.
     pub sku: SkuCode,
-    /// Its name.
     pub name: String,
-    /// Units held.
     pub quantity: i32,
     /// The price of one unit before discount.
     pub unit_price: Won,

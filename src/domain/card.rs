@@ -43,10 +43,7 @@ pub enum CardFinding {
     /// The whole amount was taken.
     Captured,
     /// Nothing was taken, and nothing will be.
-    NotTaken {
-        /// The gateway's code.
-        code: String,
-    },
+    NotTaken { code: String },
     /// Nothing is taken yet, and may still be.
     Pending,
     /// The gateway knows no such payment, or knows it as another order's or of another amount.
@@ -142,7 +139,6 @@ impl Wanted {
 /// What is known of a payment when it is decided on.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// Where it stands.
     pub status: CardStatus,
     /// Whether its money is waited for.
     pub wanted: Wanted,

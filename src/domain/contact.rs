@@ -11,15 +11,11 @@ use super::ids::text_type;
 /// The longest address that SMTP carries, in bytes.
 const LONGEST_ADDRESS: usize = 254;
 
-text_type!(
-    /// An e-mail address.
-    EmailAddress,
-    "email",
-    "an e-mail address of at most 254 visible ASCII characters",
-    |text| text.len() <= LONGEST_ADDRESS
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
-        && text.parse::<Address>().is_ok()
-);
+text_type!(EmailAddress, "email", "an e-mail address of at most 254 visible ASCII characters", |text| text
+    .len()
+    <= LONGEST_ADDRESS
+    && text.bytes().all(|byte| byte.is_ascii_graphic())
+    && text.parse::<Address>().is_ok());
 
 #[cfg(test)]
 mod tests {

@@ -74,7 +74,6 @@ pub enum GatewayStatus {
     PartlyCancelled,
     /// All of it was given back.
     Cancelled,
-    /// It was declined.
     Aborted,
     /// The time to confirm it is over.
     Expired,
@@ -83,11 +82,9 @@ pub enum GatewayStatus {
 /// A payment as the gateway has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayPayment {
-    /// Its name there.
     pub key: PaymentKey,
     /// What it is for.
     pub order: GatewayOrderId,
-    /// Where it stands.
     pub status: GatewayStatus,
     /// What was asked for.
     pub total: Won,
@@ -108,11 +105,9 @@ pub struct GatewayPayment {
 pub struct GatewayCancel {
     /// Its name at the gateway.
     pub transaction: String,
-    /// How much.
     pub amount: Won,
     /// What was given as the reason; a caller that writes its own id there finds its cancel again by it.
     pub reason: String,
-    /// When.
     pub cancelled_at: Option<DateTime<Utc>>,
 }
 
@@ -129,10 +124,7 @@ pub enum Standing {
     /// Nothing was taken, and never will be under this payment key.
     NotTaken,
     /// It is not the payment that was asked for: a person must look.
-    Differs {
-        /// What differs.
-        field: &'static str,
-    },
+    Differs { field: &'static str },
 }
 
 impl GatewayPayment {
@@ -160,7 +152,6 @@ impl GatewayPayment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionKind {
-    /// To us.
     Capture,
     /// Back to the buyer.
     Cancel,
@@ -181,7 +172,6 @@ pub struct GatewayTransaction {
     pub kind: TransactionKind,
     /// How much, never negative.
     pub amount: Won,
-    /// When.
     pub at: Option<DateTime<Utc>>,
 }
 

@@ -117,7 +117,6 @@ macro_rules! text_type {
                 if valid(&text) { Ok(Self(text)) } else { Err(Invalid::new($field, $must)) }
             }
 
-            /// The text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -172,13 +171,9 @@ text_type!(
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 );
 
-text_type!(
-    /// A product's name.
-    ProductName,
-    "name",
-    "1 to 200 characters without control characters",
-    |text| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-);
+text_type!(ProductName, "name", "1 to 200 characters without control characters", |text| (1..=200)
+    .contains(&text.chars().count())
+    && !text.chars().any(char::is_control));
 
 #[cfg(test)]
 mod tests {

@@ -20,7 +20,6 @@ pub enum Account {
     Promotions,
     /// Where the money of cards comes from.
     Gateway,
-    /// Where payments go.
     Sales,
 }
 
@@ -50,7 +49,6 @@ impl Account {
 pub enum Phase {
     /// Set aside, until it is posted or voided.
     Pending,
-    /// Moved for good.
     Posted,
     /// What was set aside is back.
     Voided,
@@ -70,9 +68,7 @@ impl Phase {
 /// What a customer can charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purse {
-    /// Money.
     Wallet,
-    /// Points.
     Points,
 }
 
@@ -153,7 +149,6 @@ pub fn refund(parts: Parts) -> Vec<Entry> {
     capture(parts).into_iter().map(|(account, amount)| (account, Won(-amount.0))).collect()
 }
 
-/// Fills a purse.
 pub fn charge(purse: Purse, source: Account, amount: Won) -> Vec<Entry> {
     vec![(purse.account(), amount), (source, Won(-amount.0))]
 }

@@ -61,7 +61,6 @@ impl DiscountRatio {
         Self(basis_points)
     }
 
-    /// Ten-thousandths.
     pub fn basis_points(self) -> i32 {
         self.0
     }

@@ -11,7 +11,6 @@ use super::money::Won;
 pub struct Notice {
     /// The fact's place in the event log.
     pub event_id: i64,
-    /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// The order it is about.
     pub order_id: OrderId,
@@ -19,7 +18,6 @@ pub struct Notice {
     pub customer_id: CustomerId,
     /// Where they are written to, if they said so.
     pub email: Option<EmailAddress>,
-    /// What happened.
     pub matter: Matter,
     /// How much money moved.
     pub amount: Won,
@@ -27,17 +25,12 @@ pub struct Notice {
     pub items: Vec<NoticeItem>,
 }
 
-/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matter {
     /// The order was paid.
-    Paid {
-        /// The payment.
-        payment_id: CommandId,
-    },
+    Paid { payment_id: CommandId },
     /// Money was given back.
     Refunded {
-        /// The refund.
         refund_id: CommandId,
         /// Whether nothing of the order is left.
         is_whole: bool,
@@ -45,7 +38,6 @@ pub enum Matter {
 }
 
 impl Matter {
-    /// The fact's name.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Paid { .. } => "order.paid",
@@ -57,11 +49,9 @@ impl Matter {
 /// One SKU of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeItem {
-    /// Its code.
     pub sku: SkuCode,
     /// Its name when the order was held.
     pub name: String,
-    /// Units.
     pub quantity: i32,
     /// What was paid or given back for them.
     pub amount: Won,

@@ -26,16 +26,13 @@ pub enum OrderState {
     Held(Hold),
     /// Money is being asked for; expiry leaves it alone.
     Paying(Hold),
-    /// Paid in full.
     Paid {
-        /// When.
         paid_at: DateTime<Utc>,
     },
     /// Paid, and some of it given back.
     PartlyRefunded,
     /// Paid, and all of it given back.
     Refunded,
-    /// Never held.
     Refused(Refusal),
     /// Not paid in time; its units are given back.
     Expired {
@@ -46,7 +43,6 @@ pub enum OrderState {
     },
     /// Called off by the buyer; its units are given back.
     Cancelled {
-        /// When.
         cancelled_at: DateTime<Utc>,
     },
 }
@@ -177,7 +173,6 @@ impl OrderState {
         }
     }
 
-    /// The state's name.
     pub fn name(&self) -> &'static str {
         self.status().name()
     }

@@ -13,7 +13,6 @@ pub struct Parts {
     pub wallet: Won,
     /// From the customer's points.
     pub points: Won,
-    /// By card.
     pub card: Won,
 }
 
@@ -53,9 +52,7 @@ impl Parts {
 /// What a customer can spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Purses {
-    /// In the wallet.
     pub wallet: Won,
-    /// In points.
     pub points: Won,
 }
 
@@ -90,14 +87,12 @@ pub enum PaymentDecision {
     Capture {
         /// What the customer can spend afterwards.
         left: Purses,
-        /// The order's step.
         step: OrderStep,
     },
     /// Set aside what comes from the purses, fence the hold and ask the gateway for the card's part.
     Ask {
         /// What the customer can spend meanwhile.
         left: Purses,
-        /// The order's step.
         step: OrderStep,
     },
     /// Leave the hold as it is until its time.

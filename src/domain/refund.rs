@@ -61,7 +61,6 @@ impl RefundReason {
         Self(text.chars().take(MAX_REASON_CHARS - 1).chain(['…']).collect())
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -78,9 +77,7 @@ impl TryFrom<String> for RefundReason {
 /// An item of a paid order, with what was given back of it or is on its way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The SKU's row.
     pub sku_id: SkuId,
-    /// Its code.
     pub sku: SkuCode,
     /// Units that are still the buyer's.
     pub left: i32,
@@ -91,13 +88,9 @@ pub struct Line {
 /// Units of one SKU that are given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundItem {
-    /// The SKU's row.
     pub sku_id: SkuId,
-    /// Its code.
     pub sku: SkuCode,
-    /// How many units.
     pub quantity: i32,
-    /// What they cost.
     pub amount: Won,
     /// Whether they are sold again.
     pub restock: bool,

@@ -26,13 +26,11 @@ const ABOUT_US: [u16; 4] = [530, 534, 535, 538];
 /// Why there is no mailer. No text tells the URL, which may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
-    /// Of `HOLDFAST_MAIL_URL`.
     #[error("the mail URL must be smtp://, smtps:// or file:// and an absolute folder")]
     Url,
     /// The folder of a `file://` URL.
     #[error("the folder for mails cannot be made: {0}")]
     Folder(#[from] std::io::Error),
-    /// Of `HOLDFAST_MAIL_FROM`.
     #[error("HOLDFAST_MAIL_FROM must be an address such as \"My shop <shop@example.com>\"")]
     From,
 }

@@ -25,13 +25,11 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 /// Why there is no data platform. No text tells a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportSetupError {
-    /// Of `HOLDFAST_DATA_PLATFORM_URL`.
     #[error("the URL of the data platform must be http:// or https:// and a host")]
     Url,
     /// Reports are always signed.
     #[error("HOLDFAST_DATA_PLATFORM_SECRET is needed to sign reports")]
     NoSecret,
-    /// Of `HOLDFAST_DATA_PLATFORM_SECRET`.
     #[error(transparent)]
     Secret(#[from] InvalidSecret),
     /// There can be no client.
@@ -48,7 +46,6 @@ pub enum ReportError {
     /// It may work the next time.
     #[error("{why}")]
     Failed {
-        /// What happened.
         why: String,
         /// When it wants to be asked again, at the earliest.
         retry_after: Option<Duration>,

@@ -32,10 +32,8 @@ pub struct EffectSettings {
 /// Why nobody can be told. No text tells a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum EffectSetupError {
-    /// Of mails.
     #[error(transparent)]
     Mail(#[from] MailSetupError),
-    /// Of reports.
     #[error(transparent)]
     Report(#[from] ReportSetupError),
 }
@@ -43,14 +41,11 @@ pub enum EffectSetupError {
 /// Who can be told.
 #[derive(Clone, Default)]
 pub struct Outlets {
-    /// Customers.
     pub mailer: Option<Arc<Mailer>>,
-    /// The data platform.
     pub data_platform: Option<Arc<DataPlatform>>,
 }
 
 impl EffectSettings {
-    /// Whoever is configured.
     pub fn open(&self) -> Result<Outlets, EffectSetupError> {
         // An empty variable is how a compose file says "not set".
         let mail_url = self.mail_url.as_ref().filter(|url| !url.expose().is_empty());

@@ -13,7 +13,6 @@ pub(super) fn subject(notice: &Notice) -> String {
     }
 }
 
-/// The text.
 pub(super) fn text(notice: &Notice) -> String {
     let amount = won(notice.amount);
     let (opening, sum) = match notice.matter {

@@ -41,7 +41,6 @@ enum State {
 }
 
 impl Breaker {
-    /// A closed breaker.
     pub fn new(rules: BreakerRules, now: Instant) -> Self {
         Self { rules, state: State::Closed { since: now, calls: 0, failures: 0 } }
     }

@@ -30,7 +30,6 @@ pub trait Gateway: Send + Sync {
     /// Asks for the newest payment of an order: an earlier one of the same order is not seen this way.
     fn find_by_order<'a>(&'a self, order: &'a GatewayOrderId) -> BoxFuture<'a, FindAnswer>;
 
-    /// Gives money back.
     fn cancel<'a>(&'a self, ask: &'a Cancel) -> BoxFuture<'a, CancelAnswer>;
 
     /// Lists what moved, a page at a time.
@@ -76,7 +75,6 @@ pub struct Confirm {
 /// What to give back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancel {
-    /// The payment.
     pub payment: PaymentKey,
     /// Part of what is left; all of it without.
     pub amount: Option<Won>,
@@ -89,9 +87,7 @@ pub struct Cancel {
 /// Which transactions to list: those from `from` to `until`, both included, to the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
-    /// The first second.
     pub from: DateTime<Utc>,
-    /// The last second.
     pub until: DateTime<Utc>,
     /// The last transaction of the page before.
     pub after: Option<String>,
@@ -109,7 +105,6 @@ pub enum ConfirmAnswer {
     Approved(GatewayPayment),
     /// The gateway said no, definitely.
     Declined {
-        /// Its code.
         code: String,
         /// Its words, for the buyer.
         message: String,
@@ -140,18 +135,12 @@ pub enum FindAnswer {
 pub enum CancelAnswer {
     /// The money went back.
     Cancelled {
-        /// The payment afterwards.
         payment: GatewayPayment,
         /// The cancel that was asked for.
         cancel: GatewayCancel,
     },
     /// The gateway said no, definitely.
-    Refused {
-        /// Its code.
-        code: String,
-        /// Its words.
-        message: String,
-    },
+    Refused { code: String, message: String },
     /// The money may be back or not: ask by `find` and look for the cancel.
     Unknown {
         /// Why it is not known.
@@ -164,7 +153,6 @@ pub enum CancelAnswer {
 pub enum ListAnswer {
     /// A page, in the gateway's order.
     Page {
-        /// The transactions.
         transactions: Vec<GatewayTransaction>,
         /// Where the next page begins, unless this is the last one.
         next: Option<String>,
@@ -196,24 +184,13 @@ pub enum Why {
     Broken,
     /// It answered with a code that settles nothing.
     #[error("the gateway answered {status} with the code {code}")]
-    Code {
-        /// The HTTP status.
-        status: u16,
-        /// The gateway's code.
-        code: String,
-    },
+    Code { status: u16, code: String },
     /// It answered something that is not its API.
     #[error("the gateway answered {status} with something that cannot be read")]
-    Unreadable {
-        /// The HTTP status.
-        status: u16,
-    },
+    Unreadable { status: u16 },
     /// It answered about something else than was asked: a person must look.
     #[error("the gateway answered about another {field}")]
-    Mismatch {
-        /// What differs.
-        field: &'static str,
-    },
+    Mismatch { field: &'static str },
 }
 
 impl From<CallError> for Why {

@@ -47,10 +47,8 @@ pub const UNMATCHED_WEBHOOK_DAYS: u16 = 7;
 /// Why there is no gateway. No text tells a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewaySetupError {
-    /// Of `HOLDFAST_WEBHOOK_SECRETS`.
     #[error(transparent)]
     WebhookSecret(#[from] InvalidSecret),
-    /// Of the adapter.
     #[error(transparent)]
     Toss(#[from] TossError),
 }

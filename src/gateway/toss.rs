@@ -60,7 +60,6 @@ pub enum TossError {
     Tls(#[from] TlsError),
 }
 
-/// Toss Payments.
 pub struct Toss {
     client: HttpClient,
     base: String,

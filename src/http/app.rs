@@ -37,9 +37,7 @@ pub struct App {
     pools: Pools,
     /// The one of the pools that this handler uses.
     pool: PgPool,
-    /// Where commands go.
     pub publisher: Publisher,
-    /// Who calls.
     pub tokens: Tokens,
     /// How often they may ask.
     pub rates: Rates,

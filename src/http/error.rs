@@ -43,12 +43,7 @@ pub enum ApiError {
     /// The order was refused.
     Refused(OrderId, Refusal),
     /// The order's state does not allow it.
-    WrongState {
-        /// Which order.
-        order: OrderId,
-        /// Where it stands.
-        status: &'static str,
-    },
+    WrongState { order: OrderId, status: &'static str },
     /// No money is given back; why.
     RefundRefused(String),
     /// The hold is not extended.
@@ -56,31 +51,17 @@ pub enum ApiError {
     /// The hold's time is up.
     Expired(OrderId),
     /// The payment was declined.
-    Declined {
-        /// Which order.
-        order: OrderId,
-        /// Why.
-        reason: String,
-    },
+    Declined { order: OrderId, reason: String },
     /// The charge's card was declined.
-    ChargeDeclined {
-        /// Which charge.
-        charge: CommandId,
-        /// Why.
-        reason: String,
-    },
+    ChargeDeclined { charge: CommandId, reason: String },
     /// The purse would hold more than it may.
     PurseFull {
-        /// Which.
         purse: Purse,
         /// What can be spent of it, in won.
         balance_won: i64,
     },
     /// More units are set aside than would be owned.
-    BelowReserved {
-        /// Units set aside.
-        reserved: i32,
-    },
+    BelowReserved { reserved: i32 },
     /// Its status does not allow it.
     Conflict(String),
     /// The caller has asked too often, or for too much at once; for how long to wait.
@@ -100,7 +81,6 @@ pub enum ApiError {
 pub enum Excess {
     /// Tokens, sessions or sign-ins that are nobody's.
     Failures,
-    /// Commands.
     Commands,
     /// Orders that were refused.
     Refusals,

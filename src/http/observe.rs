@@ -18,7 +18,6 @@ const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 /// The route of what no route takes: a path is the caller's, and there is no end to them.
 const NO_ROUTE: &str = "none";
 
-/// Watches one request.
 pub async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let in_flight = InFlight::new();

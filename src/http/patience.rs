@@ -29,7 +29,6 @@ pub struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    /// Begins now.
     pub fn new(app: &'a App, stay: Option<Stay>) -> Self {
         let patience = stay.as_ref().map_or(Duration::ZERO, |stay| stay.patience);
         let (deadline, is_over) = (Instant::now() + patience, stay.is_none());

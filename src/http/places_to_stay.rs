@@ -32,13 +32,11 @@ impl Whose {
 /// Who has a share of the places.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Sharer {
-    /// A customer.
     Customer(CustomerId),
     /// Whoever has the token of this name.
     Token(String),
 }
 
-/// Who stays.
 #[derive(Clone)]
 pub struct Stays {
     streams: Places<Sharer>,
@@ -50,7 +48,6 @@ pub struct Stays {
 pub type StayPlace = Place<Sharer>;
 
 impl Stays {
-    /// Nobody yet.
     pub fn new(room: StayRoom) -> Self {
         let streams = Places::new(room.streams.in_all, |by| {
             gauge!("holdfast_waiting_callers", "kind" => "stream").increment(by)

@@ -44,7 +44,6 @@ impl Pools {
         })
     }
 
-    /// All of them.
     pub fn all(&self) -> Vec<PgPool> {
         vec![self.buyers.clone(), self.reads.clone(), self.operators.clone()]
     }

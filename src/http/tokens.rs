@@ -20,7 +20,6 @@ const REMEMBERED_TOKENS: u64 = 100_000;
 type Hash = [u8; 32];
 type LookUp = UnderWay<Result<Option<Caller>, ApiError>>;
 
-/// Tokens seen lately.
 #[derive(Clone)]
 pub struct Tokens {
     /// With the moment at which their look-up began: what was revoked before it was seen.

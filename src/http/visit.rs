@@ -13,7 +13,6 @@ use super::places_to_stay::{StayPlace, Stays, Whose};
 /// What let somebody in, by its hash.
 #[derive(Debug, Clone, Copy)]
 pub enum Credential {
-    /// A bearer token.
     Token([u8; 32]),
     /// A session of the console.
     Session {
@@ -45,9 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 
 /// Somebody who waits, and their place.
 pub struct Stay {
-    /// For so long.
     pub patience: Duration,
-    /// Who.
     pub visit: Visit,
     _place: StayPlace,
 }

@@ -27,10 +27,8 @@ pub enum AccessError {
     /// The name is taken.
     #[error("a live token is called {0} already")]
     NameTaken(String),
-    /// There is none.
     #[error("no live token is called {0}")]
     NoSuchToken(String),
-    /// The database.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }

@@ -22,9 +22,7 @@ pub enum Tone {
     Good,
     /// Nothing to worry about.
     Calm,
-    /// Worth a look.
     Warn,
-    /// Wrong.
     Bad,
 }
 
@@ -39,14 +37,10 @@ impl Tone {
     }
 }
 
-/// One bar.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// What it counts.
     pub label: String,
-    /// How many.
     pub value: u64,
-    /// How it looks.
     pub tone: Tone,
 }
 

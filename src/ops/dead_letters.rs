@@ -31,9 +31,7 @@ pub const MAX_CHANGED: i64 = 5_000;
 /// Which dead letters to do something to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// These.
     Ids(Vec<Uuid>),
-    /// All that match.
     Matching(Filter),
 }
 
@@ -101,7 +99,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// Of which ones.
     pub const fn of(self) -> Which {
         match self {
             Self::Discard => Which::Open,

@@ -148,7 +148,6 @@ impl Desk {
         .await
     }
 
-    /// Stops a replay.
     pub async fn cancel_replay(&self, id: Uuid) -> Result<Replay, ApiError> {
         self.commit(move |tx, actor| async move { replays::cancel(tx, actor, id).await }.boxed()).await
     }

@@ -22,9 +22,7 @@ const SURVEYED_AT_MOST: i64 = 1_000_000;
 /// A reader of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
-    /// Its name.
     pub name: &'static str,
-    /// Where it stands.
     pub look: Look,
     /// What it has not read, counted up to 10,000.
     pub unread: Waiting,

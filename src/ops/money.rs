@@ -32,7 +32,6 @@ pub struct MoneyView {
     pub more_strange_webhooks: bool,
 }
 
-/// Reads it.
 pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
     let limit = page::rows_to_read(LISTED);
     let mut on_its_way = payments::unsettled::on_its_way(conn, limit).await?;

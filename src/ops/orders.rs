@@ -39,12 +39,7 @@ pub enum OrderError {
     NoSuchPayment,
     /// Its state does not allow what was asked for.
     #[error("order {order} is {status}")]
-    WrongState {
-        /// Which order.
-        order: OrderId,
-        /// Where it stands.
-        status: &'static str,
-    },
+    WrongState { order: OrderId, status: &'static str },
     /// The payment is not one of which this may be said.
     #[error("the payment is {0}, and nothing that a person says changes that")]
     Settled(&'static str),

@@ -30,7 +30,6 @@ impl Reason {
         text.filter(|text| !text.trim().is_empty()).map(Self::parse).transpose()
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

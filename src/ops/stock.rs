@@ -36,10 +36,7 @@ pub enum StockError {
     NotFound,
     /// More units are set aside than would be owned.
     #[error("{reserved} units are on hold; on_hand cannot be lower")]
-    BelowReserved {
-        /// Units set aside.
-        reserved: i32,
-    },
+    BelowReserved { reserved: i32 },
     /// The idempotency key was used before for other units.
     #[error("the idempotency key was used before for another request")]
     KeyReused,

@@ -109,7 +109,6 @@ fn names() -> String {
     Pool::all().map(Pool::name).collect::<Vec<_>>().join(", ")
 }
 
-/// Everybody who works.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<WorkersView> {
     let processes = workers::processes(conn, MAX_PROCESSES).await?;
     let ids: Vec<Uuid> = processes.iter().map(|process| process.id).collect();

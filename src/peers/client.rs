@@ -30,20 +30,13 @@ pub enum CallError {
     Broken,
     /// Its answer has more bytes than are read.
     #[error("it answered {status} with more than is read")]
-    TooLarge {
-        /// The HTTP status.
-        status: u16,
-    },
+    TooLarge { status: u16 },
 }
 
-/// What came back.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body, whole.
     pub body: Bytes,
 }
 

@@ -117,7 +117,6 @@ pub enum Protection {
     AuthorityVerified,
     /// TLS with whoever answers: nobody can listen, somebody in between can pretend.
     Unverified,
-    /// Nothing.
     PlainText,
     /// It does not leave this machine's kernel.
     UnixSocket,

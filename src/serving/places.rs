@@ -14,15 +14,12 @@ pub(super) const RESERVED: usize = 32;
 /// How many connections there may be.
 #[derive(Debug, Clone)]
 pub struct Room {
-    /// In all.
     pub connections: usize,
-    /// From one address.
     pub per_address: usize,
     /// Those who bring the connections of many callers: their addresses have no share.
     pub proxies: Vec<Network>,
 }
 
-/// Who is in.
 #[derive(Clone)]
 pub(super) struct Places {
     proxies: Arc<[Network]>,

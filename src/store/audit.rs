@@ -28,7 +28,6 @@ pub struct Truth {
 /// How many rows broke a truth, and the first of them.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// Which truth.
     pub truth: &'static str,
     /// Rows that break it.
     pub violations: i64,
@@ -54,15 +53,10 @@ pub const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 /// What the pieces of a truth are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
-    /// The order.
     Order,
-    /// The payment.
     Payment,
-    /// The refund.
     Refund,
-    /// The charge.
     Charge,
-    /// The ledger's transaction.
     Transaction,
     /// The customer, by their orders.
     Customer,
@@ -229,7 +223,6 @@ async fn piece(tx: &mut PgConnection, truth: &Truth, from: Bound, until: Bound) 
     query.fetch_one(tx).await
 }
 
-/// Checks every truth.
 pub async fn check(conn: &mut PgConnection) -> sqlx::Result<Vec<Finding>> {
     check_by(conn, Audit::default()).await
 }

@@ -28,18 +28,15 @@ pub enum ChargeStatus {
     Posted,
     /// The purse would have held too much.
     Refused,
-    /// Nothing was taken.
     Declined,
     /// Money that came late and did not fit any more is on its way back.
     Returning,
-    /// It is back.
     Returned,
 }
 
 /// A charge and what came of it.
 #[derive(Debug, Clone)]
 pub struct Charge {
-    /// Its id.
     pub id: CommandId,
     /// What is to be added.
     pub amount: Won,

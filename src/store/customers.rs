@@ -18,7 +18,6 @@ pub struct Customer {
     pub refunded_won: i64,
 }
 
-/// One customer.
 pub async fn find(conn: &mut PgConnection, customer: &CustomerId) -> sqlx::Result<Customer> {
     sqlx::query_as!(
         Customer,

@@ -46,9 +46,7 @@ impl DeadLetterStatus {
 pub struct NewDeadLetter {
     /// The message's id, or one made from its content.
     pub message_id: String,
-    /// Where it died.
     pub queue: String,
-    /// Its `type` property.
     pub message_type: String,
     /// The order it is about.
     pub order_id: Option<OrderId>,
@@ -64,24 +62,18 @@ pub struct NewDeadLetter {
     pub attempts: i32,
     /// How often it was replayed.
     pub replay_count: i32,
-    /// Its exact bytes.
     pub body: Vec<u8>,
-    /// Its headers.
     pub headers: Value,
 }
 
 /// A message that was set aside.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct DeadLetter {
-    /// Its own id.
     pub id: Uuid,
-    /// The message's id.
     pub message_id: String,
-    /// Where it died.
     pub queue: String,
     /// What became of it.
     pub status: DeadLetterStatus,
-    /// The message's type.
     pub message_type: String,
     /// The order it is about.
     pub order_id: Option<Uuid>,
@@ -95,9 +87,7 @@ pub struct DeadLetter {
     pub error_text: String,
     /// How often it was tried the last time.
     pub attempts: i32,
-    /// Its exact bytes.
     pub body: Vec<u8>,
-    /// Its headers.
     pub headers: Value,
     /// How often it died.
     pub death_count: i32,
@@ -175,7 +165,6 @@ pub async fn collect(conn: &mut PgConnection, letters: &[NewDeadLetter]) -> sqlx
     Ok(())
 }
 
-/// One dead letter.
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<DeadLetter>> {
     sqlx::query_as!(
         DeadLetter,

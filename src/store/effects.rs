@@ -24,7 +24,6 @@ pub enum EffectKind {
 pub enum EffectStatus {
     /// It is to be told.
     Open,
-    /// It is told.
     Done,
     /// There is nobody to tell.
     Skipped,
@@ -95,9 +94,7 @@ fn duration(seconds: f64) -> Duration {
 /// The end of a row.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// The fact.
     pub event_id: i64,
-    /// How it ended.
     pub status: EffectStatus,
     /// How often it was tried.
     pub attempts: i32,
@@ -134,7 +131,6 @@ pub async fn end(conn: &mut PgConnection, kind: EffectKind, ends: &[End]) -> sql
 /// A try that came to nothing.
 #[derive(Debug, Clone)]
 pub struct Postponed {
-    /// The fact.
     pub event_id: i64,
     /// How often it was tried.
     pub attempts: i32,

@@ -26,7 +26,6 @@ pub struct NewEvent {
     pub order_id: OrderId,
     /// The command it answers, where a caller may wait for exactly that.
     pub command_id: Option<CommandId>,
-    /// What happened.
     pub event: OrderEvent,
 }
 

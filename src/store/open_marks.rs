@@ -25,7 +25,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Payment, Self::Refund, Self::Charge, Self::Effect];
 
     fn name(self) -> &'static str {

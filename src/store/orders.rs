@@ -20,14 +20,10 @@ pub use crate::domain::order::OrderStatus;
 use crate::domain::order::{EXPIRE, Hold, OrderState, OrderStep};
 use crate::domain::refusal::Refusal;
 
-/// An order's row.
 #[derive(Debug)]
 pub struct OrderRow {
-    /// Its id.
     pub id: OrderId,
-    /// Whose it is.
     pub customer_id: String,
-    /// What it costs.
     pub amount: Won,
     /// What was given back of it.
     pub refunded: Won,
@@ -39,7 +35,6 @@ pub struct OrderRow {
     pub created_at: DateTime<Utc>,
     /// Its deadline; a refused order has none.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Where it stands.
     pub state: OrderState,
 }
 
@@ -121,7 +116,6 @@ pub async fn transaction_time(conn: &mut PgConnection) -> sqlx::Result<DateTime<
     sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(conn).await
 }
 
-/// One order.
 pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Option<OrderRow>> {
     let row = sqlx::query_as!(
         RawOrder,
@@ -211,9 +205,7 @@ pub async fn items_of(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
 /// A hold that was ended because its time is up.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpiredHold {
-    /// The order.
     pub id: OrderId,
-    /// Its deadline.
     pub expires_at: DateTime<Utc>,
     /// When it was ended, by PostgreSQL's clock.
     pub released_at: DateTime<Utc>,
@@ -286,7 +278,6 @@ pub async fn advance(conn: &mut PgConnection, steps: Vec<(OrderId, OrderStep)>) 
     if done.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
-/// Stores extended holds.
 pub async fn extend(conn: &mut PgConnection, holds: &[(OrderId, Hold)]) -> sqlx::Result<()> {
     let orders: Vec<Uuid> = holds.iter().map(|(order, _)| order.uuid()).collect();
     let deadlines: Vec<DateTime<Utc>> = holds.iter().map(|(_, hold)| hold.expires_at).collect();

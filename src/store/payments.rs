@@ -26,13 +26,10 @@ pub enum PaymentStatus {
     Requesting,
     /// It may have taken it or not.
     Unknown,
-    /// Everything is ours.
     Captured,
-    /// Nothing was taken.
     Declined,
     /// Money for an order that is no longer ours is on its way back.
     Returning,
-    /// It is back.
     Returned,
 }
 
@@ -60,9 +57,7 @@ impl PaymentStatus {
 pub enum Begin {
     /// The gateway is to be asked.
     Requesting,
-    /// Everything is taken.
     Captured,
-    /// Nothing is.
     Declined(DeclineReason),
 }
 
@@ -73,13 +68,11 @@ pub struct NewPayment {
     pub id: CommandId,
     /// The order it is for.
     pub order_id: OrderId,
-    /// The order's amount.
     pub amount: Won,
     /// What it is made of.
     pub parts: Parts,
     /// The gateway's name of it, if a part is paid by card.
     pub key: Option<PaymentKey>,
-    /// How it begins.
     pub begin: Begin,
 }
 

@@ -23,9 +23,7 @@ use crate::domain::refund::{Asked, RefundItem};
 pub enum RefundStatus {
     /// The gateway is asked to give the card's part back.
     Requesting,
-    /// Everything is back.
     Done,
-    /// Nothing is.
     Refused,
 }
 
@@ -344,9 +342,7 @@ pub async fn note_woken(conn: &mut PgConnection, claimed: &[(CommandId, bool)]) 
 /// A refund as it is shown.
 #[derive(Debug, Clone)]
 pub struct RefundRow {
-    /// Its id.
     pub id: CommandId,
-    /// Where it stands.
     pub status: RefundStatus,
     /// What it comes to.
     pub amount: Won,

@@ -21,7 +21,6 @@ const QUERY_CANCELED: &str = "57014";
 /// What happens to the counters of one SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockChange {
-    /// Which SKU.
     pub sku_id: SkuId,
     /// Units that come or go.
     pub on_hand: i32,

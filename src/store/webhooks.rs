@@ -13,7 +13,6 @@ const KEPT_OF_EACH: i64 = 200;
 /// A webhook that was checked.
 #[derive(Debug, Clone)]
 pub struct NewWebhook<'a> {
-    /// Which gateway.
     pub provider: &'a str,
     /// Its id, the same when it is sent again.
     pub event_id: &'a str,

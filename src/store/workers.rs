@@ -20,7 +20,6 @@ pub struct Myself {
     pub host: String,
     /// The operating system's number for it.
     pub pid: i64,
-    /// Of the program.
     pub version: &'static str,
 }
 
@@ -29,7 +28,6 @@ pub struct Myself {
 pub struct LastBatch {
     /// When its transaction had been committed.
     pub at: DateTime<Utc>,
-    /// Its size.
     pub messages: i64,
     /// How long it took, calls to others included.
     pub duration_ms: i64,
@@ -40,7 +38,6 @@ pub struct LastBatch {
 /// What a pool of the process that reports does.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolReport {
-    /// Its name.
     pub pool: &'static str,
     /// How many runners it has here.
     pub runners: i32,
@@ -110,15 +107,12 @@ pub async fn forget(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// A process as others see it.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Its id.
     pub id: Uuid,
     /// The machine or container it runs on.
     pub host: String,
     /// The operating system's number for it.
     pub pid: i64,
-    /// Of the program.
     pub version: String,
-    /// When it started.
     pub started_at: DateTime<Utc>,
     /// When it last reported.
     pub seen_at: DateTime<Utc>,
@@ -143,15 +137,12 @@ pub async fn processes(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<
 /// A pool of one process.
 #[derive(Debug, Clone)]
 pub struct ProcessPool {
-    /// The process.
     pub process: Uuid,
-    /// The pool's name.
     pub pool: String,
     /// How many runners it has there.
     pub runners: i32,
     /// When its last batch had been committed.
     pub last_batch_at: Option<DateTime<Utc>>,
-    /// That batch's size.
     pub batch_messages: Option<i64>,
     /// How long it took.
     pub batch_ms: Option<i64>,

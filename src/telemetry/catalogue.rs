@@ -6,7 +6,6 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 /// How a metric is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -25,10 +24,8 @@ impl Kind {
     }
 }
 
-/// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name.
     pub name: &'static str,
     /// How it is counted.
     pub kind: Kind,
@@ -36,7 +33,6 @@ pub struct Metric {
     pub unit: Unit,
     /// By what. Never by an id: each value is one of a few words.
     pub labels: &'static [&'static str],
-    /// What it tells.
     pub help: &'static str,
 }
 

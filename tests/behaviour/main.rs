@@ -1,10 +1,6 @@
 //! What Holdfast does, seen through the front door: HTTP, a real broker, a real database.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 
 use holdfast_testing as support;
 

@@ -7,7 +7,6 @@ use crate::support::PATIENCE;
 use crate::support::client::Client;
 use crate::support::world::World;
 
-/// A server-sent event.
 #[derive(Debug, Clone, PartialEq)]
 struct Event {
     id: String,

@@ -12,7 +12,6 @@ use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{PATIENCE, eventually};
 
-/// Follows an order.
 async fn follow(shop: &Client, order: &str) -> Response {
     shop.request(Method::GET, &format!("/v1/orders/{order}/events")).send().await.unwrap()
 }

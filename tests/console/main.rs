@@ -1,10 +1,6 @@
 //! The console as a person uses it, in a real browser.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 
 use holdfast_testing as support;
 

@@ -10,7 +10,6 @@ use crate::support::eventually;
 use crate::support::processes::Process;
 use crate::support::world::World;
 
-/// Where pictures go.
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots")
 }

@@ -1,11 +1,7 @@
 //! What follows from a payment: counters, mails and reports, each exactly once for us and at least once under the same
 //! name for others, whatever is killed, wiped or refused in between.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 use holdfast_testing as support;

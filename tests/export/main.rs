@@ -1,10 +1,6 @@
 //! Spans as a collector receives them: needs the feature `otlp`, and programs built with it (`make test-otlp`).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 use holdfast_testing as support;

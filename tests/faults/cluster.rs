@@ -36,7 +36,6 @@ async fn a_leader_that_is_published_to_killed_and_left_down_costs_no_order_and_s
     survive(Loss { connected: LEADER, killed: LEADER }).await;
 }
 
-/// What happens.
 #[derive(Debug, Clone, Copy)]
 struct Loss {
     /// The node where both programs publish and consume.

@@ -1,7 +1,6 @@
 //! What Holdfast survives: killed workers, killed servers, poison and floods.
 
 #![allow(
-    missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
     reason = "test names are sentences, and a test fails by panicking"

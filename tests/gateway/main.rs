@@ -1,7 +1,6 @@
 //! What the adapter makes of a gateway's answers, over HTTP against the simulator and all that it does wrong.
 
 #![allow(
-    missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
     reason = "test names are sentences, and a test fails by panicking"

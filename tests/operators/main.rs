@@ -1,10 +1,6 @@
 //! What operators see and do, through the API, the pages and the command line.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 use holdfast_testing as support;

@@ -1,10 +1,6 @@
 //! Card payments against the simulator over HTTP: whatever the gateway does, money and order agree in the end.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "test names are sentences, and a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 use holdfast_testing as support;

@@ -25,7 +25,6 @@ trait Charges {
 }
 
 impl Charges for Client {
-    /// An open charge.
     async fn place_charge(&self, amount_won: i64) -> String {
         let charge =
             self.post("/v1/wallet/charges", &json!({"amount_won": amount_won, "method": "card"})).await;

@@ -1,6 +1,6 @@
 //! What tests stand on: a world of their own (database and vhost) on real servers, and a client at the front door.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod browser;
 pub mod client;

@@ -10,7 +10,6 @@ pub struct Servers {
     pub admin_url: String,
     /// RabbitMQ without a vhost, such as `amqp://guest:guest@127.0.0.1:5672/`.
     pub amqp_base: String,
-    /// RabbitMQ's management API.
     pub rabbitmq_api: String,
 }
 

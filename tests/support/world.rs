@@ -232,7 +232,6 @@ impl World {
         Inspector::new(&self.amqp_url, api.as_ref()).unwrap()
     }
 
-    /// Makes a token.
     pub async fn token(&self, role: Role, customer: Option<&str>) -> String {
         let customer = customer.map(|name| CustomerId::parse(name).unwrap());
         self.insert_token(&Uuid::now_v7().to_string(), role, customer).await

@@ -2,7 +2,6 @@
 //! counted, with statistics that know nothing of the past and with fresh ones. How long it takes is measured by `make bench`.
 
 #![allow(
-    missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
     reason = "test names are sentences, and a test fails by panicking"

@@ -37,9 +37,7 @@ use crate::steps::deliver::Deliver;
 /// A pool and how many runners it has, as in `order.hold=2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSize {
-    /// Which pool.
     pub pool: Pool,
-    /// How many runners.
     pub runners: usize,
 }
 

@@ -51,7 +51,6 @@ fn compared(measure: String, ours: &[f64], baseline: &[f64], goal: Option<f64>) 
     })
 }
 
-/// The picture.
 pub(crate) fn picture(uniform: &Rates, hot: &Rates) -> String {
     let group = |heading, rates: &Rates| {
         let bars = [

@@ -68,7 +68,6 @@ pub(crate) async fn life(plan: &Plan, servers: &Servers) -> anyhow::Result<Vec<R
     ])
 }
 
-/// What was seen.
 struct Run {
     waiting: Vec<u64>,
     kept_pace: bool,

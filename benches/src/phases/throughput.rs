@@ -19,7 +19,6 @@ use crate::timing::{Commits, epoch_seconds};
 pub(crate) enum Load {
     /// One of a thousand.
     Uniform,
-    /// All the same.
     Hot,
 }
 

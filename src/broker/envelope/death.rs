@@ -6,7 +6,6 @@ use super::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT};
 use crate::broker::topology::{DEAD_SUFFIX, UNROUTABLE_DEAD};
 use crate::message::Queue;
 
-/// A death.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
     /// The queue it died in.

@@ -2,7 +2,6 @@
 
 /// Which state an order is in, without what it has there: see [`super::OrderState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the states are described once, by `OrderState`")]
 pub enum OrderStatus {
     Accepted,
     Held,

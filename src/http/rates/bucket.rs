@@ -13,7 +13,6 @@ use moka::sync::Cache;
 /// begins with a full one.
 pub(super) const MAX_BUCKETS: u64 = 100_000;
 
-/// One caller's permits.
 pub(super) struct Bucket {
     limiter: DefaultDirectRateLimiter,
     /// Permits that were taken and not needed.

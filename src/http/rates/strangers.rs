@@ -31,7 +31,6 @@ const ADDRESSES_OF_A_SITE: u32 = 10;
 /// What somebody shows to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shown {
-    /// A bearer token.
     Token,
     /// A token in the sign-in form.
     SignIn,

@@ -37,7 +37,6 @@ pub struct Named {
     name: String,
 }
 
-/// The live tokens.
 pub async fn list(State(app): State<App>, _: Admin, frame: Frame) -> Result<Response, ApiError> {
     draw(&app, frame, None).await
 }
@@ -55,7 +54,6 @@ pub async fn create(
     draw(&app, frame, Some((name, token))).await
 }
 
-/// Revokes a token.
 pub async fn revoke(
     State(app): State<App>,
     Admin(actor): Admin,

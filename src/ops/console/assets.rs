@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::error::ApiError;
 
-/// One file.
 pub struct Asset {
     /// Where it is served: its name holds a part of its hash.
     pub path: String,
@@ -27,7 +26,6 @@ impl Asset {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// How it looks.
 pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("console", "css", "text/css; charset=utf-8", include_str!("../../../assets/console.css"))
 });

@@ -1,8 +1,4 @@
 //! How values look on a page.
-#![allow(
-    missing_docs,
-    reason = "what the filter macro makes of each function has no place for documentation"
-)]
 
 use std::fmt::Display;
 

@@ -45,7 +45,6 @@ struct SignInPage {
     problem: Option<&'static str>,
 }
 
-/// The form.
 pub async fn form(Query(Next { next }): Query<Next>) -> Response {
     console::page(&SignInPage { next: local(next), problem: None })
 }

@@ -34,7 +34,6 @@ impl From<&[u8]> for Body {
 }
 
 impl Body {
-    /// The bytes themselves.
     pub fn bytes(&self) -> Vec<u8> {
         let nibble = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
         match self {

@@ -124,15 +124,12 @@ pub async fn show(
 pub enum Button {
     /// Send the ticked ones back.
     Replay,
-    /// Send all back.
     ReplayAll,
     /// Give the ticked ones up.
     Discard,
-    /// Give all up.
     DiscardAll,
     /// Open the ticked ones again.
     Restore,
-    /// Open all again.
     RestoreAll,
 }
 
@@ -279,7 +276,6 @@ pub async fn edit_form(
     Ok(console::page(&page))
 }
 
-/// A changed body.
 #[derive(Debug, Deserialize)]
 pub struct Rewritten {
     body: String,

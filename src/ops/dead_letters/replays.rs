@@ -29,12 +29,10 @@ pub const PAGE: i64 = 100;
 /// What kind of thing the audit log calls a replay.
 const SUBJECT: &str = "replay";
 
-/// How to replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner<'a> {
     /// Dead letters sent in a second at most, 1 to [`MAX_RATE`].
     pub rate_per_second: i32,
-    /// Why.
     pub reason: Option<&'a Reason>,
 }
 
@@ -88,7 +86,6 @@ pub async fn start(
     show(conn, id).await
 }
 
-/// One replay.
 pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Replay, DeadLetterError> {
     replays::find(conn, id).await?.ok_or(DeadLetterError::NoSuchReplay(id))
 }

@@ -16,7 +16,6 @@ use crate::store::dead_letters::lists::Position;
 /// A filter in a URL, and what else may stand there.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// Which dead letters.
     pub filter: Filter,
     /// Where the page begins.
     pub after: Option<Position>,
@@ -93,7 +92,6 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Which dead letters.
     pub fn selection(&self) -> Result<Selection, DeadLetterError> {
         match (&self.ids, &self.filter) {
             (Some(ids), None) if !ids.is_empty() => Ok(Selection::Ids(ids.clone())),

@@ -27,7 +27,6 @@ struct HealthFragment {
     glance: Glance,
 }
 
-/// The whole page.
 pub async fn read(State(app): State<App>, frame: Frame) -> Result<Response, ApiError> {
     Ok(console::page(&HealthPage { frame, glance: Glance::of(super::api::look(&app).await?) }))
 }
@@ -46,7 +45,6 @@ struct Glance {
     lateness_day: String,
 }
 
-/// One number.
 struct Card {
     id: &'static str,
     link: &'static str,
@@ -66,7 +64,6 @@ impl Verdict {
         }
     }
 
-    /// In a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Well => "all is well",

@@ -56,17 +56,12 @@ fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 pub struct Search {
     /// The lowest and the highest id that begins so.
     pub ids: Option<(Uuid, Uuid)>,
-    /// Whose.
     pub customer: Option<CustomerId>,
-    /// With what.
     pub sku: Option<SkuCode>,
-    /// Of which states.
     pub statuses: Vec<OrderStatus>,
     /// What its payment or refund is called by.
     pub payment: Option<String>,
-    /// Not before.
     pub from: Option<DateTime<Utc>>,
-    /// Before.
     pub until: Option<DateTime<Utc>>,
     /// The last order of the page before.
     pub after: Option<OrderId>,

@@ -66,7 +66,6 @@ pub async fn search(
     Ok(console::page(&SearchPage { frame, filter, statuses, page, problem, next }))
 }
 
-/// One order.
 pub async fn show(
     State(app): State<App>,
     frame: Frame,
@@ -155,7 +154,6 @@ pub struct Refund {
     becomes: Vec<String>,
 }
 
-/// Gives money back.
 pub async fn refund(
     desk: Desk,
     AnyOrder(order): AnyOrder,

@@ -30,7 +30,6 @@ struct QueuesFragment {
     workers: WorkersView,
 }
 
-/// The whole page.
 pub async fn list(State(app): State<App>, frame: Frame) -> Result<Response, ApiError> {
     let (queues, workers) = look(&app).await?;
     Ok(console::page(&QueuesPage { frame, queues, workers }))
@@ -49,7 +48,6 @@ async fn look(app: &App) -> Result<(QueuesView, WorkersView), ApiError> {
     Ok((with_ages(queues, &ages), workers))
 }
 
-/// Pauses a pool.
 pub async fn pause(
     desk: Desk,
     Path(pool): Path<String>,

@@ -45,7 +45,6 @@ pub async fn list(
     Ok(console::page(&ListPage { frame, filter, page }))
 }
 
-/// One SKU.
 pub async fn show(
     State(app): State<App>,
     frame: Frame,
@@ -65,7 +64,6 @@ pub struct Receive {
     key: String,
 }
 
-/// Takes units in.
 pub async fn receive(
     desk: Desk,
     Path(code): Path<String>,

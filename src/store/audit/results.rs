@@ -19,10 +19,8 @@ pub struct BrokenTruth {
     pub examples: Vec<String>,
 }
 
-/// The last audit.
 #[derive(Debug, Clone)]
 pub struct LastAudit {
-    /// When it ended.
     pub checked_at: DateTime<Utc>,
     /// How long ago that is, in seconds.
     pub age_seconds: i64,

@@ -98,7 +98,6 @@ pub struct CardCharge {
     pub amount: Won,
     /// The gateway's name of it.
     pub key: PaymentKey,
-    /// Where it stands.
     pub status: CardStatus,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
@@ -163,7 +162,6 @@ pub async fn lock(conn: &mut PgConnection, charges: &[CommandId]) -> sqlx::Resul
 /// What an inquiry changes about a charge.
 #[derive(Debug, Clone)]
 pub struct ChargeChange {
-    /// Which charge.
     pub id: CommandId,
     /// Where it stands now.
     pub status: ChargeStatus,

@@ -24,7 +24,6 @@ pub struct NewEdit<'a> {
     pub queue: &'a str,
     /// Its own message id.
     pub message_id: &'a str,
-    /// Its bytes.
     pub body: &'a [u8],
 }
 

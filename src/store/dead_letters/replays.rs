@@ -98,13 +98,10 @@ impl Replay {
 /// A replay to begin.
 #[derive(Debug, Clone)]
 pub struct NewReplay<'a> {
-    /// Its id.
     pub id: Uuid,
     /// Which dead letters, if they are not named one by one.
     pub filter: Option<Value>,
-    /// Who asks.
     pub actor: &'a str,
-    /// Why.
     pub reason: Option<&'a str>,
     /// Dead letters sent in a second at most.
     pub rate_per_second: i32,
@@ -156,7 +153,6 @@ pub async fn set_total(conn: &mut PgConnection, id: Uuid, total: i32) -> sqlx::R
     Ok(())
 }
 
-/// One replay.
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Replay>> {
     sqlx::query_as!(
         Replay,
@@ -282,11 +278,9 @@ pub async fn of_letter(conn: &mut PgConnection, letter: Uuid, limit: i64) -> sql
 /// A replay whose next batch is due.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// Which replay.
     pub id: Uuid,
     /// Who asked for it.
     pub actor: String,
-    /// Why.
     pub reason: Option<String>,
     /// Dead letters sent in a second at most.
     pub rate_per_second: i32,

@@ -22,7 +22,6 @@ pub struct Answer {
 /// An order, and which of some commands have been answered by then.
 #[derive(Debug)]
 pub struct Answered {
-    /// The order.
     pub row: OrderRow,
     /// The answers, by command.
     pub answers: HashMap<CommandId, Answer>,

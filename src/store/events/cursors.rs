@@ -52,7 +52,6 @@ impl Cursor {
 pub struct Position {
     /// The transaction, as the log numbers them.
     pub transaction: i64,
-    /// The fact.
     pub id: i64,
 }
 
@@ -74,7 +73,6 @@ pub struct Part {
     pub from: Position,
     /// … up to this one.
     pub to: Position,
-    /// How many.
     pub facts: i64,
     /// Whether there may be more before the horizon.
     pub is_full: bool,

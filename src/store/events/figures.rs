@@ -97,7 +97,6 @@ pub struct MinuteCount {
     pub minutes_ago: i32,
     /// The kind of fact.
     pub kind: String,
-    /// How many.
     pub facts: i64,
 }
 
@@ -119,9 +118,7 @@ pub async fn per_minute(conn: &mut PgConnection, minutes: i32) -> sqlx::Result<V
 /// How often something happened within the last day, and how much money it was about.
 #[derive(Debug, Clone, Copy)]
 pub struct DayCount {
-    /// How often.
     pub facts: i64,
-    /// How much.
     pub amount_won: i64,
 }
 

@@ -86,7 +86,6 @@ pub async fn is_ahead(conn: &mut PgConnection) -> sqlx::Result<bool> {
 /// Facts that were looked at for new ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    /// Up to here.
     pub to: Position,
     /// How many were looked at.
     pub looked_at: i64,
@@ -156,7 +155,6 @@ pub async fn choose_offset(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// Whether others write facts meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
-    /// They do.
     Busy,
     /// [`stop_writers`] has waited for the last one.
     Stopped,

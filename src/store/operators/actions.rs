@@ -5,7 +5,6 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// What somebody did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
     /// Sent a dead letter back to its queue.
@@ -38,9 +37,7 @@ pub enum Act {
     PoolResume,
     /// Numbered the facts of a restored event log.
     EventLogReset,
-    /// Made a token.
     TokenCreate,
-    /// Revoked a token.
     TokenRevoke,
 }
 
@@ -72,9 +69,7 @@ impl Act {
 /// An action to write down.
 #[derive(Debug, Clone)]
 pub struct NewAction<'a> {
-    /// Who did it.
     pub actor: &'a str,
-    /// What.
     pub act: Act,
     /// To what: the kind of thing, such as `order`, and its id.
     pub subject: (&'static str, String),
@@ -82,11 +77,9 @@ pub struct NewAction<'a> {
     pub before: Option<Value>,
     /// How it is now, or what was asked for.
     pub after: Option<Value>,
-    /// Why.
     pub reason: Option<&'a str>,
 }
 
-/// Writes actions down.
 pub async fn append(conn: &mut PgConnection, actions: &[NewAction<'_>]) -> sqlx::Result<()> {
     let actors: Vec<&str> = actions.iter().map(|action| action.actor).collect();
     let acts: Vec<&str> = actions.iter().map(|action| action.act.name()).collect();

@@ -52,7 +52,6 @@ pub async fn find(conn: &mut PgConnection, secret_hash: &[u8]) -> sqlx::Result<O
     .await
 }
 
-/// Ends a session.
 pub async fn end(conn: &mut PgConnection, secret_hash: &[u8]) -> sqlx::Result<()> {
     sqlx::query!("DELETE FROM sessions WHERE secret_hash = $1", secret_hash).execute(conn).await?;
     Ok(())

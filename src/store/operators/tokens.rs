@@ -73,7 +73,6 @@ pub async fn revoke(conn: &mut PgConnection, name: &str) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Stores a token.
 pub async fn insert(conn: &mut PgConnection, token: NewToken<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO tokens (id, name, role, customer_id, token_hash) VALUES ($1, $2, $3, $4, $5)",
@@ -88,7 +87,6 @@ pub async fn insert(conn: &mut PgConnection, token: NewToken<'_>) -> sqlx::Resul
     Ok(())
 }
 
-/// A live token.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// What people call it.

@@ -20,15 +20,10 @@ fn oldest_first<T>(mut latest: Vec<T>) -> Vec<T> {
 pub struct Attempt {
     /// Its id, which is its command's.
     pub id: Uuid,
-    /// Where it stands.
     pub status: PaymentStatus,
-    /// The order's amount.
     pub amount_won: i64,
-    /// By card.
     pub card_won: i64,
-    /// From the wallet.
     pub wallet_won: i64,
-    /// From points.
     pub points_won: i64,
     /// The gateway's name of it.
     pub payment_key: Option<String>,
@@ -71,9 +66,7 @@ pub async fn payments_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Resul
 /// A webhook about an order.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// Which gateway.
     pub provider: String,
-    /// Its id there.
     pub event_id: String,
     /// What it tells, in the gateway's words.
     pub kind: String,
@@ -81,7 +74,6 @@ pub struct Heard {
     pub signed: bool,
     /// The payment it is about; without one it only names the order.
     pub payment_id: Option<Uuid>,
-    /// When it came.
     pub received_at: DateTime<Utc>,
 }
 
@@ -112,7 +104,6 @@ pub async fn webhooks_of(
 /// Something told outside about an order.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The fact.
     pub event_id: i64,
     /// How it is told.
     pub kind: EffectKind,
@@ -147,9 +138,7 @@ pub async fn effects_of(conn: &mut PgConnection, events: &[i64]) -> sqlx::Result
 /// A dead letter about an order.
 #[derive(Debug, Clone)]
 pub struct Died {
-    /// Its id.
     pub id: Uuid,
-    /// Where it died.
     pub queue: String,
     /// What kind of error.
     pub error_class: String,

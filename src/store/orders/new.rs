@@ -12,15 +12,12 @@ use crate::domain::order::{OrderState, OrderStatus, OrderStep};
 /// An order as it was decided.
 #[derive(Debug)]
 pub struct DecidedOrder {
-    /// Its id.
     pub id: OrderId,
-    /// Whose it is.
     pub customer_id: CustomerId,
     /// What was asked for, as a hash.
     pub fingerprint: Fingerprint,
     /// What stock is set aside for: nothing, if it is refused.
     pub items: Vec<HeldItem>,
-    /// What they cost.
     pub amount: Won,
     /// The state that its life begins in, on hold or refused.
     pub state: OrderState,
@@ -31,7 +28,6 @@ pub struct DecidedOrder {
 /// What is known of an order whose command comes a second time.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownOrder {
-    /// Its id.
     pub id: OrderId,
     /// What was asked for the first time.
     pub fingerprint: Fingerprint,

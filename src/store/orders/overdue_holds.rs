@@ -12,12 +12,9 @@ const BEHIND: TimeDelta = TimeDelta::seconds(60);
 /// The mark moves by steps of this, because its row, too, keeps old versions under a long snapshot.
 const STEP: TimeDelta = TimeDelta::seconds(10);
 
-/// An overdue hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
-    /// The order.
     pub id: OrderId,
-    /// Its deadline.
     pub expires_at: DateTime<Utc>,
 }
 

@@ -12,7 +12,6 @@ use crate::store::decoded;
 /// A card payment, or a charge by card, as the books have it.
 #[derive(Debug, Clone)]
 pub struct Booked {
-    /// Its id.
     pub id: CommandId,
     /// The order it is for, if it is no charge.
     pub order_id: Option<OrderId>,
@@ -24,7 +23,6 @@ pub struct Booked {
     pub refunded: Won,
     /// A refund of it that is on its way.
     pub open_refund: Option<CommandId>,
-    /// Where it stands.
     pub status: PaymentStatus,
 }
 

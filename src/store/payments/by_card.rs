@@ -45,13 +45,11 @@ pub struct CardPayment {
     pub id: CommandId,
     /// The order it is for.
     pub order_id: OrderId,
-    /// The order's amount.
     pub amount: Won,
     /// What it is made of; the card's part is what the gateway is asked for.
     pub parts: Parts,
     /// The gateway's name of it.
     pub key: PaymentKey,
-    /// Where it stands.
     pub status: CardStatus,
     /// Inquiries that found nothing.
     pub not_found_count: i32,
@@ -128,7 +126,6 @@ pub async fn lock(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Resu
 /// What an inquiry changes about a payment.
 #[derive(Debug, Clone)]
 pub struct PaymentChange {
-    /// Which payment.
     pub id: CommandId,
     /// Where it stands now.
     pub status: PaymentStatus,

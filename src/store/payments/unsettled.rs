@@ -88,7 +88,6 @@ pub struct UnmatchedWebhook {
 pub enum Concerned {
     /// Us: they name an order or a charge of ours, or the gateway has signed them.
     Us,
-    /// Nobody here.
     Nobody,
 }
 

@@ -10,11 +10,8 @@ use crate::store::orders::OrderStatus;
 /// A hold that keeps units of a SKU.
 #[derive(Debug, Clone)]
 pub struct LiveHold {
-    /// The order.
     pub order_id: Uuid,
-    /// Whose it is.
     pub customer_id: String,
-    /// Units it keeps.
     pub units: i32,
     /// `held`, or `paying` while money is asked for.
     pub status: OrderStatus,
@@ -108,9 +105,7 @@ pub struct Movement {
     pub order_id: Option<Uuid>,
     /// Who received or counted them.
     pub actor: Option<String>,
-    /// Why.
     pub note: Option<String>,
-    /// When.
     pub created_at: DateTime<Utc>,
 }
 
@@ -137,15 +132,11 @@ pub async fn movements(
 /// The counters of a SKU, locked until the transaction ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Counters {
-    /// The SKU's row.
     pub sku_id: SkuId,
-    /// Units owned.
     pub on_hand: i32,
-    /// Units set aside.
     pub reserved: i32,
 }
 
-/// Locks a SKU.
 pub async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Counters>> {
     let row = sqlx::query!(
         "SELECT st.sku_id, st.on_hand, st.reserved FROM stock st JOIN skus s ON s.id = st.sku_id
@@ -168,15 +159,12 @@ pub async fn moved_by(conn: &mut PgConnection, command: Uuid) -> sqlx::Result<Op
 /// Units that a person moves.
 #[derive(Debug, Clone, Copy)]
 pub struct NewMovement<'a> {
-    /// Which SKU; locked.
     pub sku_id: SkuId,
     /// Whether they were received rather than counted.
     pub is_received: bool,
     /// How many come, negative for those that go; none if a count found what was expected.
     pub units: i32,
-    /// Who did it.
     pub actor: &'a str,
-    /// Why.
     pub note: &'a str,
     /// The command, which moves units once.
     pub command: Uuid,

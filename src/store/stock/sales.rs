@@ -6,7 +6,6 @@ use sqlx::PgConnection;
 /// A SKU and what was sold of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sold {
-    /// Its code.
     pub sku: String,
     /// Its name as it is now.
     pub name: String,

@@ -8,9 +8,7 @@ use crate::domain::money::{DiscountRatio, Won};
 /// What a shop says of a SKU.
 #[derive(Debug, Clone)]
 pub struct SkuDefinition {
-    /// Its code.
     pub code: SkuCode,
-    /// Its name.
     pub name: ProductName,
     /// The price of one unit.
     pub price: Won,
@@ -25,9 +23,7 @@ pub struct SkuDefinition {
 /// A SKU as the catalogue knows it.
 #[derive(Debug, Clone)]
 pub struct SkuRow {
-    /// Its code.
     pub code: String,
-    /// Its name.
     pub name: String,
     /// The price of one unit.
     pub price: Won,
@@ -35,9 +31,7 @@ pub struct SkuRow {
     pub discount: DiscountRatio,
     /// Its own limit of units per customer.
     pub max_per_customer: Option<i32>,
-    /// Units owned.
     pub on_hand: i32,
-    /// Units set aside.
     pub reserved: i32,
     /// Units set aside by holds whose time is up: the next buyer gets them.
     pub overdue: i32,
@@ -53,10 +47,7 @@ pub enum Put {
     /// The SKU was there and is changed.
     Changed,
     /// More units are set aside than would be owned; nothing is changed.
-    BelowReserved {
-        /// Units set aside.
-        reserved: i32,
-    },
+    BelowReserved { reserved: i32 },
 }
 
 /// Creates or changes a SKU. Run it in a transaction and roll back on [`Put::BelowReserved`].
@@ -163,7 +154,6 @@ pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sq
     Ok(row.collect())
 }
 
-/// One SKU.
 pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
     Ok(read(conn, Wanted { code: Some(code), ..Wanted::default() }, 1).await?.pop())
 }

@@ -65,9 +65,7 @@ pub async fn effects(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Wait
 pub struct OpenMoney {
     /// `payment`, `charge` or `refund`.
     pub kind: String,
-    /// Its state's name.
     pub status: String,
-    /// How many.
     pub count: i64,
     /// How long ago the oldest was asked for, in seconds.
     pub oldest_seconds: f64,

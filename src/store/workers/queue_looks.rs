@@ -34,7 +34,6 @@ pub async fn store(conn: &mut PgConnection, looks: &[(String, u64)]) -> sqlx::Re
 /// A bound of the age of whatever waits in a queue.
 #[derive(Debug, Clone)]
 pub struct Age {
-    /// The queue.
     pub queue: String,
     /// Nothing in it has waited longer, in seconds.
     pub at_most_seconds: i64,

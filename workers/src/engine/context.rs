@@ -27,7 +27,6 @@ pub struct Context {
     pub broker: Address,
     /// Takes what follows from a batch.
     pub publisher: Publisher,
-    /// Wakes the relay.
     pub bell: Bell,
     /// What a broker that lost its data is told again.
     pub topology: Topology,

@@ -27,12 +27,10 @@ pub(crate) async fn at_commit<T, E>(transaction: impl Future<Output = Result<T, 
         .await
 }
 
-/// Notes `times` events.
 pub(crate) fn count(counter: Counter, times: usize) {
     note(Entry::Counter(counter, times as u64));
 }
 
-/// Notes measured values.
 pub(crate) fn record(histogram: Histogram, values: Vec<f64>) {
     note(Entry::Histogram(histogram, values));
 }

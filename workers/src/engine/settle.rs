@@ -79,7 +79,6 @@ struct Settling<'a> {
     stop: &'a CancellationToken,
     parts: Parts,
     backoff: Backoff,
-    /// In a row.
     collisions: usize,
 }
 

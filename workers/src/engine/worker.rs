@@ -34,9 +34,7 @@ pub struct BatchLimits {
 /// A message with what surrounded it.
 #[derive(Debug)]
 pub struct Delivered<M> {
-    /// As it came.
     pub incoming: Incoming,
-    /// As it reads.
     pub message: M,
 }
 
@@ -56,7 +54,6 @@ pub enum Verdict {
     Later {
         /// Why, for the log.
         why: &'static str,
-        /// When.
         after: Duration,
     },
     /// It has been tried so often, and is looked at again after this time.
@@ -83,11 +80,9 @@ pub enum Verdict {
 /// A call to come back to orders when their time is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WakeUp {
-    /// When.
     pub due_at: DateTime<Utc>,
     /// What was left until then at the transaction's time, by PostgreSQL's clock: this process's may be wrong.
     pub left: Duration,
-    /// To which.
     pub order_ids: Vec<OrderId>,
 }
 
@@ -199,7 +194,6 @@ pub enum ApplyError {
     Database(#[from] sqlx::Error),
 }
 
-/// A worker.
 pub trait Worker: Send + Sync + 'static {
     /// What it works on.
     type Message: Send + Sync + 'static;

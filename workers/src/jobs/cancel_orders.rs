@@ -17,7 +17,6 @@ use crate::engine::worker::{
 };
 use crate::steps::{facts, release};
 
-/// The worker.
 #[derive(Debug, Clone, Copy)]
 pub struct CancelOrders;
 

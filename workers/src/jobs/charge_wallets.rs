@@ -25,7 +25,6 @@ use plan::ChargePlan;
 /// The worker. Locks charges, then purses, each in order.
 #[derive(Clone)]
 pub struct ChargeWallets {
-    /// Whom to ask.
     pub gateway: Arc<dyn Gateway>,
 }
 

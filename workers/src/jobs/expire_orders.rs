@@ -12,7 +12,6 @@ use crate::engine::worker::{
 };
 use crate::steps::release;
 
-/// The worker.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpireDue;
 

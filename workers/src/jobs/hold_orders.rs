@@ -32,7 +32,6 @@ use crate::steps::facts;
 use crate::steps::release::{self, sold};
 use overdue::OverdueSearch;
 
-/// The worker.
 #[derive(Debug)]
 pub struct HoldOrders {
     limits: Limits,

@@ -10,9 +10,7 @@ use holdfast::store::effects::{Effect, EffectKind};
 
 use crate::steps::deliver::{Outcome, Outlet};
 
-/// The data platform.
 pub struct Platform {
-    /// Carries the reports.
     pub data_platform: Arc<DataPlatform>,
 }
 

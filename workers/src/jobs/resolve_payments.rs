@@ -34,7 +34,6 @@ use plan::ResolvePlan;
 /// The worker. Locks orders, then payments, purses and SKUs, each in order.
 #[derive(Clone)]
 pub struct ResolvePayments {
-    /// Whom to ask.
     pub gateway: Arc<dyn Gateway>,
 }
 

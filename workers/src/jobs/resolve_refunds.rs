@@ -31,7 +31,6 @@ use crate::steps::give_back::{Refunded, give_back};
 /// The worker. Locks orders, then purses, then SKUs, each in order.
 #[derive(Clone)]
 pub struct ResolveRefunds {
-    /// Whom to ask.
     pub gateway: Arc<dyn Gateway>,
 }
 

@@ -9,9 +9,7 @@ use holdfast::store::effects::{Effect, EffectKind};
 
 use crate::steps::deliver::{Outcome, Outlet};
 
-/// Customers, by mail.
 pub struct Customers {
-    /// Carries the mails.
     pub mailer: Arc<Mailer>,
 }
 

@@ -15,7 +15,6 @@ impl Portion {
         Self { usual, now: usual }
     }
 
-    /// How many now.
     pub(crate) fn size(self) -> i64 {
         self.now
     }

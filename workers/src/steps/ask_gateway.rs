@@ -38,7 +38,6 @@ pub(crate) struct Question {
     pub(crate) amount: Won,
     /// The gateway's name of it.
     pub(crate) key: PaymentKey,
-    /// Where it stands.
     pub(crate) status: CardStatus,
     /// Since when it is open.
     pub(crate) created_at: DateTime<Utc>,

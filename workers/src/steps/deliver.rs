@@ -29,7 +29,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub trait Outlet: Send + Sync + 'static {
     /// The command that asks for it.
     type Command: Command;
-    /// Which kind.
     const KIND: EffectKind;
     /// How many are told at once.
     const AT_ONCE: usize;
@@ -37,14 +36,12 @@ pub trait Outlet: Send + Sync + 'static {
     /// The effect that is asked for.
     fn effect(command: &Self::Command) -> Effect;
 
-    /// Tells one.
     fn tell(&self, notice: &Notice) -> impl Future<Output = Outcome> + Send;
 }
 
 /// What came of telling somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// They know.
     Told,
     /// There is nobody to tell.
     Nobody,
@@ -52,7 +49,6 @@ pub enum Outcome {
     Refused {
         /// What kind of refusal.
         class: &'static str,
-        /// In words.
         reason: String,
     },
     /// It may work the next time.

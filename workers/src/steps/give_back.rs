@@ -23,7 +23,6 @@ use crate::engine::counted_at_commit;
 /// A refund that is to be done.
 #[derive(Debug, Clone)]
 pub(crate) struct Refunded {
-    /// Its id.
     pub(crate) id: CommandId,
     /// The order it is of.
     pub(crate) order_id: OrderId,

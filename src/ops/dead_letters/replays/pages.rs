@@ -91,7 +91,6 @@ pub async fn show(
     Ok(console::page(&ReplayPage { frame, replay, query, items, next }))
 }
 
-/// Stops a replay.
 pub async fn cancel(desk: Desk, id: Result<Path<Uuid>, PathRejection>) -> Result<Response, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let stopped = desk.cancel_replay(id).await?;

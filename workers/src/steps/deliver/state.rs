@@ -102,7 +102,6 @@ pub(super) enum Judged {
     Postponed(Postponed),
 }
 
-/// Judges a try.
 pub(super) fn judge(event_id: i64, attempts: u32, outcome: &Outcome) -> Judged {
     let end = |status, error: Option<&str>| {
         Judged::End(End { event_id, status, attempts: stored(attempts), error: error.map(storable) })

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use tracing::{info, warn};
 
 pub use places::Room;
-use places::{Place, Places};
+use places::{ConnectionPlace, ConnectionPlaces};
 use stream::Stream;
 
 /// A client that has not sent its headers by then is hung up on; an idle connection likewise.
@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, app: Router, room: Room, stop: Cancell
     if let Ok(address) = listener.local_addr() {
         info!(connections = room.connections, "listening on http://{address}");
     }
-    let places = Places::new(room);
+    let places = ConnectionPlaces::new(room);
     let mut is_told = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (tcp, peer) = match accepted {
@@ -77,7 +77,13 @@ pub async fn serve(listener: TcpListener, app: Router, room: Room, stop: Cancell
 }
 
 /// Serves one connection in a task of its own.
-fn connect(tcp: TcpStream, peer: IpAddr, place: Place, app: Router, connections: &GracefulShutdown) {
+fn connect(
+    tcp: TcpStream,
+    peer: IpAddr,
+    place: ConnectionPlace,
+    app: Router,
+    connections: &GracefulShutdown,
+) {
     // Small answers must not wait for the client's acknowledgement of earlier ones.
     let _ = tcp.set_nodelay(true);
     let is_ordinary = place.is_ordinary;

@@ -214,7 +214,7 @@ enum Ended {
 
 /// What the broker said to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum BrokerAnswer {
     Taken,
     /// It came back: no queue is bound for it.
     Returned,
@@ -227,14 +227,14 @@ enum Answer {
 /// A message and the answer to it, on which of the line's channels.
 struct Answered {
     job: Job,
-    answer: Answer,
+    answer: BrokerAnswer,
     generation: u32,
 }
 
 /// A message that was tried on a connection of its own.
 struct Trial {
     job: Job,
-    answer: Answer,
+    answer: BrokerAnswer,
     connector: Connector,
     channel: Option<Channel>,
 }
@@ -269,7 +269,7 @@ impl Line {
                     let confirms = match timeout(self.confirm_timeout, writes).await {
                         Ok(Ok(confirms)) => confirms,
                         not_written => {
-                            let answer = if not_written.is_err() { Answer::Silence } else { Answer::Lost };
+                            let answer = if not_written.is_err() { BrokerAnswer::Silence } else { BrokerAnswer::Lost };
                             taken.drain(..).for_each(|job| self.answer(job, answer));
                             return Ended::Broken;
                         }
@@ -279,7 +279,7 @@ impl Line {
                     }
                 }
                 Some(answered) = in_flight.next() => {
-                    let is_broken = matches!(answered.answer, Answer::Silence | Answer::Lost)
+                    let is_broken = matches!(answered.answer, BrokerAnswer::Silence | BrokerAnswer::Lost)
                         && answered.generation == self.generation;
                     if let Some(job) = self.conclude(answered, trials.is_empty()) {
                         trials.push(attempt(self.connector.another(), job, self.confirm_timeout));
@@ -295,7 +295,7 @@ impl Line {
 
     /// Tells the sender, or gives the message back to be tried elsewhere.
     fn conclude(&self, Answered { job, answer, .. }: Answered, may_try: bool) -> Option<Job> {
-        if answer == Answer::Refused
+        if answer == BrokerAnswer::Refused
             && may_try
             && locked(&self.refusals).wants_trial(job.message.target(), Instant::now())
         {
@@ -309,7 +309,7 @@ impl Line {
     fn judge(&mut self, Trial { job, answer, connector, channel }: Trial) {
         let target = job.message.target().to_owned();
         match (answer, channel) {
-            (Answer::Taken | Answer::Returned, Some(channel)) => {
+            (BrokerAnswer::Taken | BrokerAnswer::Returned, Some(channel)) => {
                 warn!(target, "refused here and taken on a new connection, which takes over");
                 self.channel = channel;
                 self.generation += 1;
@@ -317,7 +317,7 @@ impl Line {
             }
             (answer, _) => {
                 warn!(target, ?answer, "refused here, and not taken on a new connection either");
-                let cause = if answer == Answer::Refused { Cause::Full } else { Cause::Trouble };
+                let cause = if answer == BrokerAnswer::Refused { Cause::Full } else { Cause::Trouble };
                 locked(&self.refusals).found(&target, Instant::now(), cause);
                 close(connector, Duration::ZERO);
             }
@@ -325,23 +325,23 @@ impl Line {
         self.answer(job, answer);
     }
 
-    fn answer(&self, job: Job, answer: Answer) {
+    fn answer(&self, job: Job, answer: BrokerAnswer) {
         let target = job.message.target();
         let mut refusals = locked(&self.refusals);
         let result = match answer {
-            Answer::Taken | Answer::Returned => {
+            BrokerAnswer::Taken | BrokerAnswer::Returned => {
                 refusals.taken(target);
-                if answer == Answer::Taken { Ok(()) } else { Err(PublishError::Unroutable) }
+                if answer == BrokerAnswer::Taken { Ok(()) } else { Err(PublishError::Unroutable) }
             }
-            Answer::Refused => match refusals.refused(target, Instant::now()) {
+            BrokerAnswer::Refused => match refusals.refused(target, Instant::now()) {
                 Cause::Full => Err(PublishError::Full),
                 Cause::Trouble => Err(PublishError::Unavailable),
             },
-            Answer::Silence => {
+            BrokerAnswer::Silence => {
                 refusals.found(target, Instant::now(), Cause::Trouble);
                 Err(PublishError::Unavailable)
             }
-            Answer::Lost => Err(PublishError::Unavailable),
+            BrokerAnswer::Lost => Err(PublishError::Unavailable),
         };
         drop(refusals);
         job.conclude(result);
@@ -360,10 +360,10 @@ fn close(connector: Connector, after: Duration) {
 async fn attempt(connector: Connector, job: Job, limit: Duration) -> Trial {
     let channel = open(&connector).await.ok();
     let answer = match &channel {
-        None => Answer::Silence,
+        None => BrokerAnswer::Silence,
         Some(channel) => match timeout(limit, write(channel, &job.message)).await {
             Ok(Ok(confirm)) => answer_to(confirm, limit).await,
-            _ => Answer::Silence,
+            _ => BrokerAnswer::Silence,
         },
     };
     Trial { job, answer, connector, channel }
@@ -386,13 +386,13 @@ async fn settle(job: Job, confirm: PublisherConfirm, generation: u32, limit: Dur
     Answered { job, answer: answer_to(confirm, limit).await, generation }
 }
 
-async fn answer_to(confirm: PublisherConfirm, limit: Duration) -> Answer {
+async fn answer_to(confirm: PublisherConfirm, limit: Duration) -> BrokerAnswer {
     match timeout(limit, confirm).await {
-        Ok(Ok(Confirmation::Ack(None))) => Answer::Taken,
+        Ok(Ok(Confirmation::Ack(None))) => BrokerAnswer::Taken,
         // A mandatory message that no queue takes comes back together with an ack.
-        Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested)) => Answer::Returned,
-        Ok(Ok(Confirmation::Nack(_))) => Answer::Refused,
-        Ok(Err(_)) => Answer::Lost,
-        Err(_) => Answer::Silence,
+        Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested)) => BrokerAnswer::Returned,
+        Ok(Ok(Confirmation::Nack(_))) => BrokerAnswer::Refused,
+        Ok(Err(_)) => BrokerAnswer::Lost,
+        Err(_) => BrokerAnswer::Silence,
     }
 }

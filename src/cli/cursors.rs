@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
 use holdfast::ops::event_log::{self, Reader};
 use holdfast::ops::reason::Reason;
-use holdfast::store::events::restored_log::Standing;
+use holdfast::store::events::restored_log::LogStanding;
 use sqlx::PgConnection;
 
 #[derive(Args)]
@@ -58,7 +58,7 @@ pub(super) async fn run(arguments: CursorArguments) -> anyhow::Result<()> {
 
 async fn reset(
     conn: &mut PgConnection,
-    standing: &Standing,
+    standing: &LogStanding,
     arguments: ResetArguments,
 ) -> anyhow::Result<()> {
     let ResetArguments { yes, restored_at, reason, actor } = arguments;
@@ -85,7 +85,7 @@ async fn reset(
     Ok(())
 }
 
-fn print(standing: &Standing, readers: &[Reader]) {
+fn print(standing: &LogStanding, readers: &[Reader]) {
     println!("{:8}  {:>16}  {:>12}  {:>8}  oldest", "reader", "transaction", "fact", "unread");
     for Reader { name, look, unread } in readers {
         let (transaction, id) = (look.position.transaction, look.position.id);

@@ -18,7 +18,7 @@ use holdfast::ops::dead_letters::edit::Edited;
 use holdfast::ops::dead_letters::export::Format;
 use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
-use holdfast::store::dead_letters::lists::{Position, Summary};
+use holdfast::store::dead_letters::lists::{LetterPosition, Summary};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ enum DeadLetterCommand {
         limit: u16,
         /// Only those behind this place, as the page before names it
         #[arg(long)]
-        after: Option<Position>,
+        after: Option<LetterPosition>,
         /// JSON lines instead of a table
         #[arg(long)]
         json: bool,
@@ -151,7 +151,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
 async fn pages(
     api: &Api,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
     limit: usize,
 ) -> anyhow::Result<(Vec<Summary>, Option<String>)> {
     let (mut found, mut after) = (vec![], after.map(|place| place.to_string()));
@@ -162,7 +162,7 @@ async fn pages(
         after = page.next;
         if found.len() > limit || (found.len() == limit && after.is_some()) {
             found.truncate(limit);
-            let next = found.last().map(|letter| Position::from(letter).to_string());
+            let next = found.last().map(|letter| LetterPosition::from(letter).to_string());
             return Ok((found, next));
         }
         if after.is_none() {

@@ -18,7 +18,7 @@ pub use self::error::DeadLetterError;
 use super::reason::Reason;
 use super::rights::Actor;
 use crate::store::dead_letters::filter::{Filter, Which};
-use crate::store::dead_letters::lists::{Group, Page, Position, Summary};
+use crate::store::dead_letters::lists::{Group, LetterPosition, Page, Summary};
 use crate::store::dead_letters::{self, DeadLetterStatus, SUBJECT};
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
@@ -48,7 +48,7 @@ pub struct Changed {
 pub async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
 ) -> sqlx::Result<Page<Summary>> {
     dead_letters::lists::page(conn, filter, after, PAGE_SIZE).await
 }

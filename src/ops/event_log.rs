@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use super::reason::Reason;
-use crate::store::events::cursors::{self, Cursor, Look, Position};
-use crate::store::events::restored_log::{self, Standing, Step, Writers};
+use crate::store::events::cursors::{self, Cursor, LogPosition, Look};
+use crate::store::events::restored_log::{self, LogStanding, Step, Writers};
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
 use crate::store::workers::backlog::{self, Waiting};
@@ -29,7 +29,7 @@ pub struct Reader {
 }
 
 /// Every reader, and how the log stands to the server.
-pub async fn readers(conn: &mut PgConnection) -> sqlx::Result<(Standing, Vec<Reader>)> {
+pub async fn readers(conn: &mut PgConnection) -> sqlx::Result<(LogStanding, Vec<Reader>)> {
     restored_log::notice(conn).await?;
     let standing = restored_log::standing(conn).await?;
     let mut readers = Vec::with_capacity(Cursor::ALL.len());
@@ -100,7 +100,7 @@ pub async fn repair(
 
 async fn next(
     tx: &mut PgConnection,
-    after: &mut Position,
+    after: &mut LogPosition,
     new: &mut i64,
     restored_at: Option<DateTime<Utc>>,
     writers: Writers,

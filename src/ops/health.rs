@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-pub use verdict::{Finding, Verdict};
+pub use verdict::{HealthFinding, Verdict};
 
 use super::queues::{self, with_ages};
 use super::workers::{self, WorkersView};
@@ -46,7 +46,7 @@ pub struct HealthView {
     /// The worst of the findings, or that all is well.
     pub verdict: Verdict,
     /// What is not well, the worst first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<HealthFinding>,
     /// Holds past their time that nothing has released yet; the age is the worst lateness.
     pub overdue_holds: Backlog,
     /// How late holds were released.

@@ -21,7 +21,7 @@ pub struct Room {
 }
 
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct ConnectionPlaces {
     proxies: Arc<[Network]>,
     per_address: usize,
     ordinary: places::Places<IpAddr>,
@@ -29,13 +29,13 @@ pub(super) struct Places {
 }
 
 /// A place, until it is dropped.
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     _place: places::Place<IpAddr>,
     /// Whether it is good for more than to ask how the process is.
     pub(super) is_ordinary: bool,
 }
 
-impl Places {
+impl ConnectionPlaces {
     pub(super) fn new(room: Room) -> Self {
         let Room { connections, per_address, proxies } = room;
         let count = |by| gauge!("holdfast_http_connections").increment(by);
@@ -48,17 +48,17 @@ impl Places {
     }
 
     /// A place for somebody from there; none if even the reserve is taken.
-    pub(super) fn take(&self, from: IpAddr) -> Option<Place> {
+    pub(super) fn take(&self, from: IpAddr) -> Option<ConnectionPlace> {
         let is_proxy = self.proxies.iter().any(|proxy| proxy.holds(from));
         let share = [(who(from), self.per_address)];
         let reason = match self.ordinary.take(if is_proxy { &[] } else { &share }) {
-            Ok(place) => return Some(Place { _place: place, is_ordinary: true }),
+            Ok(place) => return Some(ConnectionPlace { _place: place, is_ordinary: true }),
             Err(Full::InAll) => "all",
             Err(Full::Each) => "address",
         };
         counter!("holdfast_http_connections_refused_total", "reason" => reason).increment(1);
         let place = self.reserved.take(&[]).ok()?;
-        Some(Place { _place: place, is_ordinary: false })
+        Some(ConnectionPlace { _place: place, is_ordinary: false })
     }
 }
 
@@ -66,12 +66,12 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn places(connections: usize, per_address: usize, proxies: &[&str]) -> Places {
+    fn places(connections: usize, per_address: usize, proxies: &[&str]) -> ConnectionPlaces {
         let proxies = proxies.iter().map(|text| text.parse().unwrap()).collect();
-        Places::new(Room { connections, per_address, proxies })
+        ConnectionPlaces::new(Room { connections, per_address, proxies })
     }
 
-    fn from(places: &Places, address: &str) -> Option<Place> {
+    fn from(places: &ConnectionPlaces, address: &str) -> Option<ConnectionPlace> {
         places.take(address.parse().unwrap())
     }
 

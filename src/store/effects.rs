@@ -44,7 +44,7 @@ pub struct Effect {
 
 /// How far a row has come.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing {
+pub struct EffectStanding {
     /// The fact to tell.
     pub event_id: i64,
     /// Whether it is told, or was given up.
@@ -55,7 +55,7 @@ pub struct Standing {
     pub left: Duration,
 }
 
-impl Standing {
+impl EffectStanding {
     /// Whether it may be tried.
     pub fn is_due(&self) -> bool {
         self.left.is_zero()
@@ -67,7 +67,7 @@ pub async fn standings(
     conn: &mut PgConnection,
     kind: EffectKind,
     events: &[i64],
-) -> sqlx::Result<Vec<Standing>> {
+) -> sqlx::Result<Vec<EffectStanding>> {
     let rows = sqlx::query!(
         r#"SELECT event_id, status AS "status: EffectStatus", attempts,
                   extract(epoch FROM due_at - now())::float8 AS "left_seconds!"
@@ -77,7 +77,7 @@ pub async fn standings(
     )
     .fetch_all(conn)
     .await?;
-    let standing = rows.into_iter().map(|row| Standing {
+    let standing = rows.into_iter().map(|row| EffectStanding {
         event_id: row.event_id,
         status: row.status,
         attempts: row.attempts,

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use holdfast::config::DEFAULT_TIME_ZONE;
 use holdfast::store::effects::EffectKind;
-use holdfast::store::events::cursors::{self, Cursor, Look, Position};
+use holdfast::store::events::cursors::{self, Cursor, LogPosition, Look};
 use holdfast::store::events::{feed, figures, relay, restored_log};
 use holdfast::store::workers::backlog;
 use serde_json::Value;
@@ -112,7 +112,7 @@ async fn reads(tx: &mut PgConnection) -> Vec<(&'static str, i64, i64)> {
     }
     assert!(!restored_log::notice(tx).await.unwrap());
     note(tx, "whether the log is ahead", 1).await;
-    let start = Position { transaction: 0, id: 0 };
+    let start = LogPosition { transaction: 0, id: 0 };
     restored_log::count_new(tx, start, None, AT_ONCE).await.unwrap();
     note(tx, "a step of the dry run", AT_ONCE).await;
     found

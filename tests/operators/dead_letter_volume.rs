@@ -2,7 +2,7 @@
 
 use holdfast::ops::dead_letters::{self, PAGE_SIZE};
 use holdfast::store::dead_letters::filter::Filter;
-use holdfast::store::dead_letters::lists::{Position, SCANNED_AT_ONCE};
+use holdfast::store::dead_letters::lists::{LetterPosition, SCANNED_AT_ONCE};
 use sqlx::PgConnection;
 
 use crate::letters::operator;
@@ -86,7 +86,7 @@ async fn a_page_of_a_hundred_thousand_letters_looks_at_few_of_them() {
 /// How many letters PostgreSQL reads for a page.
 async fn letters_read(world: &World, query: &str, after: &str) -> i64 {
     let filter = Filter::from_query(query).unwrap();
-    let after: Option<Position> = (!after.is_empty()).then(|| after.parse().unwrap());
+    let after: Option<LetterPosition> = (!after.is_empty()).then(|| after.parse().unwrap());
     let mut tx = world.pool.begin().await.unwrap();
     let before = read_so_far(&mut tx).await;
     dead_letters::list(&mut tx, &filter, after).await.unwrap();

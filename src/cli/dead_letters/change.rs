@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use holdfast::ops::dead_letters::request::{Asked, DryRun};
+use holdfast::ops::dead_letters::request::{AskedLetters, DryRun};
 use holdfast::ops::dead_letters::{Change, Changed};
 use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
@@ -33,10 +33,10 @@ pub(super) struct SelectionArguments {
 
 impl SelectionArguments {
     /// The request for these.
-    pub(super) fn asked(self, reason: Option<Reason>) -> Asked {
+    pub(super) fn asked(self, reason: Option<Reason>) -> AskedLetters {
         let (ids, filter) =
             if self.ids.is_empty() { (None, Some(self.filter)) } else { (Some(self.ids), None) };
-        Asked { ids, filter, reason, dry_run: self.dry_run, rate_per_second: None }
+        AskedLetters { ids, filter, reason, dry_run: self.dry_run, rate_per_second: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use holdfast::ops::dead_letters::replays::api::{ItemQuery, ReplayItems, ReplayList};
 use holdfast::ops::dead_letters::replays::{DEFAULT_RATE, MAX_RATE};
-use holdfast::ops::dead_letters::request::{Asked, DryRun};
+use holdfast::ops::dead_letters::request::{AskedLetters, DryRun};
 use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::replays::{Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
@@ -69,7 +69,7 @@ pub(super) enum ReplaysCommand {
 pub(super) async fn replay(api: &Api, arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
     let ReplayArguments { selection, rate, reason, no_wait } = arguments;
     let (json, dry_run) = (selection.json, selection.dry_run);
-    let asked = Asked { rate_per_second: Some(rate), ..selection.asked(reason) };
+    let asked = AskedLetters { rate_per_second: Some(rate), ..selection.asked(reason) };
     if dry_run {
         let DryRun { would_change } = api.post(REPLAYS, &asked).await?;
         say_count(would_change, json);

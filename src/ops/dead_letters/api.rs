@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::detail::Detail;
 use super::edit::Edited;
 use super::export::{Export, Format};
-use super::request::{Asked, DryRun, ExportParams, Listing, PageParams};
+use super::request::{AskedLetters, DryRun, ExportParams, Listing, PageParams};
 use super::{Change, Changed, MAX_CHANGED, detail};
 use crate::http::app::App;
 use crate::http::auth;
@@ -153,33 +153,33 @@ async fn next_piece(app: &App, mut export: Export) -> Result<(Vec<u8>, Option<Ex
 
 /// Discard dead letters, with a reason
 #[utoipa::path(
-    post, path = "/v1/ops/dead-letters/discard", tag = "operators", request_body = Asked,
+    post, path = "/v1/ops/dead-letters/discard", tag = "operators", request_body = AskedLetters,
     operation_id = "discard_dead_letters",
     responses((status = 200, description = "How many were discarded, or with `dry_run` would be", body = Changed))
 )]
 pub async fn discard(
     State(app): State<App>,
     desk: Desk,
-    body::Json(asked): body::Json<Asked>,
+    body::Json(asked): body::Json<AskedLetters>,
 ) -> Result<Response, ApiError> {
     change(&app, &desk, asked, Change::Discard).await
 }
 
 /// Open discarded dead letters again
 #[utoipa::path(
-    post, path = "/v1/ops/dead-letters/restore", tag = "operators", request_body = Asked,
+    post, path = "/v1/ops/dead-letters/restore", tag = "operators", request_body = AskedLetters,
     operation_id = "restore_dead_letters",
     responses((status = 200, description = "How many were restored, or with `dry_run` would be", body = Changed))
 )]
 pub async fn restore(
     State(app): State<App>,
     desk: Desk,
-    body::Json(asked): body::Json<Asked>,
+    body::Json(asked): body::Json<AskedLetters>,
 ) -> Result<Response, ApiError> {
     change(&app, &desk, asked, Change::Restore).await
 }
 
-async fn change(app: &App, desk: &Desk, asked: Asked, change: Change) -> Result<Response, ApiError> {
+async fn change(app: &App, desk: &Desk, asked: AskedLetters, change: Change) -> Result<Response, ApiError> {
     let selection = asked.selection()?;
     if asked.dry_run {
         let counting = async move |conn: &mut PgConnection| {

@@ -7,7 +7,7 @@ use super::body::Body;
 use super::detail::LetterView;
 use crate::store::dead_letters;
 use crate::store::dead_letters::filter::Filter;
-use crate::store::dead_letters::lists::{Page, Position};
+use crate::store::dead_letters::lists::{LetterPosition, Page};
 
 /// Dead letters read at once; a body has up to 64 KiB.
 const ROWS_AT_ONCE: usize = 200;
@@ -67,7 +67,7 @@ const COLUMNS: [&str; 18] = [
 pub struct Export {
     filter: Filter,
     format: Format,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
     is_first: bool,
     is_done: bool,
 }

@@ -169,7 +169,7 @@ impl Button {
 
 /// What the forms send.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct AskedForm {
     button: Button,
     #[serde(default)]
     id: Vec<Uuid>,
@@ -199,7 +199,7 @@ pub async fn act(
     State(app): State<App>,
     desk: Desk,
     frame: Frame,
-    Form(asked): Form<Asked>,
+    Form(asked): Form<AskedForm>,
 ) -> Result<Response, ApiError> {
     let filter = Filter::from_query(&asked.filter).map_err(ApiError::Unprocessable)?;
     let back = format!("/ops/dead-letters?{}", filter.to_query());

@@ -11,14 +11,14 @@ use super::{DeadLetterError, Selection};
 use crate::http::error::ApiError;
 use crate::ops::reason::{self, Reason};
 use crate::store::dead_letters::filter::Filter;
-use crate::store::dead_letters::lists::Position;
+use crate::store::dead_letters::lists::LetterPosition;
 
 /// A filter in a URL, and what else may stand there.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
     pub filter: Filter,
     /// Where the page begins.
-    pub after: Option<Position>,
+    pub after: Option<LetterPosition>,
     /// How they are written, for an export.
     pub format: Option<Format>,
 }
@@ -75,7 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Listing {
 /// Some dead letters by their ids, or all that match: one of the two.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct AskedLetters {
     /// These
     pub ids: Option<Vec<Uuid>>,
     /// All that match; `{}` matches all open ones
@@ -91,7 +91,7 @@ pub struct Asked {
     pub rate_per_second: Option<i32>,
 }
 
-impl Asked {
+impl AskedLetters {
     pub fn selection(&self) -> Result<Selection, DeadLetterError> {
         match (&self.ids, &self.filter) {
             (Some(ids), None) if !ids.is_empty() => Ok(Selection::Ids(ids.clone())),

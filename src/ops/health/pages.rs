@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{Finding, HealthView, Verdict};
+use super::{HealthFinding, HealthView, Verdict};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::chart::{self, Bar, Tone};
@@ -73,7 +73,7 @@ impl Verdict {
     }
 }
 
-impl Finding {
+impl HealthFinding {
     fn tone(&self) -> &'static str {
         self.verdict.tone()
     }
@@ -122,7 +122,7 @@ fn milliseconds(value: i64) -> String {
 
 fn cards(view: &HealthView) -> Vec<Card> {
     let found = |code: &str| view.findings.iter().find(|finding| finding.code == code);
-    let tone = |code: &str| found(code).map_or("good", Finding::tone);
+    let tone = |code: &str| found(code).map_or("good", HealthFinding::tone);
     let backlog = |id, code: &str, link, label, backlog: Backlog| Card {
         id,
         link,

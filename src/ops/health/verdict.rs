@@ -37,7 +37,7 @@ pub enum Verdict {
 
 /// One thing that is not well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Finding {
+pub struct HealthFinding {
     /// What it is, for machines.
     pub code: Cow<'static, str>,
     /// How bad it is.
@@ -53,7 +53,7 @@ pub struct Finding {
 }
 
 /// The verdict, and what led to it, the worst first.
-pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<Finding>) {
+pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<HealthFinding>) {
     let mut findings = vec![];
     findings.extend(overdue(view));
     findings.extend(audit(view));
@@ -86,9 +86,9 @@ fn is_paused(view: &HealthView, pool: Pool) -> bool {
     view.workers.pools.iter().any(|view| view.pool == pool.name() && view.paused.is_some())
 }
 
-fn overdue(view: &HealthView) -> Option<Finding> {
+fn overdue(view: &HealthView) -> Option<HealthFinding> {
     let overdue = view.overdue_holds;
-    (overdue.oldest_seconds > OVERDUE_SECONDS).then(|| Finding {
+    (overdue.oldest_seconds > OVERDUE_SECONDS).then(|| HealthFinding {
         code: "overdue_holds".into(),
         verdict: Verdict::Wrong,
         what: format!(
@@ -104,9 +104,9 @@ fn overdue(view: &HealthView) -> Option<Finding> {
     })
 }
 
-fn audit(view: &HealthView) -> Vec<Finding> {
+fn audit(view: &HealthView) -> Vec<HealthFinding> {
     let Some(audit) = &view.audit else {
-        return vec![Finding {
+        return vec![HealthFinding {
             code: "audit_missing".into(),
             verdict: Verdict::Look,
             what: "The truths have never been checked".to_owned(),
@@ -115,10 +115,10 @@ fn audit(view: &HealthView) -> Vec<Finding> {
             link: "/ops/queues".into(),
         }];
     };
-    let mut findings: Vec<Finding> = audit
+    let mut findings: Vec<HealthFinding> = audit
         .broken
         .iter()
-        .map(|broken| Finding {
+        .map(|broken| HealthFinding {
             code: "audit".into(),
             verdict: Verdict::Wrong,
             what: format!("The audit found that \"{}\" does not hold", broken.truth.replace('_', " ")),
@@ -133,7 +133,7 @@ fn audit(view: &HealthView) -> Vec<Finding> {
         .collect();
     let expected = AUDIT_SECONDS + audit.duration_ms / 1_000 * 120;
     if audit.age_seconds > expected && !is_paused(view, Pool::Audit) {
-        findings.push(Finding {
+        findings.push(HealthFinding {
             code: "audit_old".into(),
             verdict: Verdict::Look,
             what: format!("The last audit is {} old", age(audit.age_seconds)),
@@ -145,8 +145,8 @@ fn audit(view: &HealthView) -> Vec<Finding> {
     findings
 }
 
-fn broker(view: &HealthView) -> Option<Finding> {
-    (view.queues.source == Source::None).then(|| Finding {
+fn broker(view: &HealthView) -> Option<HealthFinding> {
+    (view.queues.source == Source::None).then(|| HealthFinding {
         code: "broker".into(),
         verdict: Verdict::Wrong,
         what: "RabbitMQ does not answer".to_owned(),
@@ -160,11 +160,11 @@ fn broker(view: &HealthView) -> Option<Finding> {
 }
 
 /// Something that the broker does not take.
-fn refused(refused: &Refused) -> Finding {
+fn refused(refused: &Refused) -> HealthFinding {
     let Refused { target, cause, seconds } = refused;
     let since = age(i64::try_from(*seconds).unwrap_or(i64::MAX));
     match cause {
-        Cause::Full => Finding {
+        Cause::Full => HealthFinding {
             code: "queue_full".into(),
             verdict: Verdict::Wrong,
             what: format!("{target} has taken no message for {since}: it is full"),
@@ -174,7 +174,7 @@ fn refused(refused: &Refused) -> Finding {
             todo: "See that its pool has runners, is not paused and does not wait; more runners help only if they are busy.".into(),
             link: "/ops/queues".into(),
         },
-        Cause::Trouble => Finding {
+        Cause::Trouble => HealthFinding {
             code: "broker_refuses".into(),
             verdict: Verdict::Wrong,
             what: format!("RabbitMQ has confirmed no message to {target} for {since}"),
@@ -188,11 +188,11 @@ fn refused(refused: &Refused) -> Finding {
 }
 
 /// Pools that nobody works; one finding if nobody works at all.
-fn unattended(view: &HealthView) -> Vec<Finding> {
+fn unattended(view: &HealthView) -> Vec<HealthFinding> {
     if view.workers.processes.iter().any(|process| process.alive) {
         return view.workers.pools.iter().filter_map(|pool| without_workers(view, pool)).collect();
     }
-    vec![Finding {
+    vec![HealthFinding {
         code: "no_workers".into(),
         verdict: Verdict::Wrong,
         what: "No workers process is alive".to_owned(),
@@ -205,13 +205,13 @@ fn unattended(view: &HealthView) -> Vec<Finding> {
 
 /// A pool that nobody works. Those that need a gateway, a mail server or a data platform are missed only when something
 /// waits for them.
-fn without_workers(view: &HealthView, pool: &PoolView) -> Option<Finding> {
+fn without_workers(view: &HealthView, pool: &PoolView) -> Option<HealthFinding> {
     let known = Pool::from_name(&pool.pool)?;
     let waits = view.queues.find(&pool.pool).is_some_and(|queue| queue.ready > 0);
     let missed = pool.runners == 0 && pool.paused.is_none() && (waits || !known.needs_configuration());
     let is_grave =
         matches!(known, Pool::Commands(_) | Pool::DeadLetters | Pool::Sweep | Pool::Relay | Pool::Feed);
-    missed.then(|| Finding {
+    missed.then(|| HealthFinding {
         code: "no_workers".into(),
         verdict: if is_grave { Verdict::Wrong } else { Verdict::Look },
         what: format!("Nobody works the pool {}", pool.pool),
@@ -221,7 +221,7 @@ fn without_workers(view: &HealthView, pool: &PoolView) -> Option<Finding> {
     })
 }
 
-fn waiting(view: &HealthView) -> Vec<Finding> {
+fn waiting(view: &HealthView) -> Vec<HealthFinding> {
     let old = view.queues.queues.iter().filter(|queue| {
         let is_paused =
             view.workers.pools.iter().any(|pool| pool.pool == queue.name && pool.paused.is_some());
@@ -238,7 +238,7 @@ fn waiting(view: &HealthView) -> Vec<Finding> {
             QueueKind::Delay => false,
         }
     });
-    old.map(|queue| Finding {
+    old.map(|queue| HealthFinding {
         code: "waiting".into(),
         verdict: Verdict::Look,
         what: format!(
@@ -258,7 +258,7 @@ fn waiting(view: &HealthView) -> Vec<Finding> {
     .collect()
 }
 
-fn money(view: &HealthView) -> Vec<Finding> {
+fn money(view: &HealthView) -> Vec<HealthFinding> {
     let late = view.open_money.iter().filter(|open| open.oldest_seconds > OPEN_MONEY_SECONDS);
     late.map(|open| {
         let code = match open.kind.as_str() {
@@ -266,7 +266,7 @@ fn money(view: &HealthView) -> Vec<Finding> {
             "refund" => "open_refunds",
             _ => "open_charges",
         };
-        Finding {
+        HealthFinding {
             code: code.into(),
             verdict: if open.status == "unknown" { Verdict::Wrong } else { Verdict::Look },
             what: format!(
@@ -288,8 +288,8 @@ fn money(view: &HealthView) -> Vec<Finding> {
     .collect()
 }
 
-fn log_ahead(view: &HealthView) -> Option<Finding> {
-    view.event_log_is_ahead.then(|| Finding {
+fn log_ahead(view: &HealthView) -> Option<HealthFinding> {
+    view.event_log_is_ahead.then(|| HealthFinding {
         code: "event_log_ahead".into(),
         verdict: Verdict::Wrong,
         what: "The event log is ahead of PostgreSQL's transaction ids".to_owned(),
@@ -301,7 +301,7 @@ fn log_ahead(view: &HealthView) -> Option<Finding> {
     })
 }
 
-fn lags(view: &HealthView) -> Vec<Finding> {
+fn lags(view: &HealthView) -> Vec<HealthFinding> {
     let lags = [
         ("relay_lag", Pool::Relay, view.relay_lag, "Callers and streams hear of outcomes late."),
         ("feed_lag", Pool::Feed, view.feed_lag, "Counters, mails and reports are late."),
@@ -309,7 +309,7 @@ fn lags(view: &HealthView) -> Vec<Finding> {
     let late = lags.into_iter().filter(|(_, pool, lag, _)| {
         lag.oldest_seconds > LAG_SECONDS && lag.count > 0 && !is_paused(view, *pool)
     });
-    late.map(|(code, pool, lag, meaning)| Finding {
+    late.map(|(code, pool, lag, meaning)| HealthFinding {
         code: code.into(),
         verdict: Verdict::Look,
         what: format!(
@@ -326,10 +326,10 @@ fn lags(view: &HealthView) -> Vec<Finding> {
 }
 
 /// What waits for a person.
-fn for_people(view: &HealthView) -> Vec<Finding> {
+fn for_people(view: &HealthView) -> Vec<HealthFinding> {
     let mut findings = vec![];
     if view.dead_letters.count > 0 {
-        findings.push(Finding {
+        findings.push(HealthFinding {
             code: "dead_letters".into(),
             verdict: Verdict::Look,
             what: format!(
@@ -343,7 +343,7 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
         });
     }
     if view.unmatched_webhooks.count > 0 {
-        findings.push(Finding {
+        findings.push(HealthFinding {
             code: "unmatched_webhooks".into(),
             verdict: Verdict::Look,
             what: format!(
@@ -364,9 +364,9 @@ fn for_people(view: &HealthView) -> Vec<Finding> {
     findings
 }
 
-fn paused(pool: &PoolView) -> Option<Finding> {
+fn paused(pool: &PoolView) -> Option<HealthFinding> {
     let pause = pool.paused.as_ref()?;
-    Some(Finding {
+    Some(HealthFinding {
         code: "paused".into(),
         verdict: Verdict::Look,
         what: format!("{} has paused the pool {}: {}", pause.actor, pool.pool, pause.reason),

@@ -65,18 +65,18 @@ impl Summary {
 
 /// A place in the order of lists, those that died last first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub struct Position {
+pub struct LetterPosition {
     last_died_at: DateTime<Utc>,
     id: Uuid,
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for LetterPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.last_died_at.timestamp_micros(), self.id)
     }
 }
 
-impl FromStr for Position {
+impl FromStr for LetterPosition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -87,7 +87,7 @@ impl FromStr for Position {
     }
 }
 
-impl From<&Summary> for Position {
+impl From<&Summary> for LetterPosition {
     fn from(letter: &Summary) -> Self {
         letter.position()
     }
@@ -95,18 +95,18 @@ impl From<&Summary> for Position {
 
 /// Whatever has a place on a list.
 trait Listed {
-    fn position(&self) -> Position;
+    fn position(&self) -> LetterPosition;
 }
 
 impl Listed for Summary {
-    fn position(&self) -> Position {
-        Position { last_died_at: self.last_died_at, id: self.id }
+    fn position(&self) -> LetterPosition {
+        LetterPosition { last_died_at: self.last_died_at, id: self.id }
     }
 }
 
 impl Listed for DeadLetter {
-    fn position(&self) -> Position {
-        Position { last_died_at: self.last_died_at, id: self.id }
+    fn position(&self) -> LetterPosition {
+        LetterPosition { last_died_at: self.last_died_at, id: self.id }
     }
 }
 
@@ -116,14 +116,14 @@ pub struct Page<T> {
     /// Those that died last first.
     pub letters: Vec<T>,
     /// Where the next page begins, if there may be more.
-    pub next: Option<Position>,
+    pub next: Option<LetterPosition>,
 }
 
 /// A page of a list. In a transaction it is quick whatever the statistics.
 pub async fn page(
     conn: &mut PgConnection,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
     limit: usize,
 ) -> sqlx::Result<Page<Summary>> {
     read(conn, SUMMARY, filter, after, limit).await
@@ -133,7 +133,7 @@ pub async fn page(
 pub async fn whole_page(
     conn: &mut PgConnection,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
     limit: usize,
 ) -> sqlx::Result<Page<DeadLetter>> {
     read(conn, WHOLE, filter, after, limit).await
@@ -143,7 +143,7 @@ async fn read<T>(
     conn: &mut PgConnection,
     columns: &str,
     filter: &Filter,
-    after: Option<Position>,
+    after: Option<LetterPosition>,
     limit: usize,
 ) -> sqlx::Result<Page<T>>
 where
@@ -187,15 +187,15 @@ async fn prefer_order(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<
 async fn last_scanned(
     conn: &mut PgConnection,
     filter: &Filter,
-    after: Option<Position>,
-) -> sqlx::Result<Option<Position>> {
+    after: Option<LetterPosition>,
+) -> sqlx::Result<Option<LetterPosition>> {
     let mut sql = QueryBuilder::new("SELECT last_died_at, id FROM dead_letters");
     push_newest(&mut sql, filter, after);
     sql.push(" OFFSET ").push_bind(SCANNED_AT_ONCE - 1).push(" LIMIT 1");
     sql.build_query_as().fetch_optional(conn).await
 }
 
-fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &Filter, after: Option<Position>) {
+fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &Filter, after: Option<LetterPosition>) {
     filter.push_found(sql);
     if let Some(after) = after {
         sql.push(" AND (last_died_at, id) < (").push_bind(after.last_died_at);
@@ -289,13 +289,13 @@ mod tests {
 
     #[test]
     fn a_position_is_read_as_it_was_written() {
-        let position = Position {
+        let position = LetterPosition {
             last_died_at: DateTime::from_timestamp_micros(1_763_749_000_123_456).unwrap(),
             id: Uuid::from_u128(7),
         };
         assert_eq!(position.to_string().parse(), Ok(position));
         for text in ["", "7", "x-00000000-0000-0000-0000-000000000007", "7-8", "99999999999999999999-7"] {
-            assert!(text.parse::<Position>().is_err(), "{text}");
+            assert!(text.parse::<LetterPosition>().is_err(), "{text}");
         }
     }
 }

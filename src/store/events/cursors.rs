@@ -49,7 +49,7 @@ impl Cursor {
 
 /// A place in the log: behind one fact, or with 0 in place of a fact's id before all facts of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub struct LogPosition {
     /// The transaction, as the log numbers them.
     pub transaction: i64,
     pub id: i64,
@@ -59,7 +59,7 @@ pub struct Position {
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// How far it has come.
-    pub position: Position,
+    pub position: LogPosition,
     /// The oldest transaction that still runs: all facts before it can be read.
     pub horizon: i64,
     /// Whether the log is ahead of the server, so that nobody may read: see [`super::restored_log`].
@@ -70,9 +70,9 @@ pub struct Look {
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     /// Behind this place …
-    pub from: Position,
+    pub from: LogPosition,
     /// … up to this one.
-    pub to: Position,
+    pub to: LogPosition,
     pub facts: i64,
     /// Whether there may be more before the horizon.
     pub is_full: bool,
@@ -80,10 +80,10 @@ pub struct Part {
 
 impl Part {
     /// The part of these facts, of which at most `limit` were asked for. One that is not full ends at the horizon.
-    pub(super) fn of(look: &Look, facts: &[Position], limit: i64) -> Self {
+    pub(super) fn of(look: &Look, facts: &[LogPosition], limit: i64) -> Self {
         let count = i64::try_from(facts.len()).unwrap_or(i64::MAX);
         let full = facts.last().copied().filter(|_| count >= limit);
-        let end = Position { transaction: look.horizon, id: 0 };
+        let end = LogPosition { transaction: look.horizon, id: 0 };
         let to = full.unwrap_or_else(|| end.max(look.position));
         Self { from: look.position, to, facts: count, is_full: full.is_some() }
     }
@@ -118,7 +118,7 @@ pub async fn look(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<Look>
     // The relay of the version before went through many transactions in order of id. Where it stopped in the middle, they are
     // published once more.
     let id = if row.to == row.transaction + 1 { row.id } else { 0 };
-    let position = Position { transaction: row.transaction, id };
+    let position = LogPosition { transaction: row.transaction, id };
     Ok(Look { position, horizon: row.horizon, is_ahead: row.is_ahead })
 }
 

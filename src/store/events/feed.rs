@@ -5,11 +5,11 @@
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
-use super::cursors::{Look, Part, Position};
+use super::cursors::{LogPosition, Look, Part};
 use crate::store::effects::{Effect, EffectKind, effect};
 
 /// Whether there are facts behind this place that the feed cares for, be it too early to read them.
-pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Result<bool> {
+pub async fn is_behind(conn: &mut PgConnection, position: LogPosition) -> sqlx::Result<bool> {
     let next = sqlx::query!(
         "SELECT FROM order_events
           WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND type IN ('order.paid', 'order.refunded')
@@ -23,7 +23,7 @@ pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Res
 /// The next facts that the feed cares for, at most `limit`.
 pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
     let facts = sqlx::query_as!(
-        Position,
+        LogPosition,
         r#"SELECT transaction_id::text::bigint AS "transaction!", id AS "id!"
              FROM money_facts_after($1::bigint::text::xid8, $2, $3::bigint::text::xid8, $4)"#,
         look.position.transaction,

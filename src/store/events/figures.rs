@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::cursors::{Look, Part, Position};
+use super::cursors::{LogPosition, Look, Part};
 
 /// Where one bucket of lateness ends and the next begins, in milliseconds; the last one has no end.
 pub const LATENESS_BOUNDS_MS: [i64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000];
@@ -21,7 +21,7 @@ pub async fn are_due(conn: &mut PgConnection, after_seconds: i32) -> sqlx::Resul
 /// The next facts, at most `limit`.
 pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
     let facts = sqlx::query_as!(
-        Position,
+        LogPosition,
         r#"SELECT transaction_id::text::bigint AS "transaction!", id FROM order_events
             WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND transaction_id < $3::bigint::text::xid8
             ORDER BY transaction_id, id LIMIT $4"#,

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::cursors::{Look, Part, Position};
+use super::cursors::{LogPosition, Look, Part};
 use super::{EventRow, StoredEvent};
 
 /// The next facts, at most `limit`.
@@ -24,8 +24,8 @@ pub async fn next_part(
     )
     .fetch_all(conn)
     .await?;
-    let facts: Vec<Position> =
-        rows.iter().map(|row| Position { transaction: row.transaction, id: row.id }).collect();
+    let facts: Vec<LogPosition> =
+        rows.iter().map(|row| LogPosition { transaction: row.transaction, id: row.id }).collect();
     let part = Part::of(look, &facts, limit);
     let events = rows.into_iter().map(|row| {
         let (id, order_id, command_id) = (row.id, row.order_id, row.command_id);
@@ -39,7 +39,7 @@ pub async fn next_part(
 }
 
 /// Whether there are facts behind this place, be it too early to read them.
-pub async fn is_behind(conn: &mut PgConnection, position: Position) -> sqlx::Result<bool> {
+pub async fn is_behind(conn: &mut PgConnection, position: LogPosition) -> sqlx::Result<bool> {
     let next = sqlx::query!(
         "SELECT FROM order_events WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
           ORDER BY transaction_id, id LIMIT 1",

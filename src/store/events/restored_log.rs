@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::cursors::Position;
+use super::cursors::LogPosition;
 
 /// Room between the old numbers and the new ones, for ids that the server hands out while it is repaired.
 const ROOM: i64 = 1_000_000_000_000;
@@ -53,7 +53,7 @@ pub async fn notice(conn: &mut PgConnection) -> sqlx::Result<bool> {
 
 /// How the log stands to the server.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing {
+pub struct LogStanding {
     /// The next transaction, as the log numbers them now.
     pub next_transaction: i64,
     /// What is added to the server's ids.
@@ -65,9 +65,9 @@ pub struct Standing {
 }
 
 /// How the log stands to the server.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<LogStanding> {
     sqlx::query_as!(
-        Standing,
+        LogStanding,
         r#"SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + id_offset AS "next_transaction!", id_offset,
                   ahead_since, restored_to
              FROM event_log"#,
@@ -86,7 +86,7 @@ pub async fn is_ahead(conn: &mut PgConnection) -> sqlx::Result<bool> {
 /// Facts that were looked at for new ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
-    pub to: Position,
+    pub to: LogPosition,
     /// How many were looked at.
     pub looked_at: i64,
     /// How many of them were written since the restore.
@@ -97,15 +97,15 @@ pub struct Step {
 pub async fn beginning(
     conn: &mut PgConnection,
     restored_at: Option<DateTime<Utc>>,
-) -> sqlx::Result<Position> {
+) -> sqlx::Result<LogPosition> {
     let new_from = sqlx::query_scalar!("SELECT new_from FROM event_log").fetch_one(conn).await?;
-    Ok(Position { transaction: new_from.filter(|_| restored_at.is_none()).unwrap_or(0), id: 0 })
+    Ok(LogPosition { transaction: new_from.filter(|_| restored_at.is_none()).unwrap_or(0), id: 0 })
 }
 
 /// Counts facts written since the restore among the next `limit`.
 pub async fn count_new(
     conn: &mut PgConnection,
-    after: Position,
+    after: LogPosition,
     restored_at: Option<DateTime<Utc>>,
     limit: i64,
 ) -> sqlx::Result<Step> {
@@ -126,7 +126,7 @@ pub async fn count_new(
     )
     .fetch_one(conn)
     .await?;
-    let to = row.transaction.zip(row.id).map_or(after, |(transaction, id)| Position { transaction, id });
+    let to = row.transaction.zip(row.id).map_or(after, |(transaction, id)| LogPosition { transaction, id });
     Ok(Step { to, looked_at: row.looked_at, new: row.new })
 }
 
@@ -171,7 +171,7 @@ pub async fn stop_writers(conn: &mut PgConnection) -> sqlx::Result<()> {
 /// of its own.
 pub async fn renumber_new(
     conn: &mut PgConnection,
-    after: Position,
+    after: LogPosition,
     restored_at: Option<DateTime<Utc>>,
     writers: Writers,
     limit: i64,
@@ -206,7 +206,7 @@ pub async fn renumber_new(
     )
     .fetch_one(conn)
     .await?;
-    let to = row.transaction.zip(row.id).map_or(after, |(transaction, id)| Position { transaction, id });
+    let to = row.transaction.zip(row.id).map_or(after, |(transaction, id)| LogPosition { transaction, id });
     Ok(Step { to, looked_at: row.looked_at, new: row.new })
 }
 

@@ -10,7 +10,7 @@ use crate::store::decoded;
 
 /// How far a walk has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct MovementPosition {
     created_at: DateTime<Utc>,
     transaction: Uuid,
 }
@@ -21,14 +21,14 @@ pub struct Movements {
     /// The keys of the payments and charges whose money moved.
     pub keys: Vec<PaymentKey>,
     /// Where the next page begins, if there may be one.
-    pub next: Option<Place>,
+    pub next: Option<MovementPosition>,
 }
 
 /// At most `limit` movements from `from` on, and before `until`.
 pub async fn page(
     conn: &mut PgConnection,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-    after: Option<Place>,
+    after: Option<MovementPosition>,
     limit: i64,
 ) -> sqlx::Result<Movements> {
     let rows = sqlx::query!(
@@ -50,7 +50,9 @@ pub async fn page(
     .fetch_all(conn)
     .await?;
     let is_full = rows.len() as i64 == limit;
-    let last = rows.last().map(|row| Place { created_at: row.created_at, transaction: row.transaction_id });
+    let last = rows
+        .last()
+        .map(|row| MovementPosition { created_at: row.created_at, transaction: row.transaction_id });
     let keys = rows.into_iter().filter_map(|row| row.payment_key);
     let keys = keys.map(|key| decoded(PaymentKey::parse(key))).collect::<sqlx::Result<_>>()?;
     Ok(Movements { keys, next: last.filter(|_| is_full) })

@@ -15,14 +15,14 @@ const DEFERRED: Duration = Duration::from_secs(8);
 
 /// The parts, by the places of their messages in the batch.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct BatchParts {
     /// A stack whose top is the foremost part.
     left: Vec<Range<usize>>,
     verdicts: Vec<Option<Verdict>>,
     slow_tries: usize,
 }
 
-impl Parts {
+impl BatchParts {
     /// A batch in one part; but those from `suspects` on, which were too slow before, each for itself, after the others.
     pub(crate) fn of(messages: usize, suspects: usize) -> Self {
         let alone = (suspects..messages).rev().map(|place| place..place + 1);
@@ -103,7 +103,7 @@ mod tests {
 
     /// What becomes of a batch whose messages at these places are too slow, and how many tries were.
     fn try_all(messages: usize, suspects: usize, slow: impl Fn(usize) -> bool) -> (Vec<Verdict>, usize) {
-        let mut parts = Parts::of(messages, suspects);
+        let mut parts = BatchParts::of(messages, suspects);
         let mut slow_tries = 0;
         while let Some(part) = parts.next() {
             if part.clone().any(&slow) {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_faulty_message_is_found_by_halving() {
-        let mut parts = Parts::of(5, 5);
+        let mut parts = BatchParts::of(5, 5);
         while let Some(part) = parts.next() {
             if part.contains(&3) {
                 parts.faulty(part, "test", "no".to_owned());

@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::parts::Parts;
+use super::parts::BatchParts;
 use super::worker::{Applied, ApplyError, Delivered, Worker};
 use super::{counted_at_commit, stop_points};
 
@@ -65,7 +65,7 @@ pub async fn settle<W: Worker>(
     stop: &CancellationToken,
 ) -> Result<Applied, Stopped> {
     let suspects = batch.partition_point(|delivered| delivered.incoming.slow_tries == 0);
-    let parts = Parts::of(batch.len(), suspects);
+    let parts = BatchParts::of(batch.len(), suspects);
     let backoff = Backoff::with_ceiling(DATABASE_CEILING);
     let mut settling = Settling { queue: worker.queue(), pool, stop, parts, backoff, collisions: 0 };
     settling.prepare(worker, batch).await?;
@@ -77,7 +77,7 @@ struct Settling<'a> {
     queue: String,
     pool: &'a PgPool,
     stop: &'a CancellationToken,
-    parts: Parts,
+    parts: BatchParts,
     backoff: Backoff,
     collisions: usize,
 }

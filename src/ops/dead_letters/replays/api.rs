@@ -14,7 +14,7 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
-use crate::ops::dead_letters::request::{Asked, DryRun};
+use crate::ops::dead_letters::request::{AskedLetters, DryRun};
 use crate::ops::desk::Desk;
 use crate::ops::rights::Viewer;
 use crate::store::dead_letters::replays::{Item, ItemFilter, Replay, ReplayOutcome};
@@ -39,7 +39,7 @@ pub struct ReplayList {
 
 /// Replay dead letters: the set is frozen now, workers send it
 #[utoipa::path(
-    post, path = "/v1/ops/replays", tag = "operators", request_body = Asked,
+    post, path = "/v1/ops/replays", tag = "operators", request_body = AskedLetters,
     operation_id = "start_replay",
     responses(
         (status = 202, description = "It has begun", body = Replay),
@@ -49,7 +49,7 @@ pub struct ReplayList {
 pub async fn start(
     State(app): State<App>,
     desk: Desk,
-    body::Json(asked): body::Json<Asked>,
+    body::Json(asked): body::Json<AskedLetters>,
 ) -> Result<Response, ApiError> {
     let selection = asked.selection()?;
     if asked.dry_run {

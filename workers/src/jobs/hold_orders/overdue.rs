@@ -21,13 +21,13 @@ const LATE_COMMIT: TimeDelta = TimeDelta::seconds(60);
 /// turn, and what has ended at its left end is not walked again.
 #[derive(Debug)]
 pub(super) struct OverdueSearch {
-    position: Mutex<Position>,
+    position: Mutex<HoldPosition>,
     /// How often holds were released for the batch that is being decided.
     releases: AtomicU32,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Position {
+struct HoldPosition {
     /// The deadline from which to look on; from the mark if there is none.
     from: Option<DateTime<Utc>>,
     /// The oldest deadline met since the search last began anew.
@@ -36,7 +36,7 @@ struct Position {
 
 impl OverdueSearch {
     pub(super) const fn new() -> Self {
-        Self { position: Mutex::new(Position { from: None, oldest: None }), releases: AtomicU32::new(0) }
+        Self { position: Mutex::new(HoldPosition { from: None, oldest: None }), releases: AtomicU32::new(0) }
     }
 
     /// Overdue holds of these SKUs, to be released before the batch is decided again. None if there are none, as far as one batch
@@ -54,7 +54,7 @@ impl OverdueSearch {
             let mut position = self.position();
             let Some(found) = stock::overdue_holds(tx, skus, position.from, AT_ONCE).await? else {
                 // Too many have ended there that some snapshot still keeps: what is older is the sweeper's.
-                self.move_to(Position { from: Some(now - LATE_COMMIT), oldest: None });
+                self.move_to(HoldPosition { from: Some(now - LATE_COMMIT), oldest: None });
                 return Ok(vec![]);
             };
             if !found.in_the_way.is_empty() {
@@ -76,16 +76,16 @@ impl OverdueSearch {
         self.releases.store(0, Ordering::Relaxed);
     }
 
-    fn position(&self) -> Position {
+    fn position(&self) -> HoldPosition {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn move_to(&self, position: Position) {
+    fn move_to(&self, position: HoldPosition) {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position;
     }
 }
 
-impl Position {
+impl HoldPosition {
     /// Where to go on: behind the last one looked at, or at the oldest again if that was the end.
     fn behind(self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
         match last {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_search_goes_on_behind_what_it_has_seen_even_where_many_have_one_deadline() {
-        let start = Position { from: None, oldest: Some(at(10)) };
+        let start = HoldPosition { from: None, oldest: Some(at(10)) };
         let next = start.behind(Some(at(20)), at(1_000));
         assert_eq!(next.from, Some(at(20)));
         let stuck = next.behind(Some(at(20)), at(1_000));
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn a_search_begins_anew_at_the_oldest_that_is_left_and_misses_nothing_that_commits_late() {
-        let seen = Position { from: Some(at(500)), oldest: Some(at(10)) };
+        let seen = HoldPosition { from: Some(at(500)), oldest: Some(at(10)) };
         assert_eq!(seen.behind(None, at(1_000)).from, Some(at(10)));
-        let none = Position::default();
+        let none = HoldPosition::default();
         assert_eq!(none.behind(None, at(1_000)).from, Some(at(940)));
     }
 }

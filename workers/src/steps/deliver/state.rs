@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::domain::notice::Notice;
 use holdfast::retry::effect_delay;
-use holdfast::store::effects::{EffectStatus, End, Postponed, Standing};
+use holdfast::store::effects::{EffectStanding, EffectStatus, End, Postponed};
 use holdfast::store::events::notices::Unreadable;
 use holdfast::terminal::printable;
 
@@ -38,7 +38,7 @@ pub(super) enum State {
 
 impl State {
     /// As the outbox has it.
-    pub(super) fn new(standing: Standing, notice: Option<Result<Notice, Unreadable>>) -> Self {
+    pub(super) fn new(standing: EffectStanding, notice: Option<Result<Notice, Unreadable>>) -> Self {
         let attempts = match standing.status {
             // Replayed, it starts over.
             EffectStatus::Dead => 0,
@@ -87,7 +87,7 @@ impl State {
 }
 
 /// Whether it is to be told now.
-pub(super) fn is_due(standing: &Standing) -> bool {
+pub(super) fn is_due(standing: &EffectStanding) -> bool {
     match standing.status {
         EffectStatus::Open => standing.is_due(),
         // One that was given up is back because somebody replayed it.

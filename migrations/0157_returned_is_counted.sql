@@ -3,8 +3,6 @@
 -- Those of before are not counted yet: 0158 does that while others refund, and 0162 takes the mark on them away.
 -- EXECUTE plans anew each time: a session would keep the plan that it made when the tables were small.
 SET LOCAL lock_timeout = '4s';
-SET LOCAL enable_seqscan = on;
-SET LOCAL enable_hashjoin = on;
 ALTER TABLE refunds ADD COLUMN is_counted boolean NOT NULL DEFAULT false;
 ALTER TABLE refunds ALTER COLUMN is_counted SET DEFAULT true;
 CREATE FUNCTION count_refunds() RETURNS trigger LANGUAGE plpgsql AS $$

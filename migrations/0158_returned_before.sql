@@ -1,7 +1,6 @@
 -- no-transaction
 -- Counts the refunds of before, a part and a transaction at a time, while others refund. Started again after an interruption it
--- goes on where it was. Payments are locked before refunds, as workers do it; should one of them come from the other side, the
--- part is done again.
+-- goes on where it was. Whoever refunds may hold the one and wait for the other: then a part is done again.
 DO $$
 DECLARE
     reached uuid := '00000000-0000-0000-0000-000000000000';

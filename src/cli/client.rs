@@ -2,11 +2,12 @@
 //! What the API refuses is an error in its words.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use holdfast::domain::ids::IdempotencyKey;
 use holdfast::http::headers::MAX_WAIT_SECONDS;
 use holdfast::http::views::Problem;
@@ -37,10 +38,10 @@ pub(super) struct ApiArguments {
     #[arg(long, env = "HOLDFAST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
     /// A file that holds the token
-    #[arg(long, env = "HOLDFAST_TOKEN_FILE")]
+    #[arg(long, env = "HOLDFAST_TOKEN_FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     token_file: Option<PathBuf>,
     /// A file with the authorities (PEM) that vouch for the API, if the system's do not
-    #[arg(long, env = "HOLDFAST_API_CA_FILE")]
+    #[arg(long, env = "HOLDFAST_API_CA_FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     api_ca_file: Option<PathBuf>,
 }
 
@@ -57,25 +58,29 @@ impl ApiArguments {
             .ok()
             .context("the token has characters that no token has")?;
         authorization.set_sensitive(true);
-        let files = TlsFiles::new(self.api_ca_file.as_deref(), None, None)?;
+        let files = TlsFiles::new(named(self.api_ca_file.as_ref()), None, None)?;
         let http = HttpClient::trusting(&files, &self.url, TIMEOUT, MAX_ANSWER_BYTES)?;
         Ok(Api { http, base: self.url.to_string().trim_end_matches('/').to_owned(), authorization })
     }
 
-    /// An empty variable is how a compose file says "not set".
     fn token(&self) -> anyhow::Result<String> {
         if let Some(token) =
             self.token.as_ref().map(|token| token.expose().trim()).filter(|text| !text.is_empty())
         {
             return Ok(token.to_owned());
         }
-        let file = self.token_file.as_ref().filter(|file| !file.as_os_str().is_empty());
+        let file = named(self.token_file.as_ref());
         let file =
             file.context("no token: set HOLDFAST_TOKEN, or HOLDFAST_TOKEN_FILE to a file that holds it")?;
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("the token cannot be read from {}", file.display()))?;
         Ok(text.trim().to_owned())
     }
+}
+
+/// A file, if one is named: an empty variable is how a compose file says "not set".
+fn named(file: Option<&PathBuf>) -> Option<&Path> {
+    file.map(PathBuf::as_path).filter(|file| !file.as_os_str().is_empty())
 }
 
 /// A client of the API.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
+use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{eventually, eventually_within};
 
@@ -55,5 +56,23 @@ async fn a_process_that_was_ready_tells_soon_that_it_is_not() {
         (shop.get("/readyz").await.status == 200).then_some(())
     })
     .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn workers_take_nothing_while_the_schema_is_older_than_they_are() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    shop.stock("mug", 10).await;
+    world.execute("ALTER TABLE _sqlx_migrations RENAME TO kept").await;
+    world.execute("CREATE TABLE _sqlx_migrations AS SELECT * FROM kept ORDER BY version DESC OFFSET 1").await;
+    let worker = Process::worker(&world, "");
+    worker.until_logged("waiting for the database's schema").await;
+    let order = shop.place_async("a", "mug", 1, 600).await;
+    assert_eq!((order.status, world.consumers("order.hold").await), (202, 0));
+    world.execute("DROP TABLE _sqlx_migrations").await;
+    world.execute("ALTER TABLE kept RENAME TO _sqlx_migrations").await;
+    worker.until_logged("the schema is there").await;
+    shop.until(order.text("id"), "held").await;
     world.finish().await;
 }

@@ -1,5 +1,7 @@
 //! `holdfast-workers`: which pools run in this process, and its signals.
 
+mod schema;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -98,7 +100,7 @@ async fn main() -> anyhow::Result<()> {
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
-    let publisher = context.publisher.clone();
+    let (publisher, roster) = (context.publisher.clone(), context.roster.clone());
     telemetry::watch("holdfast-workers", vec![context.pool.clone()], move || publisher.is_connected());
     let others = [
         (
@@ -117,10 +119,17 @@ async fn main() -> anyhow::Result<()> {
         unmatched_webhook_days: arguments.gateway.unmatched_webhook_days,
     };
     let tasks = TaskTracker::new();
-    for size in sizes {
-        pools::start(size, &settings, &context, &tasks);
-    }
-    tasks.spawn(context.roster.clone().report(own, stop.clone()));
+    tasks.spawn({
+        let (own, stop, tasks) = (own.clone(), stop.clone(), tasks.clone());
+        async move {
+            if stop.run_until_cancelled(schema::until_migrated(&own)).await.is_some() {
+                for size in sizes {
+                    pools::start(size, &settings, &context, &tasks);
+                }
+            }
+        }
+    });
+    tasks.spawn(roster.report(own, stop.clone()));
     tasks.close();
     let server = tokio::spawn(serving::serve(listener, telemetry::routes(), ROOM, stop.clone()));
 

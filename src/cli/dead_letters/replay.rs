@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use holdfast::ops::dead_letters::replays::api::{ItemQuery, ReplayItems, ReplayList};
 use holdfast::ops::dead_letters::replays::{DEFAULT_RATE, MAX_RATE};
@@ -97,7 +98,10 @@ async fn wait(api: &Api, begun: Replay) -> anyhow::Result<Replay> {
     let (mut replay, mut moved) = (begun, Instant::now());
     while replay.status == ReplayStatus::Running {
         tokio::time::sleep(LOOK).await;
-        let now: Replay = api.get(&format!("{REPLAYS}/{}", replay.id)).await?;
+        let now: anyhow::Result<Replay> = api.get(&format!("{REPLAYS}/{}", replay.id)).await;
+        let now = now.with_context(|| {
+            format!("the replay goes on: holdfast dead-letters replays show {}", replay.id)
+        })?;
         if now.handled() > replay.handled() {
             moved = Instant::now();
         } else if moved.elapsed() > SUSPICIOUS {

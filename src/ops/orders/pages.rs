@@ -39,15 +39,8 @@ struct SearchPage {
 struct ShowPage {
     frame: Frame,
     detail: OrderDetail,
-    left: Vec<Left>,
     /// The key of the refund that this page may ask for: the form sent twice is one refund.
     key: Uuid,
-}
-
-/// Units of an order that were not given back.
-struct Left {
-    sku: String,
-    units: i32,
 }
 
 /// The orders that the address asks for.
@@ -72,16 +65,11 @@ pub async fn show(
     AnyOrder(order): AnyOrder,
 ) -> Result<Response, ApiError> {
     let detail = api::find_one(&app, order).await?;
-    let left = detail.order.items.iter().map(|item| {
-        let back = detail.refunds.iter().filter(|refund| refund.status != "refused");
-        let back = back.flat_map(|refund| &refund.items).filter(|units| units.sku == item.sku);
-        Left { sku: item.sku.clone(), units: item.quantity - back.map(|units| units.quantity).sum::<i32>() }
-    });
-    let left = left.filter(|left| left.units > 0).collect();
     // A form that is sent twice, or drawn and sent again before anything was decided, asks for one refund.
-    let decided = format!("refunds {}, given back {:?}", detail.refunds.len(), detail.order.refunded_won);
+    let latest = detail.refunds.last().map(|refund| (refund.id, &refund.status));
+    let decided = format!("latest refund {latest:?}, given back {:?}", detail.order.refunded_won);
     let key = Uuid::new_v5(&order.uuid(), decided.as_bytes());
-    Ok(console::page(&ShowPage { frame, detail, left, key }))
+    Ok(console::page(&ShowPage { frame, detail, key }))
 }
 
 /// Calls an order off.

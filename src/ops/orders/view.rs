@@ -116,10 +116,21 @@ pub struct OrderDetail {
     pub is_unsettled: bool,
     /// Attempts to pay it, oldest first.
     pub payments: Vec<PaymentDetail>,
-    /// What was given back, or is on its way back, oldest first.
+    /// What was given back, or is on its way back, the latest 200, oldest first.
     pub refunds: Vec<RefundDetail>,
+    /// What is paid and can still be given back.
+    #[serde(default)]
+    pub left: Vec<UnitsLeft>,
     /// What happened, oldest first; what is to come stands at its end.
     pub timeline: Vec<TimelineRow>,
+}
+
+/// Units of one SKU that can still be given back.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = OpsUnitsLeft)]
+pub struct UnitsLeft {
+    pub sku: String,
+    pub units: i32,
 }
 
 /// An attempt to pay.
@@ -272,8 +283,7 @@ impl OrderDetail {
     ) -> Self {
         let refunds: Vec<RefundDetail> =
             refunds.iter().map(|refund| RefundDetail::new(refund, refund_items)).collect();
-        let is_unsettled = payments.iter().any(|payment| payment.status.is_open())
-            || refunds.iter().any(|refund| refund.status == "requesting");
+        let is_unsettled = payments.iter().any(|payment| payment.status.is_open());
         Self {
             order: OrderView::decided(row, items),
             customer: row.customer_id.clone(),
@@ -284,6 +294,7 @@ impl OrderDetail {
             is_unsettled,
             payments: payments.iter().map(PaymentDetail::from).collect(),
             refunds,
+            left: vec![],
             timeline,
         }
     }

@@ -24,7 +24,7 @@ pub struct Refundable {
 }
 
 /// What can still be given back of these paid orders. Lock the orders first. What went back, or is on its way, is counted by
-/// triggers (migration 0156) where refunds are written.
+/// triggers (migration 0157) where refunds are written.
 pub async fn of_orders(
     conn: &mut PgConnection,
     orders: &[OrderId],

@@ -100,7 +100,7 @@ async fn main() -> anyhow::Result<()> {
         topology: Topology::new(arguments.broker.queue_max_length),
         stop: stop.clone(),
     };
-    let (publisher, roster) = (context.publisher.clone(), context.roster.clone());
+    let publisher = context.publisher.clone();
     telemetry::watch("holdfast-workers", vec![context.pool.clone()], move || publisher.is_connected());
     let others = [
         (
@@ -120,16 +120,17 @@ async fn main() -> anyhow::Result<()> {
     };
     let tasks = TaskTracker::new();
     tasks.spawn({
-        let (own, stop, tasks) = (own.clone(), stop.clone(), tasks.clone());
+        let (own, stop, tasks) = (own, stop.clone(), tasks.clone());
         async move {
             if stop.run_until_cancelled(schema::until_migrated(&own)).await.is_some() {
                 for size in sizes {
                     pools::start(size, &settings, &context, &tasks);
                 }
+                // Told once there is something to tell.
+                tasks.spawn(context.roster.report(own, stop));
             }
         }
     });
-    tasks.spawn(roster.report(own, stop.clone()));
     tasks.close();
     let server = tokio::spawn(serving::serve(listener, telemetry::routes(), ROOM, stop.clone()));
 

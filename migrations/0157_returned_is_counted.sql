@@ -33,9 +33,6 @@ BEGIN
 END $$;
 CREATE FUNCTION count_refund_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT NEW.is_counted THEN
-        RETURN NULL;
-    END IF;
     UPDATE payments
        SET returned_wallet_won = returned_wallet_won - NEW.wallet_won,
            returned_points_won = returned_points_won - NEW.points_won,
@@ -50,6 +47,6 @@ END $$;
 CREATE TRIGGER refunds_count AFTER INSERT ON refunds
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_refunds();
 CREATE TRIGGER refunds_count_back AFTER UPDATE OF status ON refunds
-    FOR EACH ROW WHEN (NEW.status = 'refused' AND OLD.status <> 'refused') EXECUTE FUNCTION count_refund_back();
+    FOR EACH ROW WHEN (NEW.status = 'refused' AND OLD.status <> 'refused' AND NEW.is_counted) EXECUTE FUNCTION count_refund_back();
 CREATE TRIGGER refund_items_count AFTER INSERT ON refund_items
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_refund_items();

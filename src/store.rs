@@ -146,12 +146,12 @@ pub async fn answers(pool: &PgPool) -> bool {
     within(pool, ANSWER_LIMIT, async |conn| conn.ping().await).await.is_ok()
 }
 
-/// How many migrations have been applied.
-pub async fn applied_migrations(conn: &mut PgConnection) -> sqlx::Result<usize> {
+/// How many migrations of this program the database lacks. Newer ones of another program are none of its business.
+pub async fn missing_migrations(conn: &mut PgConnection) -> sqlx::Result<usize> {
     // The table is sqlx's own and not there before the first migration, so the text is not checked when built.
-    let count: i64 =
+    let applied: i64 =
         sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(conn).await?;
-    Ok(usize::try_from(count).unwrap_or(0))
+    Ok(MIGRATIONS.iter().count().saturating_sub(usize::try_from(applied).unwrap_or(0)))
 }
 
 /// A value that was parsed when it was written; one that does not parse any more is an error of the database.

@@ -14,17 +14,15 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn until_migrated(pool: &PgPool) {
     let mut told = None;
     loop {
-        let applied = store::within(pool, LIMIT, async |conn| store::applied_migrations(conn).await).await;
-        let missing = match applied {
-            Ok(applied) if applied >= store::MIGRATIONS.iter().count() => break,
-            Ok(applied) => {
-                format!("{applied} of {} migrations are applied", store::MIGRATIONS.iter().count())
-            }
+        let missing = store::within(pool, LIMIT, async |conn| store::missing_migrations(conn).await).await;
+        let why = match missing {
+            Ok(0) => break,
+            Ok(missing) => format!("{missing} migrations are missing"),
             Err(error) => error.to_string(),
         };
-        if told.as_ref() != Some(&missing) {
-            warn!(%missing, "waiting for the database's schema: nothing is taken before");
-            told = Some(missing);
+        if told.as_ref() != Some(&why) {
+            warn!(%why, "waiting for the database's schema: nothing is taken before");
+            told = Some(why);
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -22,6 +22,6 @@ pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
 }
 
 async fn has_schema(app: App) -> bool {
-    let schema = app.read(async |conn| store::applied_migrations(conn).await).await;
-    schema.is_ok_and(|applied| applied >= store::MIGRATIONS.iter().count())
+    let missing = app.read(async |conn| store::missing_migrations(conn).await).await;
+    missing.is_ok_and(|missing| missing == 0)
 }

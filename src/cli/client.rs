@@ -2,7 +2,7 @@
 //! What the API refuses is an error in its words.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -58,7 +58,7 @@ impl ApiArguments {
             .ok()
             .context("the token has characters that no token has")?;
         authorization.set_sensitive(true);
-        let files = TlsFiles::new(named(self.api_ca_file.as_ref()), None, None)?;
+        let files = TlsFiles::new(self.api_ca_file.as_deref(), None, None)?;
         let http = HttpClient::trusting(&files, &self.url, TIMEOUT, MAX_ANSWER_BYTES)?;
         Ok(Api { http, base: self.url.to_string().trim_end_matches('/').to_owned(), authorization })
     }
@@ -69,18 +69,14 @@ impl ApiArguments {
         {
             return Ok(token.to_owned());
         }
-        let file = named(self.token_file.as_ref());
+        // An empty variable is how a compose file says "not set".
+        let file = self.token_file.as_deref().filter(|file| !file.as_os_str().is_empty());
         let file =
             file.context("no token: set HOLDFAST_TOKEN, or HOLDFAST_TOKEN_FILE to a file that holds it")?;
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("the token cannot be read from {}", file.display()))?;
         Ok(text.trim().to_owned())
     }
-}
-
-/// A file, if one is named: an empty variable is how a compose file says "not set".
-fn named(file: Option<&PathBuf>) -> Option<&Path> {
-    file.map(PathBuf::as_path).filter(|file| !file.as_os_str().is_empty())
 }
 
 /// A client of the API.

@@ -19,7 +19,7 @@ use crate::store::orders::search::Wanted;
 use crate::store::stock::skus;
 use crate::store::{events, orders, refunds};
 use filter::{OrderFilter, Search};
-use view::{OrderDetail, OrderPage, OrderSummary, UnitsLeft};
+use view::{OrderDetail, OrderPage, OrderSummary};
 
 /// Orders on one page.
 pub const PAGE: usize = 100;
@@ -155,12 +155,9 @@ pub async fn show(conn: &mut PgConnection, order: OrderId) -> Result<OrderDetail
         dead_letters: &dead_letters,
         actions: &actions,
     };
-    let timeline = timeline::of(&row, &sources);
-    let detail = OrderDetail::new(&row, &items, &payments, &refunds, &refund_items, timeline, now);
     // Of refunds only the latest are told, so these two are asked of all of them.
-    let is_refund_open = !refunds::open_of_order(conn, order).await?.is_empty();
+    let open_refunds = refunds::open_of_order(conn, order).await?;
     let left = refunds::left::of_orders(conn, &[order]).await?.remove(&order);
-    let left = left.into_iter().flat_map(|refundable| refundable.lines).filter(|line| line.left > 0);
-    let left = left.map(|line| UnitsLeft { sku: line.sku.to_string(), units: line.left }).collect();
-    Ok(OrderDetail { is_unsettled: detail.is_unsettled || is_refund_open, left, ..detail })
+    let left = left.map_or(vec![], |refundable| refundable.lines);
+    Ok(OrderDetail::new(&row, &items, &sources, &open_refunds, &left, now))
 }

@@ -105,6 +105,9 @@ pub async fn look_again(
 /// Puts a mark back before payments or charges that are declined and about to be open again, and locked. Whoever moves the mark
 /// at this moment has not seen them, so it is touched in any case.
 pub async fn put_back(conn: &mut PgConnection, kind: Kind, ids: &[Uuid]) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "UPDATE open_marks SET ended_before = least(ended_before, reopened.since), updated_at = clock_timestamp()
            FROM (SELECT CASE $1

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use holdfast::clock;
 use holdfast::store::operators::tokens::Role;
-use holdfast_workers::loops::sweep::{move_marks, review_marks};
+use holdfast_workers::loops::sweep::{look_again, move_marks};
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -94,7 +94,7 @@ async fn is_found_on_its_way_back_however_far_the_marks_have_come() {
     stage.world.execute("UPDATE open_marks SET ended_before = now()").await;
     let money = operator.get("/v1/ops/money").await.body.to_string();
     assert!(!money.contains(&order), "{money}");
-    review_marks(&stage.world.pool, clock::now() - TimeDelta::minutes(10), clock::now()).await;
+    look_again(&stage.world.pool, clock::now() - TimeDelta::minutes(10), clock::now()).await;
     let money = operator.get("/v1/ops/money").await.body.to_string();
     assert!(money.contains(&order), "{money}");
     stage.control("PUT", "faults", &json!({})).await;

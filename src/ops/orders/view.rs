@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::timeline::TimelineRow;
+use super::timeline::{self, Sources, TimelineRow};
 use super::words;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::CommandId;
 use crate::domain::order::OrderState;
-use crate::domain::refund::RefundItem;
+use crate::domain::refund::{Line, RefundItem};
 use crate::http::views::OrderView;
 use crate::store::orders::OrderRow;
 use crate::store::orders::history::Attempt;
@@ -275,15 +275,14 @@ impl OrderDetail {
     pub(super) fn new(
         row: &OrderRow,
         items: &[HeldItem],
-        payments: &[Attempt],
-        refunds: &[RefundRow],
-        refund_items: &[(CommandId, RefundItem)],
-        timeline: Vec<TimelineRow>,
+        sources: &Sources<'_>,
+        open_refunds: &[CommandId],
+        left: &[Line],
         now: DateTime<Utc>,
     ) -> Self {
-        let refunds: Vec<RefundDetail> =
-            refunds.iter().map(|refund| RefundDetail::new(refund, refund_items)).collect();
-        let is_unsettled = payments.iter().any(|payment| payment.status.is_open());
+        let Sources { payments, refunds, refund_items, .. } = sources;
+        let is_payment_open = payments.iter().any(|payment| payment.status.is_open());
+        let left = left.iter().filter(|line| line.left > 0);
         Self {
             order: OrderView::decided(row, items),
             customer: row.customer_id.clone(),
@@ -291,11 +290,11 @@ impl OrderDetail {
             seconds_left: seconds_left(row, now),
             can_cancel: matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)),
             can_refund: matches!(row.state, OrderState::Paid { .. } | OrderState::PartlyRefunded),
-            is_unsettled,
+            is_unsettled: is_payment_open || !open_refunds.is_empty(),
             payments: payments.iter().map(PaymentDetail::from).collect(),
-            refunds,
-            left: vec![],
-            timeline,
+            refunds: refunds.iter().map(|refund| RefundDetail::new(refund, refund_items)).collect(),
+            left: left.map(|line| UnitsLeft { sku: line.sku.to_string(), units: line.left }).collect(),
+            timeline: timeline::of(row, sources),
         }
     }
 }

@@ -189,9 +189,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
     let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
     let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    if !again.is_empty() {
-        open_marks::put_back(conn, Kind::Charge, &again).await?;
-    }
+    open_marks::put_back(conn, Kind::Charge, &again).await?;
     sqlx::query!(
         "UPDATE charges
             SET status = new.status, not_found_count = charges.not_found_count + new.not_found,

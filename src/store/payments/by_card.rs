@@ -146,9 +146,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx:
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
     let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
     let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    if !again.is_empty() {
-        open_marks::put_back(conn, Kind::Payment, &again).await?;
-    }
+    open_marks::put_back(conn, Kind::Payment, &again).await?;
     sqlx::query!(
         "UPDATE payments
             SET status = new.status, not_found_count = payments.not_found_count + new.not_found,

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
-use holdfast::store::{self, orders};
 use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -18,11 +17,10 @@ use tracing::{info, warn};
 use super::review::Review;
 use super::sweep_holds::HoldSweep;
 use crate::engine::context::Context;
-pub use marks::{move_marks, review_marks};
+use marks::review_marks;
+pub use marks::{look_again, move_marks};
 pub use wake::{wake_effects, wake_unsettled};
 
-/// A statement that takes longer is waiting for a server that is gone.
-const LIMIT: Duration = Duration::from_secs(10);
 /// How long a timer may be late before the sweeper takes over, in seconds.
 const GRACE_SECONDS: i32 = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -66,13 +64,7 @@ pub async fn run(context: Context) {
         }
         if round.is_multiple_of(MESSAGES_EVERY) {
             move_marks(&pool).await;
-            match store::within(&pool, LIMIT, async |conn| orders::transaction_time(conn).await).await {
-                Ok(now) => {
-                    let (from, until) = review.next(now);
-                    review_marks(&pool, from, until).await;
-                }
-                Err(error) => warn!(%error, "cannot look again at what the marks passed now"),
-            }
+            review_marks(&pool, &mut review).await;
             if let Err(error) = wake_unsettled(&pool, &publisher, QUIET_SECONDS, &may).await {
                 warn!(%error, "cannot wake all forgotten payments, refunds and charges now");
             }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use holdfast::store;
 use holdfast::store::open_marks::{self, Kind};
+use holdfast::store::{self, orders};
 use sqlx::PgPool;
 use tracing::{info, warn};
+
+use crate::loops::review::Review;
 
 /// A statement that takes longer is waiting for a server that is gone.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -21,9 +23,20 @@ pub async fn move_marks(pool: &PgPool) {
     }
 }
 
+/// Looks again at the next piece of the time before PostgreSQL's now.
+pub(super) async fn review_marks(pool: &PgPool, review: &mut Review) {
+    match store::within(pool, LIMIT, async |conn| orders::transaction_time(conn).await).await {
+        Ok(now) => {
+            let (from, until) = review.next(now);
+            look_again(pool, from, until).await;
+        }
+        Err(error) => warn!(%error, "cannot look again at what the marks passed now"),
+    }
+}
+
 /// Looks again at a span of time that the marks may have passed: a worker of the version before, which opens a payment again,
 /// does not put them back.
-pub async fn review_marks(pool: &PgPool, from: DateTime<Utc>, until: DateTime<Utc>) {
+pub async fn look_again(pool: &PgPool, from: DateTime<Utc>, until: DateTime<Utc>) {
     for kind in Kind::ALL {
         let looked =
             store::within(pool, LIMIT, async |conn| open_marks::look_again(conn, kind, from, until).await);

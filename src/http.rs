@@ -1,5 +1,7 @@
 //! The HTTP API: handlers, who may call them, and how answers and errors look.
 
+use std::time::Duration;
+
 pub mod address;
 pub mod app;
 pub mod auth;
@@ -24,3 +26,6 @@ pub mod under_way;
 pub mod views;
 pub mod visit;
 pub mod watch;
+
+/// What a server of ours gets: a caller hears "unavailable" within three seconds, whatever it does and however many wait.
+const LIMIT: Duration = Duration::from_millis(2_500);

@@ -9,6 +9,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::LIMIT;
 use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::pools::Pools;
@@ -25,8 +26,6 @@ use crate::gateway::settings::STRANGE_WEBHOOKS_PER_MINUTE;
 use crate::peers::network::Network;
 use crate::store;
 
-/// A caller hears "unavailable" within three seconds, whatever the database does.
-const DATABASE_LIMIT: Duration = Duration::from_millis(2_500);
 /// How many recent orders a process remembers, to refuse a key that comes again with another body.
 const REMEMBERED_ORDERS: u64 = 200_000;
 const REMEMBERED_FOR: Duration = Duration::from_secs(3_600);
@@ -178,7 +177,7 @@ impl App {
         &self,
         query: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, ApiError> {
-        store::within(&self.pool, DATABASE_LIMIT, query).await.map_err(Into::into)
+        store::within(&self.pool, LIMIT, query).await.map_err(Into::into)
     }
 
     /// Writes in a transaction of a task of its own: a caller that hangs up must not leave a transaction open on a
@@ -192,7 +191,7 @@ impl App {
     {
         let pool = self.pool.clone();
         let writing = tokio::spawn(async move {
-            store::within(&pool, DATABASE_LIMIT, async |conn| {
+            store::within(&pool, LIMIT, async |conn| {
                 let mut tx = conn.begin().await?;
                 let written = work(&mut tx).await?;
                 tx.commit().await?;

@@ -9,6 +9,7 @@ use metrics::counter;
 use tokio::time::timeout;
 use tracing::Span;
 
+use super::LIMIT;
 use super::app::App;
 use super::error::ApiError;
 use super::outcome::{self, Awaited, Outcome, location};
@@ -20,8 +21,6 @@ use crate::clock;
 use crate::domain::ids::OrderId;
 use crate::message::Command;
 
-/// A caller hears "unavailable" within three seconds, whatever the broker does.
-const PUBLISH_LIMIT: Duration = Duration::from_millis(2_500);
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Gives a command to the broker. Answers 202 once that has confirmed it, or the outcome if the caller waits and it
@@ -77,7 +76,7 @@ pub async fn decide(
 /// Gives a command to the broker, in time or not at all.
 pub async fn publish<C: Command>(app: &App, command: &C, trace: Option<&str>) -> Result<(), ApiError> {
     let message = Outgoing::command(command, clock::now(), trace);
-    match timeout(PUBLISH_LIMIT, app.publisher.publish(message)).await {
+    match timeout(LIMIT, app.publisher.publish(message)).await {
         Ok(Ok(())) => {
             counter!("holdfast_commands_accepted_total", "queue" => C::QUEUE.name()).increment(1);
             Ok(())
@@ -95,7 +94,7 @@ fn refused<C: Command>(reason: &'static str, error: ApiError) -> ApiError {
 
 /// Gives messages to the broker, in time or not at all.
 pub async fn publish_all(app: &App, messages: Vec<Outgoing>) -> Result<(), ApiError> {
-    match timeout(PUBLISH_LIMIT, app.publisher.publish_all(messages)).await {
+    match timeout(LIMIT, app.publisher.publish_all(messages)).await {
         Ok(published) => Ok(published?),
         Err(_) => Err(ApiError::BrokerUnavailable),
     }

@@ -2,17 +2,14 @@
 //! that look began late enough for them.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
+use super::LIMIT;
 use super::error::ApiError;
 use super::under_way::UnderWay;
-
-/// A caller hears "unavailable" within three seconds, whatever looks there were before theirs.
-const LIMIT: Duration = Duration::from_millis(2_500);
 
 /// How late a look must have begun to be good for somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::bucket::{Bucket, Buckets};
 use super::told::Told;
 use super::turns::{self, Turns};
+use crate::http::LIMIT;
 use crate::http::error::{ApiError, Excess};
 use crate::peers::network::{site, who};
 
@@ -23,8 +24,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 /// How many of each are remembered.
 const REMEMBERED: u64 = 100_000;
-/// A caller hears "unavailable" within three seconds, however many wait.
-const LIMIT: Duration = Duration::from_millis(2_500);
 /// Look-ups in vain of one site of IPv6, in those of one address.
 const ADDRESSES_OF_A_SITE: u32 = 10;
 

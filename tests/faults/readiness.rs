@@ -2,17 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
-use tokio::task::JoinSet;
-
+use crate::support::crowd::look_in_vain;
 use crate::support::processes::Process;
 use crate::support::world::World;
 use crate::support::{eventually, eventually_within};
-
-/// Sessions of this world that wait for the table of migrations.
-const LOOKING: &str = "SELECT count(*) FROM pg_locks
-                        WHERE NOT granted AND relation = '_sqlx_migrations'::regclass
-                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 #[tokio::test]
 async fn all_who_ask_at_once_whether_a_process_is_ready_share_one_look() {
@@ -20,22 +13,8 @@ async fn all_who_ask_at_once_whether_a_process_is_ready_share_one_look() {
     let shop = world.start_api().await;
     let mut locked = world.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE _sqlx_migrations").execute(&mut *locked).await.unwrap();
-    // The API has the other connections of the world's pool.
-    let mut own = PgConnection::connect(&world.database_url).await.unwrap();
-    let mut asking = JoinSet::new();
-    for _ in 0..20 {
-        let shop = shop.clone();
-        asking.spawn(async move { shop.get("/readyz").await.status });
-    }
-    let (mut most, mut answers) = (0, vec![]);
-    while !asking.is_empty() {
-        let looking: i64 = sqlx::query_scalar(LOOKING).fetch_one(&mut own).await.unwrap();
-        most = most.max(looking);
-        while let Some(answer) = asking.try_join_next() {
-            answers.push(answer.unwrap());
-        }
-    }
-    assert_eq!((most, answers), (1, vec![503; 20]), "looks at once, and what was answered");
+    let looks = look_in_vain(&world, &shop, "/readyz", "_sqlx_migrations").await;
+    assert_eq!(looks, 1, "looks at once");
     locked.rollback().await.unwrap();
     eventually("it is ready", async || (shop.get("/readyz").await.status == 200).then_some(())).await;
     world.finish().await;

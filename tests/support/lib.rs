@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod crowd;
 pub mod history;
 pub mod messages;
 pub mod processes;

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod body;
 pub mod command;
 pub mod error;
+pub mod etag;
 pub mod headers;
 pub mod looks;
 pub mod observe;

@@ -64,6 +64,10 @@ pub enum ApiError {
     BelowReserved { reserved: i32 },
     /// Its status does not allow it.
     Conflict(String),
+    /// It is not as the caller has seen it.
+    PreconditionFailed,
+    /// It may only be replaced by who says what they have seen of it.
+    PreconditionRequired,
     /// The caller has asked too often, or for too much at once; for how long to wait.
     TooMany(Excess, Duration),
     /// The queue is at its limit.

@@ -57,6 +57,12 @@ impl ApiError {
             }
             Self::BelowReserved { .. } => (S::CONFLICT, "below-reserved", "More units are on hold"),
             Self::Conflict(_) => (S::CONFLICT, "conflict", "Its status does not allow it"),
+            Self::PreconditionFailed => {
+                (S::PRECONDITION_FAILED, "precondition-failed", "It is not as you have seen it")
+            }
+            Self::PreconditionRequired => {
+                (S::PRECONDITION_REQUIRED, "precondition-required", "It is only replaced by who has seen it")
+            }
             Self::TooMany(excess, _) => {
                 let (kind, title, _) = too_many(*excess);
                 (S::TOO_MANY_REQUESTS, kind, title)
@@ -108,6 +114,10 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::PurseFull { .. } => "nothing was added".into(),
+            Self::PreconditionFailed => "nothing was done; read it again and decide anew".into(),
+            Self::PreconditionRequired => {
+                "send If-Match with the ETag of what you have read, or name single fields by PATCH".into()
+            }
             Self::TooMany(excess, _) => too_many(*excess).2.into(),
             Self::QueueFull => "the order was not accepted; try again with the same key".into(),
             Self::BrokerUnavailable | Self::DatabaseUnavailable => "try again with the same key".into(),

@@ -14,8 +14,10 @@ pub mod money;
 pub mod notice;
 pub mod order;
 pub mod payment;
+pub mod reason;
 pub mod refund;
 pub mod refusal;
+pub mod sku;
 
 /// A value from outside that breaks a rule of its type. The text names the field and the rule, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

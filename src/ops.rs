@@ -14,7 +14,6 @@ pub mod money;
 pub mod orders;
 pub mod page;
 pub mod queues;
-pub mod reason;
 pub mod rights;
 pub mod stock;
 pub mod workers;

@@ -18,7 +18,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
-    charges, customers, events, health, orders, payments, popular, refunds, skus, wallets, webhooks,
+    charges, customers, events, health, orders, payments, popular, receipts, refunds, skus, wallets, webhooks,
 };
 use crate::http::{body, observe, problem};
 use crate::message::MAX_BODY_BYTES;
@@ -59,7 +59,9 @@ fn reads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(orders::list))
         .routes(routes!(events::follow))
-        .routes(routes!(skus::put, skus::read))
+        .routes(routes!(skus::list))
+        .routes(routes!(skus::put, skus::patch, skus::read))
+        .routes(routes!(receipts::receive))
         .routes(routes!(popular::list))
 }
 
@@ -148,7 +150,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     document.components.get_or_insert_default().add_security_scheme("token", bearer);
     for path in document.paths.paths.values_mut() {
-        for operation in [&mut path.get, &mut path.post, &mut path.put].into_iter().flatten() {
+        for operation in [&mut path.get, &mut path.post, &mut path.put, &mut path.patch].into_iter().flatten()
+        {
             for (status, description) in COMMON_PROBLEMS {
                 if let ("429", Some(RefOr::T(own))) = (status, operation.responses.responses.get_mut(status))
                 {

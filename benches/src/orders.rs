@@ -56,6 +56,7 @@ impl Wish {
             version: Version,
             order_id: self.order_id(),
             fingerprint: items.fingerprint(hold_seconds),
+            expected_amount_won: None,
             customer_id: self.customer,
             items,
             hold_seconds,

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
+use holdfast::domain::reason::Reason;
 use holdfast::ops::event_log::{self, Reader};
-use holdfast::ops::reason::Reason;
 use holdfast::store::events::restored_log::LogStanding;
 use sqlx::PgConnection;
 

@@ -11,12 +11,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum as _};
+use holdfast::domain::reason::Reason;
 use holdfast::message::MAX_BODY_BYTES;
 use holdfast::ops::dead_letters::api::{DeadLetterGroups, DeadLetterList, EditRequest};
 use holdfast::ops::dead_letters::detail::Detail;
 use holdfast::ops::dead_letters::edit::Edited;
 use holdfast::ops::dead_letters::export::Format;
-use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
 use holdfast::store::dead_letters::lists::{LetterPosition, Summary};
 use serde_json::json;

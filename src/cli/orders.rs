@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use holdfast::domain::card::Stated;
 use holdfast::domain::ids::{IdempotencyKey, SkuCode};
 use holdfast::domain::items::Quantity;
+use holdfast::domain::reason::Reason;
 use holdfast::http::headers::MAX_WAIT_SECONDS;
 use holdfast::http::routes::refunds::RefundItem;
 use holdfast::http::views::OrderView;
@@ -14,7 +15,6 @@ use holdfast::ops::orders::filter::OrderFilter;
 use holdfast::ops::orders::view::{
     OrderDetail, OrderPage, OrderSummary, PaymentDetail, RefundDetail, Resolved,
 };
-use holdfast::ops::reason::Reason;
 use holdfast::terminal::printable;
 use uuid::Uuid;
 

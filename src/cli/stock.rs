@@ -2,8 +2,8 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use holdfast::domain::ids::{IdempotencyKey, SkuCode};
+use holdfast::domain::reason::Reason;
 use holdfast::http::views::SkuView;
-use holdfast::ops::reason::Reason;
 use holdfast::ops::stock::StockFilter;
 use holdfast::ops::stock::api::{Adjust, MovementQuery, Receive};
 use holdfast::ops::stock::view::{SkuDetail, StockPage};

@@ -1,7 +1,7 @@
 //! `holdfast workers` and `holdfast pools`: who works, and who shall not.
 
 use clap::{Args, Subcommand};
-use holdfast::ops::reason::Reason;
+use holdfast::domain::reason::Reason;
 use holdfast::ops::workers::api::{PauseRequest, ResumeRequest};
 use holdfast::ops::workers::{PoolView, ProcessView, WorkersView};
 use holdfast::terminal::printable;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+
 use super::ids::{CustomerId, SkuCode, SkuId};
 use super::items::RequestedItems;
 use super::limits::Limits;
 use super::money::{DiscountRatio, Won};
-use super::refusal::{Refusal, Shortage};
+use super::refusal::{NotOnSale, PricedItem, Refusal, Shortage};
+use super::sku::{Sale, SaleState};
 
 /// A SKU as it stands under lock.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct ShelfSku {
     pub discount: DiscountRatio,
     /// This SKU's own limit of units per customer.
     pub max_per_customer: Option<u32>,
+    /// When it is sold.
+    pub sale: Sale,
     /// Units that can be held.
     pub available: i32,
 }
@@ -41,6 +46,8 @@ pub struct Usage {
 pub struct Demand<'a> {
     pub customer: &'a CustomerId,
     pub items: &'a RequestedItems,
+    /// What the buyer was told it costs; for another amount nothing is held.
+    pub expected_amount: Option<Won>,
 }
 
 /// What was decided for one order.
@@ -78,10 +85,11 @@ pub fn allocate(
     shelf: &mut Shelf,
     usage: &mut Usage,
     limits: Limits,
+    now: DateTime<Utc>,
 ) -> Vec<Decision> {
     demands
         .iter()
-        .map(|demand| match price(demand, shelf, usage, limits) {
+        .map(|demand| match price(demand, shelf, usage, limits, now) {
             Ok((items, amount)) => {
                 take(demand.customer, &items, shelf, usage);
                 Decision::Held { items, amount }
@@ -97,6 +105,7 @@ fn price(
     shelf: &Shelf,
     usage: &Usage,
     limits: Limits,
+    now: DateTime<Utc>,
 ) -> Result<(Vec<HeldItem>, Won), Refusal> {
     let unknown: Vec<SkuCode> = demand
         .items
@@ -106,6 +115,10 @@ fn price(
         .collect();
     if !unknown.is_empty() {
         return Err(Refusal::UnknownSku { skus: unknown });
+    }
+    let not_on_sale = not_on_sale(demand, shelf, now);
+    if !not_on_sale.is_empty() {
+        return Err(Refusal::OffSale { skus: not_on_sale });
     }
     if usage.live_holds.get(demand.customer).is_some_and(|&live| live >= limits.max_live_holds) {
         return Err(Refusal::TooManyHolds { limit: limits.max_live_holds });
@@ -139,7 +152,43 @@ fn price(
             amount: cost,
         });
     }
-    if shortages.is_empty() { Ok((items, amount)) } else { Err(Refusal::OutOfStock { shortages }) }
+    if !shortages.is_empty() {
+        return Err(Refusal::OutOfStock { shortages });
+    }
+    match demand.expected_amount {
+        Some(expected) if expected != amount => Err(Refusal::PriceChanged {
+            expected_amount_won: expected,
+            amount_won: amount,
+            items: items.iter().map(PricedItem::from).collect(),
+        }),
+        _ => Ok((items, amount)),
+    }
+}
+
+/// The SKUs of an order that are not sold now.
+fn not_on_sale(demand: &Demand<'_>, shelf: &Shelf, now: DateTime<Utc>) -> Vec<NotOnSale> {
+    let closed = demand.items.iter().filter_map(|item| {
+        let sale = shelf[&item.sku].sale;
+        let sale_from = match sale.state(now) {
+            SaleState::On => return None,
+            SaleState::Upcoming => sale.from,
+            SaleState::Off => None,
+        };
+        Some(NotOnSale { sku: item.sku.clone(), sale_from })
+    });
+    closed.collect()
+}
+
+impl From<&HeldItem> for PricedItem {
+    fn from(item: &HeldItem) -> Self {
+        Self {
+            sku: item.sku.clone(),
+            quantity: item.quantity.unsigned_abs(),
+            unit_price_won: item.unit_price,
+            discount_ratio: item.discount.ratio(),
+            amount_won: item.amount,
+        }
+    }
 }
 
 fn take(customer: &CustomerId, items: &[HeldItem], shelf: &mut Shelf, usage: &mut Usage) {
@@ -158,6 +207,8 @@ mod tests {
     use crate::domain::items::{Quantity, RequestedItem};
     use proptest::prelude::*;
 
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
     fn code(name: &str) -> SkuCode {
         SkuCode::parse(name).unwrap()
     }
@@ -169,6 +220,7 @@ mod tests {
             price: Won(price),
             discount: DiscountRatio::default(),
             max_per_customer: None,
+            sale: Sale::default(),
             available,
         }
     }
@@ -184,8 +236,9 @@ mod tests {
     fn decide(shelf: &mut Shelf, limits: Limits, demands: &[(&str, &[(&str, i64)])]) -> Vec<Decision> {
         let owned: Vec<_> =
             demands.iter().map(|(who, wanted)| (CustomerId::parse(*who).unwrap(), items(wanted))).collect();
-        let demands: Vec<_> = owned.iter().map(|(customer, items)| Demand { customer, items }).collect();
-        allocate(&demands, shelf, &mut Usage::default(), limits)
+        let demands: Vec<_> =
+            owned.iter().map(|(customer, items)| Demand { customer, items, expected_amount: None }).collect();
+        allocate(&demands, shelf, &mut Usage::default(), limits, NOW)
     }
 
     #[test]
@@ -202,6 +255,21 @@ mod tests {
         let mut shelf = Shelf::from([(code("a"), sku(1, 5, 1)), (code("b"), sku(2, 0, 1))]);
         decide(&mut shelf, Limits::default(), &[("x", &[("a", 5), ("b", 1)])]);
         assert_eq!(shelf[&code("a")].available, 5);
+    }
+
+    #[test]
+    fn what_is_not_sold_now_is_not_held_however_many_there_are() {
+        let upcoming = Sale { from: Some(NOW + chrono::TimeDelta::seconds(1)), ..Sale::default() };
+        let mut shelf = Shelf::from([
+            (code("a"), ShelfSku { sale: upcoming, ..sku(1, 5, 1) }),
+            (code("b"), ShelfSku { sale: Sale { is_active: false, ..Sale::default() }, ..sku(2, 5, 1) }),
+            (code("c"), sku(3, 5, 1)),
+        ]);
+        let decisions = decide(&mut shelf, Limits::default(), &[("x", &[("a", 1), ("b", 1), ("c", 1)])]);
+        let off = |name, sale_from| NotOnSale { sku: code(name), sale_from };
+        let skus = vec![off("a", upcoming.from), off("b", None)];
+        assert_eq!(decisions, [Decision::Refused(Refusal::OffSale { skus })]);
+        assert_eq!(shelf[&code("c")].available, 5);
     }
 
     #[test]
@@ -234,8 +302,8 @@ mod tests {
                     }).collect();
                 (CustomerId::parse(format!("c{who}")).unwrap(), RequestedItems::parse(wanted).unwrap())
             }).collect();
-            let demands: Vec<_> = owned.iter().map(|(customer, items)| Demand { customer, items }).collect();
-            let decisions = allocate(&demands, &mut shelf, &mut Usage::default(), Limits::default());
+            let demands: Vec<_> = owned.iter().map(|(customer, items)| Demand { customer, items, expected_amount: None }).collect();
+            let decisions = allocate(&demands, &mut shelf, &mut Usage::default(), Limits::default(), NOW);
 
             let mut taken = vec![0; stock.len()];
             for decision in &decisions {

@@ -95,6 +95,11 @@ impl Fingerprint {
     pub fn of(canonical: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, canonical.as_bytes()))
     }
+
+    /// The fingerprint of this and of what is asked for besides, if anything is: who asks for nothing more keeps theirs.
+    pub fn and(self, besides: &[String]) -> Self {
+        if besides.is_empty() { self } else { Self::of(&format!("{}\n{}", self.0, besides.join("\n"))) }
+    }
 }
 
 /// A stock-keeping unit's row.

@@ -74,6 +74,8 @@ impl Purses {
 pub struct Offer {
     /// What it is made of.
     pub parts: Parts,
+    /// What the buyer was told the order costs.
+    pub expected_amount: Option<Won>,
     /// What the customer can spend.
     pub purses: Purses,
     /// Whether its payment key pays for something else, or may.
@@ -124,6 +126,9 @@ pub fn decide(order: &mut OrderState, amount: Won, offer: Offer, now: DateTime<U
 
 /// What is left of the purses, or why the offer is not taken.
 fn accept(amount: Won, offer: Offer) -> Result<Purses, DeclineReason> {
+    if offer.expected_amount.is_some_and(|expected| expected != amount) {
+        return Err(DeclineReason::PriceChanged);
+    }
     if offer.parts.total() != Some(amount) {
         return Err(DeclineReason::AmountDiffers);
     }
@@ -161,7 +166,7 @@ mod tests {
             let hold = Hold { began_at: at(0), expires_at: at(expires), extension_count: 0 };
             let parts = Parts { wallet: Won(wallet), points: Won(points), card: Won(card) };
             let purses = Purses { wallet: Won(has), points: Won(has_points) };
-            let offer = Offer { parts, purses, is_key_in_use };
+            let offer = Offer { parts, expected_amount: None, purses, is_key_in_use };
             match decide(&mut OrderState::Held(hold), Won(amount), offer, at(now)) {
                 PaymentDecision::Capture { left, .. } | PaymentDecision::Ask { left, .. } => {
                     prop_assert!(card == 0 || !is_key_in_use);
@@ -188,7 +193,7 @@ mod tests {
         fn a_card_is_asked_only_if_it_pays_a_part(card in 0i64..2) {
             let hold = Hold { began_at: at(0), expires_at: at(9), extension_count: 0 };
             let parts = Parts { card: Won(card), ..Parts::default() };
-            let offer = Offer { parts, purses: Purses::default(), is_key_in_use: false };
+            let offer = Offer { parts, expected_amount: None, purses: Purses::default(), is_key_in_use: false };
             let mut order = OrderState::Held(hold);
             let decision = decide(&mut order, Won(card), offer, at(1));
             let asks = matches!(decision, PaymentDecision::Ask { .. });

@@ -1,12 +1,14 @@
 //! The business noes: answers, not errors.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ids::SkuCode;
+use super::money::Won;
 
 /// Why a hold was refused. Stored with the order and told to the caller as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Refusal {
     /// At least one SKU has too few units available.
@@ -18,6 +20,11 @@ pub enum Refusal {
     UnknownSku {
         /// Each unknown SKU.
         skus: Vec<SkuCode>,
+    },
+    /// At least one SKU is not sold now.
+    OffSale {
+        /// Each of them.
+        skus: Vec<NotOnSale>,
     },
     /// The customer has as many live holds as one customer may have.
     TooManyHolds {
@@ -37,6 +44,15 @@ pub enum Refusal {
     },
     /// The order's amount is above what one order may cost.
     AmountTooLarge,
+    /// It costs something else than the buyer was told.
+    PriceChanged {
+        /// What the buyer was told.
+        expected_amount_won: Won,
+        /// What it costs now.
+        amount_won: Won,
+        /// Each SKU with its price.
+        items: Vec<PricedItem>,
+    },
 }
 
 /// A SKU of which too little is available.
@@ -48,6 +64,31 @@ pub struct Shortage {
     pub requested: u32,
     /// Units there are.
     pub available: u32,
+}
+
+/// A SKU that is not sold now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotOnSale {
+    /// Which SKU.
+    pub sku: SkuCode,
+    /// When its sale begins, if it is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_from: Option<DateTime<Utc>>,
+}
+
+/// What a SKU of an order costs now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PricedItem {
+    /// Which SKU.
+    pub sku: SkuCode,
+    /// Units asked for.
+    pub quantity: u32,
+    /// The price of one unit before discount.
+    pub unit_price_won: Won,
+    /// What is taken off, from 0 to 1.
+    pub discount_ratio: f64,
+    /// What all units cost after discount.
+    pub amount_won: Won,
 }
 
 /// Why a hold was not extended.
@@ -74,6 +115,8 @@ pub enum DeclineReason {
     InsufficientPoints,
     /// The payment is of another amount than the order.
     AmountDiffers,
+    /// The order costs something else than the buyer was told.
+    PriceChanged,
     /// The payment key pays for something else already.
     KeyInUse,
     /// The card company or the gateway said no.
@@ -93,6 +136,7 @@ impl DeclineReason {
             Self::InsufficientBalance => "insufficient_balance",
             Self::InsufficientPoints => "insufficient_points",
             Self::AmountDiffers => "amount_differs",
+            Self::PriceChanged => "price_changed",
             Self::KeyInUse => "key_in_use",
             Self::CardDeclined => "card_declined",
             Self::UnknownPayment => "unknown_payment",

@@ -172,15 +172,19 @@ impl FromRequestParts<App> for Beneficiary {
 }
 
 /// A caller who keeps the catalogue.
-#[derive(Debug, Clone, Copy)]
-pub struct Shopkeeper;
+#[derive(Debug, Clone)]
+pub struct Shopkeeper {
+    /// The name of its token.
+    pub name: String,
+}
 
 impl FromRequestParts<App> for Shopkeeper {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        match Caller::from_request_parts(parts, app).await?.role {
-            Role::Shop | Role::Operator | Role::Admin => Ok(Self),
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match caller.role {
+            Role::Shop | Role::Operator | Role::Admin => Ok(Self { name: caller.name }),
             Role::Customer | Role::Viewer => Err(ApiError::Forbidden("the catalogue is kept by shops")),
         }
     }

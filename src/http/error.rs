@@ -8,8 +8,10 @@ use crate::broker::publisher::PublishError;
 use crate::domain::Invalid;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::ledger::Purse;
+use crate::domain::money::Won;
 use crate::domain::refusal::Refusal;
 use crate::store;
+use crate::store::stock::corrections::CorrectionError;
 
 /// Why a request has no good answer.
 #[derive(Debug, Clone)]
@@ -52,6 +54,8 @@ pub enum ApiError {
     Expired(OrderId),
     /// The payment was declined.
     Declined { order: OrderId, reason: String },
+    /// The order costs something else than the buyer was told; nothing was taken.
+    PriceChanged { order: OrderId, amount: Won },
     /// The charge's card was declined.
     ChargeDeclined { charge: CommandId, reason: String },
     /// The purse would hold more than it may.
@@ -110,6 +114,18 @@ impl From<sqlx::Error> for ApiError {
         }
         tracing::warn!(%error, "the database cannot be used");
         Self::DatabaseUnavailable
+    }
+}
+
+impl From<CorrectionError> for ApiError {
+    fn from(error: CorrectionError) -> Self {
+        match error {
+            CorrectionError::NotFound => Self::NoSuch(error.to_string()),
+            CorrectionError::BelowReserved { reserved } => Self::BelowReserved { reserved },
+            CorrectionError::KeyReused => Self::KeyReused,
+            CorrectionError::Invalid(invalid) => invalid.into(),
+            CorrectionError::Database(error) => error.into(),
+        }
     }
 }
 

@@ -149,6 +149,9 @@ fn judge(row: &OrderRow, answer: Option<&Answer>, awaited: Awaited) -> Judgement
         (Awaited::Payment(_), _, Some(("payment.declined", data))) if data["reason"] == "amount_differs" => {
             Judgement::No(ApiError::Unprocessable("amount_won is not the order's amount".to_owned()))
         }
+        (Awaited::Payment(_), _, Some(("payment.declined", data))) if data["reason"] == "price_changed" => {
+            Judgement::No(ApiError::PriceChanged { order, amount: row.amount })
+        }
         (Awaited::Payment(_), _, Some(("payment.declined", data))) => {
             Judgement::No(ApiError::Declined { order, reason: reason(data) })
         }

@@ -14,6 +14,7 @@ use crate::domain::ledger::Purse;
 use crate::domain::refusal::Refusal;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const PRICE_CHANGED: &str = "It costs something else than expected";
 /// When to try again what a server of ours could not do now.
 const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
 /// Nobody is told to wait for longer: by then every limit lets something through.
@@ -49,6 +50,7 @@ impl ApiError {
             Self::Declined { .. } | Self::ChargeDeclined { .. } => {
                 (S::PAYMENT_REQUIRED, "payment-declined", "The payment was declined")
             }
+            Self::PriceChanged { .. } => (S::CONFLICT, "price-changed", PRICE_CHANGED),
             Self::PurseFull { purse: Purse::Wallet, .. } => {
                 (S::CONFLICT, "wallet-full", "A wallet holds at most 100,000 won")
             }
@@ -109,6 +111,9 @@ impl ApiError {
                 "a hold is extended at most twice and lasts at most 60 minutes by extension".into()
             }
             Self::Expired(_) => "its units are given back; place a new order".into(),
+            Self::PriceChanged { .. } => {
+                "nothing was taken, and the hold stays until its time; pay the amount that it says".into()
+            }
             Self::Declined { .. } => "nothing was taken, and the hold stays until its time".into(),
             Self::ChargeDeclined { .. } => {
                 "nothing was added to the wallet; a new try takes a new charge".into()
@@ -137,6 +142,7 @@ impl ApiError {
             Self::RefundRefused(reason) | Self::ExtensionRefused(reason) => json!({"reason": reason}),
             Self::Expired(order) => json!({"order_id": order}),
             Self::Declined { order, reason } => json!({"order_id": order, "reason": reason}),
+            Self::PriceChanged { order, amount } => json!({"order_id": order, "amount_won": amount.0}),
             Self::ChargeDeclined { charge, reason } => json!({"charge_id": charge, "reason": reason}),
             Self::PurseFull { balance_won, .. } => json!({"balance_won": balance_won}),
             Self::BelowReserved { reserved } => json!({"reserved": reserved}),
@@ -167,6 +173,8 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::TooManyUnits { .. } => {
             ("too-many-units", "The customer would have too many units of one SKU")
         }
+        Refusal::OffSale { .. } => ("off-sale", "It is not sold now"),
+        Refusal::PriceChanged { .. } => ("price-changed", PRICE_CHANGED),
         Refusal::AmountTooLarge => ("amount-too-large", "The order costs more than an order may"),
     }
 }

@@ -7,6 +7,7 @@ pub mod health;
 pub mod orders;
 pub mod payments;
 pub mod popular;
+pub mod receipts;
 pub mod refunds;
 pub mod skus;
 pub mod wallets;

@@ -12,6 +12,7 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::OrderId;
 use crate::domain::money::Won;
 use crate::domain::order::OrderState;
+use crate::domain::sku::SkuDefinition;
 use crate::store::charges::{Charge, ChargeStatus};
 use crate::store::orders::OrderRow;
 use crate::store::refunds::RefundRow;
@@ -193,6 +194,14 @@ pub struct SkuView {
     /// Units of it one customer may have, if it sets a limit of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_per_customer: Option<i32>,
+    /// False once the shop no longer sells it.
+    pub is_active: bool,
+    /// It is not sold before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_from: Option<DateTime<Utc>>,
+    /// It is not sold from this instant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_until: Option<DateTime<Utc>>,
     /// Units owned.
     pub on_hand: i32,
     /// Units set aside.
@@ -213,18 +222,32 @@ pub(crate) fn is_false(remark: &bool) -> bool {
 
 impl From<SkuRow> for SkuView {
     fn from(row: SkuRow) -> Self {
+        let SkuDefinition { code, name, price, discount, max_per_customer, sale } = row.definition;
         Self {
-            sku: row.code,
-            name: row.name,
-            price_won: row.price.0,
-            discount_ratio: row.discount.ratio(),
-            max_per_customer: row.max_per_customer,
+            sku: code.into(),
+            name: name.into(),
+            price_won: price.0,
+            discount_ratio: discount.ratio(),
+            max_per_customer,
+            is_active: sale.is_active,
+            sale_from: sale.from,
+            sale_until: sale.until,
             on_hand: row.on_hand,
             reserved: row.reserved,
             available: row.on_hand - row.reserved + row.overdue,
             available_is_at_least: row.overdue_has_more,
         }
     }
+}
+
+/// Some SKUs in the order of their codes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SkuList {
+    /// The SKUs.
+    pub skus: Vec<SkuView>,
+    /// Pass it as `after` to read on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A wallet, or points.

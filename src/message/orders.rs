@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{Command, Queue, Version};
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
+use crate::domain::money::Won;
 
 /// `order.hold`: hold stock for a new order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -23,6 +24,9 @@ pub struct HoldOrder {
     pub hold_seconds: HoldSeconds,
     /// What was asked for, as a hash.
     pub fingerprint: Fingerprint,
+    /// What the buyer was told it costs; for another amount nothing is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_amount_won: Option<Won>,
 }
 
 impl Command for HoldOrder {

@@ -12,12 +12,15 @@ use crate::domain::payment::Parts;
 use crate::domain::refund::{Asked, RefundReason};
 
 /// How an order is to be paid.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum PayBy {
     /// From the customer's wallet.
-    #[default]
-    Wallet,
+    Wallet {
+        /// What the buyer was told the order costs; another amount is not taken.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_amount_won: Option<Won>,
+    },
     /// By a payment that the buyer has authenticated at the gateway.
     Card(CardPart),
     /// From several of these together.
@@ -43,11 +46,25 @@ pub struct CardPart {
     pub amount_won: Won,
 }
 
+impl Default for PayBy {
+    fn default() -> Self {
+        Self::Wallet { expected_amount_won: None }
+    }
+}
+
 impl PayBy {
+    /// What the buyer was told the order costs, where that is not the sum of the parts anyway.
+    pub fn expected_amount(&self) -> Option<Won> {
+        match self {
+            Self::Wallet { expected_amount_won } => *expected_amount_won,
+            Self::Card(_) | Self::Mixed { .. } => None,
+        }
+    }
+
     /// What it takes from where, for an order of this amount.
     pub fn parts(&self, amount: Won) -> Parts {
         match self {
-            Self::Wallet => Parts { wallet: amount, ..Parts::default() },
+            Self::Wallet { .. } => Parts { wallet: amount, ..Parts::default() },
             Self::Card(card) => Parts { card: card.amount_won, ..Parts::default() },
             Self::Mixed { wallet_won, points_won, card } => Parts {
                 wallet: *wallet_won,

@@ -19,9 +19,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use tracing::error;
 
-use super::reason::Reason;
 use super::rights::{Actor, Viewer};
 use crate::domain::Invalid;
+use crate::domain::reason::Reason;
 use crate::http::error::ApiError;
 
 /// The version of the program, for the foot of each page.

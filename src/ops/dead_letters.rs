@@ -15,8 +15,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use self::error::DeadLetterError;
-use super::reason::Reason;
 use super::rights::Actor;
+use crate::domain::reason::Reason;
 use crate::store::dead_letters::filter::{Filter, Which};
 use crate::store::dead_letters::lists::{Group, LetterPosition, Page, Summary};
 use crate::store::dead_letters::{self, DeadLetterStatus, SUBJECT};

@@ -15,16 +15,17 @@ use super::access::{self, Wanted};
 use super::dead_letters::edit::{self, Edited};
 use super::dead_letters::replays::{self, Manner};
 use super::dead_letters::{self, Change, Changed, DeadLetterError, Selection};
-use super::reason::Reason;
 use super::rights::{Actor, Operator};
-use super::stock::{self, Correction};
+use super::stock;
 use super::workers::{self, PoolView};
 use crate::broker::envelope::Outgoing;
 use crate::domain::ids::{IdempotencyKey, SkuCode};
+use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::command::publish_all;
 use crate::http::error::ApiError;
 use crate::store::dead_letters::replays::Replay;
+use crate::store::stock::corrections::Correction;
 
 /// An operator at the desk. As an argument of a handler it lets in whoever may act.
 pub struct Desk {

@@ -52,8 +52,6 @@ impl From<StockError> for ApiError {
     fn from(error: StockError) -> Self {
         match error {
             StockError::NotFound => Self::NoSuch(error.to_string()),
-            StockError::BelowReserved { reserved } => Self::BelowReserved { reserved },
-            StockError::KeyReused => Self::KeyReused,
             StockError::Invalid(invalid) => invalid.into(),
             StockError::Database(error) => error.into(),
         }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use super::reason::Reason;
+use crate::domain::reason::Reason;
 use crate::store::events::cursors::{self, Cursor, LogPosition, Look};
 use crate::store::events::restored_log::{self, LogStanding, Step, Writers};
 use crate::store::operators;

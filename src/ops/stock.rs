@@ -11,15 +11,15 @@ use sqlx::PgConnection;
 use utoipa::IntoParams;
 
 use crate::domain::Invalid;
-use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode};
-use crate::domain::items::MAX_ON_HAND;
+use crate::domain::ids::{IdempotencyKey, SkuCode};
+use crate::domain::reason::Reason;
 use crate::ops::page;
-use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
 use crate::store::stock;
-use crate::store::stock::desk::{Counters, LiveHolds, NewMovement};
+use crate::store::stock::corrections::{self, Corrected, Correction, CorrectionError, Note};
+use crate::store::stock::desk::LiveHolds;
 use crate::store::stock::skus::{self, Wanted};
 use view::{MovementView, SkuDetail, StockPage};
 
@@ -34,12 +34,6 @@ pub enum StockError {
     /// The catalogue has no such SKU.
     #[error("there is no such SKU")]
     NotFound,
-    /// More units are set aside than would be owned.
-    #[error("{reserved} units are on hold; on_hand cannot be lower")]
-    BelowReserved { reserved: i32 },
-    /// The idempotency key was used before for other units.
-    #[error("the idempotency key was used before for another request")]
-    KeyReused,
     /// What was asked for breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -71,7 +65,7 @@ pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<Stock
     let limit = page::rows_to_read(PAGE);
     let mut rows = skus::read(conn, Wanted { code: None, text, after }, limit).await?;
     let has_more = page::cut(&mut rows, PAGE);
-    let next = if has_more { rows.last().map(|row| row.code.clone()) } else { None };
+    let next = if has_more { rows.last().map(|row| row.definition.code.to_string()) } else { None };
     Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
 }
 
@@ -127,17 +121,6 @@ pub async fn show(
     })
 }
 
-/// How stock is corrected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Correction {
-    /// So many units came.
-    Receive(i64),
-    /// So many were counted.
-    Count(i64),
-    /// So many are there that nobody knew of, or are missing if the number is negative.
-    By(i64),
-}
-
 /// Corrects the stock of a SKU in the transaction that writes down who did it and why. A key corrects once. Returns how
 /// many units there are.
 pub async fn correct(
@@ -146,52 +129,21 @@ pub async fn correct(
     code: &SkuCode,
     (key, correction): (&IdempotencyKey, Correction),
     reason: &Reason,
-) -> Result<i32, StockError> {
-    if let Correction::Receive(..=0) = correction {
-        return Err(Invalid::new("units", "a whole number from 1 to 1,000,000,000").into());
+) -> Result<i32, CorrectionError> {
+    let note = Note { actor: &actor.name, text: reason.as_str() };
+    let Corrected { before, on_hand, reserved, was_receipt, is_repeat } =
+        corrections::correct(tx, code, (key, correction), note).await?;
+    if is_repeat {
+        return Ok(on_hand);
     }
-    let Counters { sku_id, on_hand, reserved } =
-        stock::desk::lock(tx, code).await?.ok_or(StockError::NotFound)?;
-    // The same key for another kind of correction, or for another count, is another command.
-    let kind = match correction {
-        Correction::Receive(_) => "receive".to_owned(),
-        Correction::By(_) => "by".to_owned(),
-        Correction::Count(counted) => format!("count {counted}"),
-    };
-    let command = Fingerprint::of(&format!("stock\n{code}\n{kind}\n{}", key.as_str())).0;
-    let asked = match correction {
-        Correction::Receive(units) | Correction::By(units) => Some(units),
-        Correction::Count(_) => None,
-    };
-    match (stock::desk::moved_by(tx, command).await?, asked) {
-        (Some(moved), Some(asked)) if i64::from(moved) != asked => return Err(StockError::KeyReused),
-        (Some(_), _) => return Ok(on_hand),
-        (None, _) => {}
-    }
-    let counted = match correction {
-        Correction::Count(counted) => counted,
-        Correction::Receive(units) | Correction::By(units) => i64::from(on_hand).saturating_add(units),
-    };
-    let counted = i32::try_from(counted)
-        .ok()
-        .filter(|counted| (0..=MAX_ON_HAND).contains(&i64::from(*counted)))
-        .ok_or(Invalid::new("on_hand", "a whole number from 0 to 1,000,000,000 afterwards"))?;
-    if counted < reserved {
-        return Err(StockError::BelowReserved { reserved });
-    }
-    let is_received = matches!(correction, Correction::Receive(_));
-    let units = counted - on_hand;
-    let movement =
-        NewMovement { sku_id, is_received, units, actor: &actor.name, note: reason.as_str(), command };
-    stock::desk::put_down(tx, movement).await?;
     let action = NewAction {
         actor: &actor.name,
-        act: if is_received { Act::StockReceive } else { Act::StockAdjust },
+        act: if was_receipt { Act::StockReceive } else { Act::StockAdjust },
         subject: ("sku", code.to_string()),
-        before: Some(json!({"on_hand": on_hand, "reserved": reserved})),
-        after: Some(json!({"on_hand": counted, "reserved": reserved, "units": units})),
+        before: Some(json!({"on_hand": before, "reserved": reserved})),
+        after: Some(json!({"on_hand": on_hand, "reserved": reserved, "units": on_hand - before})),
         reason: Some(reason.as_str()),
     };
     operators::actions::append(tx, &[action]).await?;
-    Ok(counted)
+    Ok(on_hand)
 }

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ops::reason::Reason;
+use crate::domain::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::pool::Pool;
 use crate::store::operators;

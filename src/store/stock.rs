@@ -1,5 +1,6 @@
 //! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
 
+pub mod corrections;
 pub mod desk;
 pub mod sales;
 pub mod skus;
@@ -14,6 +15,7 @@ use super::decoded;
 use crate::domain::allocation::{Shelf, ShelfSku};
 use crate::domain::ids::{OrderId, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
+use crate::domain::sku::Sale;
 
 /// What PostgreSQL says of a statement that took too long.
 const QUERY_CANCELED: &str = "57014";
@@ -32,7 +34,7 @@ pub struct StockChange {
 pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Shelf> {
     let rows = sqlx::query!(
         "SELECT s.id, s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer,
-                st.on_hand, st.reserved
+                s.is_active, s.sale_from, s.sale_until, st.on_hand, st.reserved
            FROM skus s JOIN stock st ON st.sku_id = s.id
           WHERE s.code = ANY($1)",
         codes,
@@ -48,6 +50,7 @@ pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Sh
                 price: Won(row.price_won),
                 discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
                 max_per_customer: row.max_per_customer.map(i32::unsigned_abs),
+                sale: Sale { is_active: row.is_active, from: row.sale_from, until: row.sale_until },
                 available: row.on_hand - row.reserved,
             };
             Ok((code, sku))

@@ -32,6 +32,7 @@ pub fn hold(customer: &str, items: &[(&str, i64)], seconds: i64) -> HoldOrder {
         version: Version,
         order_id: OrderId::derive(&customer_id, &key),
         fingerprint: items.fingerprint(hold_seconds),
+        expected_amount_won: None,
         customer_id,
         items,
         hold_seconds,
@@ -40,7 +41,7 @@ pub fn hold(customer: &str, items: &[(&str, i64)], seconds: i64) -> HoldOrder {
 
 /// The command to pay an order, given once.
 pub fn confirm(order_id: OrderId) -> ConfirmPayment {
-    ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id, pay_by: PayBy::Wallet }
+    ConfirmPayment { version: Version, command_id: CommandId::fresh(), order_id, pay_by: PayBy::default() }
 }
 
 /// The wake-up call for orders that are due now. It was due a little before: a transaction that has begun already, and whose time

@@ -121,8 +121,19 @@ impl Client {
     /// Makes a SKU that costs 1,000 won.
     pub async fn stock(&self, sku: &str, on_hand: i64) {
         let definition = json!({"name": format!("The {sku}"), "price_won": 1_000, "on_hand": on_hand});
-        let answer = self.put(&format!("/v1/skus/{sku}"), &definition).await;
+        let path = format!("/v1/skus/{sku}");
+        let mut answer = self.put(&path, &definition).await;
+        while [412, 428].contains(&answer.status) {
+            let tag = self.get(&path).await.headers["etag"].clone();
+            let request = self.request(Method::PUT, &path).header("If-Match", tag);
+            answer = self.send(request.json(&definition)).await;
+        }
         assert!([200, 201].contains(&answer.status), "{answer:?}");
+    }
+
+    /// A change of a SKU.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).json(body)).await
     }
 
     /// Places an order for one SKU and waits for the outcome.

@@ -115,7 +115,7 @@ async fn live(servers: &Servers, rate: f64, time: Duration, progress: &mut Progr
             version: Version,
             command_id: CommandId::fresh(),
             order_id,
-            pay_by: PayBy::Wallet,
+            pay_by: PayBy::default(),
         })
     });
     let work = async {

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use holdfast::domain::reason::Reason;
 use holdfast::ops::dead_letters::request::{AskedLetters, DryRun};
 use holdfast::ops::dead_letters::{Change, Changed};
-use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::filter::Filter;
 use serde_json::json;
 use uuid::Uuid;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use holdfast::domain::reason::Reason;
 use holdfast::ops::dead_letters::replays::api::{ItemQuery, ReplayItems, ReplayList};
 use holdfast::ops::dead_letters::replays::{DEFAULT_RATE, MAX_RATE};
 use holdfast::ops::dead_letters::request::{AskedLetters, DryRun};
-use holdfast::ops::reason::Reason;
 use holdfast::store::dead_letters::replays::{Replay, ReplayOutcome, ReplayStatus};
 use holdfast::terminal::printable;
 use indicatif::{ProgressBar, ProgressStyle};

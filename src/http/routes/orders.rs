@@ -9,8 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::allocation::HeldItem;
-use crate::domain::ids::{CommandId, CustomerId, IdempotencyKey, OrderId, SkuCode};
+use crate::domain::ids::{CommandId, CustomerId, Fingerprint, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
+use crate::domain::money::Won;
 use crate::http::app::App;
 use crate::http::auth::Buyer;
 use crate::http::body;
@@ -42,6 +43,9 @@ pub struct PlaceOrder {
     /// For how long; 1200 when absent.
     #[schema(minimum = 1, maximum = 86400)]
     hold_seconds: Option<i64>,
+    /// What the buyer was told it costs, in whole won: for another amount nothing is held (409 `price-changed`).
+    #[schema(minimum = 0)]
+    expected_amount_won: Option<i64>,
 }
 
 /// One SKU and how many of it.
@@ -56,14 +60,30 @@ pub struct PlaceItem {
     quantity: i64,
 }
 
+/// On which terms stock is to be held.
+struct Terms {
+    hold_seconds: HoldSeconds,
+    expected_amount_won: Option<Won>,
+}
+
+impl Terms {
+    /// The fingerprint of these items on these terms.
+    fn fingerprint(&self, items: &RequestedItems) -> Fingerprint {
+        let expected = self.expected_amount_won.map(|Won(won)| format!("expected_amount_won {won}"));
+        items.fingerprint(self.hold_seconds).and(&Vec::from_iter(expected))
+    }
+}
+
 impl PlaceOrder {
-    fn parse(self) -> Result<(RequestedItems, HoldSeconds), ApiError> {
+    fn parse(self) -> Result<(RequestedItems, Terms), ApiError> {
         let parse = |item: PlaceItem| {
             Ok(RequestedItem { sku: SkuCode::parse(item.sku)?, quantity: Quantity::parse(item.quantity)? })
         };
         let items = self.items.into_iter().map(parse).collect::<Result<Vec<_>, ApiError>>()?;
-        let hold = self.hold_seconds.map_or(Ok(HoldSeconds::STANDARD), HoldSeconds::parse)?;
-        Ok((RequestedItems::parse(items)?, hold))
+        let hold_seconds = self.hold_seconds.map_or(Ok(HoldSeconds::STANDARD), HoldSeconds::parse)?;
+        let expected_amount_won =
+            self.expected_amount_won.map(|won| Won::parse("expected_amount_won", won)).transpose()?;
+        Ok((RequestedItems::parse(items)?, Terms { hold_seconds, expected_amount_won }))
     }
 }
 
@@ -92,15 +112,18 @@ pub async fn place(
     Trace(trace): Trace,
     body::Json(request): body::Json<PlaceOrder>,
 ) -> Result<Response, ApiError> {
-    let (items, hold_seconds) = request.parse()?;
-    let fingerprint = items.fingerprint(hold_seconds);
+    let (items, terms) = request.parse()?;
+    let fingerprint = terms.fingerprint(&items);
     let order_id = OrderId::derive(&customer_id, &key);
     app.rates.may_place(&customer_id)?;
     let stay = wait.begin(&app.stays)?;
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
-    let command = HoldOrder { version: Version, order_id, customer_id, items, hold_seconds, fingerprint };
+    let Terms { hold_seconds, expected_amount_won } = terms;
+    let version = Version;
+    let command =
+        HoldOrder { version, order_id, customer_id, items, hold_seconds, fingerprint, expected_amount_won };
     give(&app, command, order_id, stay, Awaited::Decision(fingerprint), trace.as_deref()).await
 }
 

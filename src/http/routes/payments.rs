@@ -23,7 +23,11 @@ use crate::message::{CardPart, ConfirmPayment, PayBy, Version};
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pay {
     /// From the customer's wallet.
-    Wallet {},
+    Wallet {
+        /// What the buyer was told the order costs, in whole won: another amount is not taken (409 `price-changed`).
+        #[schema(value_type = Option<i64>, minimum = 0)]
+        expected_amount_won: Option<Won>,
+    },
     /// By a payment that the buyer has authenticated at the gateway.
     Card(PayCard),
     /// From several of these together; the sum is the order's amount.
@@ -73,7 +77,7 @@ impl PayCard {
         (status = 202, description = "Accepted", body = OrderView),
         (status = 402, description = "Declined; the hold stays until its time", body = Problem),
         (status = 404, description = "No order of this customer", body = Problem),
-        (status = 409, description = "Not on hold", body = Problem),
+        (status = 409, description = "Not on hold, or it costs something else than expected", body = Problem),
         (status = 410, description = "Its time is up", body = Problem),
         (status = 422, description = "A rule is broken, or the amount is not the order's", body = Problem),
         (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
@@ -92,7 +96,7 @@ pub async fn pay(
     let has_key = key.is_some();
     let command_id = command_id("pay", &customer, order_id, key);
     let pay_by = match pay {
-        Pay::Wallet {} => PayBy::Wallet,
+        Pay::Wallet { expected_amount_won } => PayBy::Wallet { expected_amount_won },
         Pay::Card(card) => PayBy::Card(card.parse(&app)?),
         Pay::Mixed { wallet_won, points_won, card } => {
             let card = card.map(|card| card.parse(&app)).transpose()?;

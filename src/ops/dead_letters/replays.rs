@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{DeadLetterError, Selection, narrowed};
+use crate::domain::reason::Reason;
 use crate::ops::dead_letters;
-use crate::ops::reason::Reason;
 use crate::ops::rights::Actor;
 use crate::store::dead_letters::filter::Which;
 use crate::store::dead_letters::lists as dead_letter_lists;

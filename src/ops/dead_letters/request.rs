@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::export::Format;
 use super::{DeadLetterError, Selection};
+use crate::domain::reason::{self, Reason};
 use crate::http::error::ApiError;
-use crate::ops::reason::{self, Reason};
 use crate::store::dead_letters::filter::Filter;
 use crate::store::dead_letters::lists::LetterPosition;
 

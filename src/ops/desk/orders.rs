@@ -9,6 +9,7 @@ use super::Desk;
 use crate::broker::envelope::Outgoing;
 use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, IdempotencyKey, OrderId};
+use crate::domain::reason::Reason;
 use crate::domain::refund::Asked;
 use crate::http::command::decide;
 use crate::http::error::ApiError;
@@ -20,7 +21,6 @@ use crate::http::views::OrderView;
 use crate::http::visit::Stay;
 use crate::ops::orders::view::{OrderDetail, Resolved};
 use crate::ops::orders::{self, actions};
-use crate::ops::reason::Reason;
 
 /// Whoever does not say how long they wait is told the outcome if it comes this soon.
 const SOON: Duration = Duration::from_secs(3);

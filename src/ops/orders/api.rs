@@ -17,6 +17,7 @@ use super::filter::OrderFilter;
 use super::view::{OrderDetail, OrderPage, Resolved};
 use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, OrderId};
+use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::command::applied;
@@ -27,7 +28,6 @@ use crate::http::routes::refunds::{self, RefundItem};
 use crate::http::views::{OrderView, Problem};
 use crate::ops::desk::Desk;
 use crate::ops::desk::orders::Given;
-use crate::ops::reason::Reason;
 use crate::ops::rights::Viewer;
 
 /// Search orders, newest first

@@ -13,6 +13,7 @@ use super::view::{OrderDetail, OrderPage};
 use crate::domain::card::Stated;
 use crate::domain::ids::{CommandId, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::Quantity;
+use crate::domain::reason::Reason;
 use crate::domain::refund::{Asked, AskedItem};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -20,7 +21,6 @@ use crate::http::headers::Wait;
 use crate::http::query::Query;
 use crate::ops::console::{self, Because, Frame, filters};
 use crate::ops::desk::Desk;
-use crate::ops::reason::Reason;
 use crate::store::orders::OrderStatus;
 
 #[derive(askama::Template)]

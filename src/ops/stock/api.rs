@@ -7,8 +7,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::view::{SkuDetail, StockPage};
-use super::{Correction, MovementsFrom, StockFilter};
+use super::{MovementsFrom, StockFilter};
 use crate::domain::ids::{IdempotencyKey, SkuCode};
+use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -16,8 +17,8 @@ use crate::http::headers::{OptionalKey, RequiredKey};
 use crate::http::query::Query;
 use crate::http::views::Problem;
 use crate::ops::desk::Desk;
-use crate::ops::reason::Reason;
 use crate::ops::rights::Viewer;
+use crate::store::stock::corrections::Correction;
 
 /// List SKUs with their stock
 #[utoipa::path(

@@ -8,15 +8,16 @@ use uuid::Uuid;
 
 use super::api::{self, MovementQuery, known};
 use super::view::{SkuDetail, StockPage};
-use super::{Correction, MovementsFrom, StockFilter};
+use super::{MovementsFrom, StockFilter};
 use crate::domain::ids::{IdempotencyKey, SkuCode};
+use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::desk::Desk;
 use crate::ops::orders::pages::time_left;
-use crate::ops::reason::Reason;
+use crate::store::stock::corrections::Correction;
 
 #[derive(askama::Template)]
 #[template(path = "stock.html")]

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{PoolView, WorkersView};
+use crate::domain::reason::{self, Reason};
 use crate::http::app::App;
 use crate::http::body::Json;
 use crate::http::error::ApiError;
 use crate::ops::desk::Desk;
-use crate::ops::reason::{self, Reason};
 use crate::ops::rights::Viewer;
 
 /// List worker processes and pools

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::ids::{SkuCode, SkuId};
+use crate::domain::ids::SkuId;
 use crate::store::orders::OrderStatus;
 
 /// A hold that keeps units of a SKU.
@@ -127,63 +127,4 @@ pub async fn movements(
     )
     .fetch_all(conn)
     .await
-}
-
-/// The counters of a SKU, locked until the transaction ends.
-#[derive(Debug, Clone, Copy)]
-pub struct Counters {
-    pub sku_id: SkuId,
-    pub on_hand: i32,
-    pub reserved: i32,
-}
-
-pub async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Counters>> {
-    let row = sqlx::query!(
-        "SELECT st.sku_id, st.on_hand, st.reserved FROM stock st JOIN skus s ON s.id = st.sku_id
-          WHERE s.code = $1 FOR NO KEY UPDATE OF st",
-        code.as_str(),
-    )
-    .fetch_optional(conn)
-    .await?;
-    let counters = |sku_id, on_hand, reserved| Counters { sku_id: SkuId(sku_id), on_hand, reserved };
-    Ok(row.map(|row| counters(row.sku_id, row.on_hand, row.reserved)))
-}
-
-/// What a command of a person has moved, if it has been carried out before.
-pub async fn moved_by(conn: &mut PgConnection, command: Uuid) -> sqlx::Result<Option<i32>> {
-    sqlx::query_scalar!("SELECT on_hand_change FROM stock_movements WHERE command_id = $1", command)
-        .fetch_optional(conn)
-        .await
-}
-
-/// Units that a person moves.
-#[derive(Debug, Clone, Copy)]
-pub struct NewMovement<'a> {
-    pub sku_id: SkuId,
-    /// Whether they were received rather than counted.
-    pub is_received: bool,
-    /// How many come, negative for those that go; none if a count found what was expected.
-    pub units: i32,
-    pub actor: &'a str,
-    pub note: &'a str,
-    /// The command, which moves units once.
-    pub command: Uuid,
-}
-
-/// Moves units of a locked SKU and writes that down.
-pub async fn put_down(conn: &mut PgConnection, movement: NewMovement<'_>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "WITH moved AS (UPDATE stock SET on_hand = on_hand + $2 WHERE sku_id = $1)
-         INSERT INTO stock_movements (sku_id, on_hand_change, reason, actor, note, command_id)
-         VALUES ($1, $2, CASE WHEN $3 THEN 'received' ELSE 'adjusted' END::stock_movement_reason, $4, $5, $6)",
-        movement.sku_id.0,
-        movement.units,
-        movement.is_received,
-        movement.actor,
-        movement.note,
-        movement.command,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }

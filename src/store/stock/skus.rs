@@ -4,33 +4,13 @@ use sqlx::PgConnection;
 
 use crate::domain::ids::{ProductName, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
-
-/// What a shop says of a SKU.
-#[derive(Debug, Clone)]
-pub struct SkuDefinition {
-    pub code: SkuCode,
-    pub name: ProductName,
-    /// The price of one unit.
-    pub price: Won,
-    /// What is taken off the price.
-    pub discount: DiscountRatio,
-    /// Its own limit of units per customer.
-    pub max_per_customer: Option<i32>,
-    /// Units owned, absolute; absent leaves them as they are.
-    pub on_hand: Option<i32>,
-}
+use crate::domain::sku::{Sale, SkuDefinition};
+use crate::store::decoded;
 
 /// A SKU as the catalogue knows it.
 #[derive(Debug, Clone)]
 pub struct SkuRow {
-    pub code: String,
-    pub name: String,
-    /// The price of one unit.
-    pub price: Won,
-    /// What is taken off the price.
-    pub discount: DiscountRatio,
-    /// Its own limit of units per customer.
-    pub max_per_customer: Option<i32>,
+    pub definition: SkuDefinition,
     pub on_hand: i32,
     pub reserved: i32,
     /// Units set aside by holds whose time is up: the next buyer gets them.
@@ -39,60 +19,76 @@ pub struct SkuRow {
     pub overdue_has_more: bool,
 }
 
-/// What became of a definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// The SKU is new.
-    Created,
-    /// The SKU was there and is changed.
-    Changed,
-    /// More units are set aside than would be owned; nothing is changed.
-    BelowReserved { reserved: i32 },
+/// A SKU that nobody else changes until the transaction ends.
+#[derive(Debug, Clone)]
+pub struct LockedSku {
+    pub id: SkuId,
+    pub definition: SkuDefinition,
+    pub on_hand: i32,
 }
 
-/// Creates or changes a SKU. Run it in a transaction and roll back on [`Put::BelowReserved`].
-pub async fn put(conn: &mut PgConnection, sku: &SkuDefinition) -> sqlx::Result<Put> {
-    let row = sqlx::query!(
-        r#"INSERT INTO skus (code, name, price_won, discount_ratio_bp, max_per_customer)
-           VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (code) DO UPDATE
-              SET name = excluded.name, price_won = excluded.price_won,
-                  discount_ratio_bp = excluded.discount_ratio_bp,
-                  max_per_customer = excluded.max_per_customer, updated_at = now()
-           RETURNING id, (xmax = 0) AS "created!""#,
+/// Makes a SKU of which there are no units yet. Returns whether it is new; if not, nothing is changed.
+pub async fn create(conn: &mut PgConnection, sku: &SkuDefinition) -> sqlx::Result<bool> {
+    let created = sqlx::query!(
+        "WITH created AS (
+             INSERT INTO skus (code, name, price_won, discount_ratio_bp, max_per_customer, is_active, sale_from, sale_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (code) DO NOTHING RETURNING id
+         )
+         INSERT INTO stock (sku_id) SELECT id FROM created",
         sku.code.as_str(),
         sku.name.as_str(),
         sku.price.0,
         sku.discount.basis_points(),
         sku.max_per_customer,
+        sku.sale.is_active,
+        sku.sale.from,
+        sku.sale.until,
     )
-    .fetch_one(&mut *conn)
+    .execute(conn)
     .await?;
-    sqlx::query!("INSERT INTO stock (sku_id) VALUES ($1) ON CONFLICT (sku_id) DO NOTHING", row.id)
-        .execute(&mut *conn)
-        .await?;
-    let stock =
-        sqlx::query!("SELECT on_hand, reserved FROM stock WHERE sku_id = $1 FOR NO KEY UPDATE", row.id)
-            .fetch_one(&mut *conn)
-            .await?;
-    let put = if row.created { Put::Created } else { Put::Changed };
-    let Some(on_hand) = sku.on_hand.filter(|on_hand| *on_hand != stock.on_hand) else {
-        return Ok(put);
+    Ok(created.rows_affected() > 0)
+}
+
+/// The SKU of this code, locked.
+pub async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<LockedSku>> {
+    let row = sqlx::query!(
+        "SELECT s.id, s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, s.is_active, s.sale_from,
+                s.sale_until, st.on_hand
+           FROM skus s JOIN stock st ON st.sku_id = s.id WHERE s.code = $1 FOR NO KEY UPDATE",
+        code.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let definition = SkuDefinition {
+        code: decoded(SkuCode::parse(row.code))?,
+        name: decoded(ProductName::parse(row.name))?,
+        price: Won(row.price_won),
+        discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
+        max_per_customer: row.max_per_customer,
+        sale: Sale { is_active: row.is_active, from: row.sale_from, until: row.sale_until },
     };
-    if on_hand < stock.reserved {
-        return Ok(Put::BelowReserved { reserved: stock.reserved });
-    }
+    Ok(Some(LockedSku { id: SkuId(row.id), definition, on_hand: row.on_hand }))
+}
+
+/// Writes another definition of a locked SKU.
+pub async fn update(conn: &mut PgConnection, id: SkuId, sku: &SkuDefinition) -> sqlx::Result<()> {
     sqlx::query!(
-        "WITH counted AS (UPDATE stock SET on_hand = $2 WHERE sku_id = $1)
-         INSERT INTO stock_movements (sku_id, on_hand_change, reason)
-         VALUES ($1, $3, CASE WHEN $3 > 0 THEN 'received' ELSE 'adjusted' END::stock_movement_reason)",
-        row.id,
-        on_hand,
-        on_hand - stock.on_hand,
+        "UPDATE skus SET name = $2, price_won = $3, discount_ratio_bp = $4, max_per_customer = $5, is_active = $6,
+                         sale_from = $7, sale_until = $8, updated_at = now()
+          WHERE id = $1",
+        id.0,
+        sku.name.as_str(),
+        sku.price.0,
+        sku.discount.basis_points(),
+        sku.max_per_customer,
+        sku.sale.is_active,
+        sku.sale.from,
+        sku.sale.until,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    Ok(put)
+    Ok(())
 }
 
 /// Overdue holds of the whole shop that are looked at to find those of a SKU. No index leads from a SKU to its holds: it
@@ -121,7 +117,8 @@ pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sq
                SELECT sku_id, sum(quantity)::int AS units FROM order_items
                 WHERE order_id = ANY(ARRAY(SELECT id FROM overdue)) GROUP BY sku_id
            )
-           SELECT s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, st.on_hand, st.reserved,
+           SELECT s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer, s.is_active, s.sale_from,
+                  s.sale_until, st.on_hand, st.reserved,
                   CASE WHEN st.reserved > 0
                        THEN coalesce((SELECT units FROM given_back WHERE given_back.sku_id = s.id), 0)
                        ELSE 0 END AS "overdue!",
@@ -140,18 +137,24 @@ pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sq
     )
     .fetch_all(conn)
     .await?;
-    let row = rows.into_iter().map(|row| SkuRow {
-        code: row.code,
-        name: row.name,
-        price: Won(row.price_won),
-        discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
-        max_per_customer: row.max_per_customer,
-        on_hand: row.on_hand,
-        reserved: row.reserved,
-        overdue: row.overdue,
-        overdue_has_more: row.overdue_has_more,
+    let row = rows.into_iter().map(|row| {
+        let definition = SkuDefinition {
+            code: decoded(SkuCode::parse(row.code))?,
+            name: decoded(ProductName::parse(row.name))?,
+            price: Won(row.price_won),
+            discount: DiscountRatio::from_basis_points(row.discount_ratio_bp),
+            max_per_customer: row.max_per_customer,
+            sale: Sale { is_active: row.is_active, from: row.sale_from, until: row.sale_until },
+        };
+        Ok(SkuRow {
+            definition,
+            on_hand: row.on_hand,
+            reserved: row.reserved,
+            overdue: row.overdue,
+            overdue_has_more: row.overdue_has_more,
+        })
     });
-    Ok(row.collect())
+    row.collect()
 }
 
 pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {

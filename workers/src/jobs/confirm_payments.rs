@@ -78,7 +78,8 @@ impl Worker for ConfirmPayments {
                 let parts = message.pay_by.parts(order.amount);
                 let key = message.pay_by.payment_key();
                 let is_key_in_use = key.is_some_and(|key| in_use.contains(key));
-                let offer = Offer { parts, purses: *purses, is_key_in_use };
+                let expected_amount = message.pay_by.expected_amount();
+                let offer = Offer { parts, expected_amount, purses: *purses, is_key_in_use };
                 let decision = decide(&mut order.state, order.amount, offer, now);
                 if let PaymentDecision::Capture { left, .. } | PaymentDecision::Ask { left, .. } = decision {
                     *purses = left;

@@ -106,11 +106,11 @@ impl HoldOrders {
 
     /// Decides who gets what, in the order of arrival, on stock as it stands now. Nothing is locked yet, so that
     /// batches work side by side: whether the stock is still there is asked at the very end.
-    async fn decide(
+    async fn decide<'a>(
         &self,
         tx: &mut PgConnection,
         customers: &[&str],
-        fresh: &[&HoldOrder],
+        fresh: &[&'a HoldOrder],
         now: DateTime<Utc>,
     ) -> Result<Vec<DecidedOrder>, ApplyError> {
         let codes = distinct(fresh.iter().flat_map(|order| order.items.iter().map(|item| item.sku.as_str())));
@@ -120,9 +120,13 @@ impl HoldOrders {
         let mut shelf = stock::shelf(tx, &codes).await?;
         let counting_sales = counting_sales(fresh, &shelf);
         let mut usage = usage::of(tx, customers, &counting_sales, self.limits.max_live_holds).await?;
-        let demands: Vec<Demand<'_>> =
-            fresh.iter().map(|order| Demand { customer: &order.customer_id, items: &order.items }).collect();
-        let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits);
+        let demand = |order: &&'a HoldOrder| Demand {
+            customer: &order.customer_id,
+            items: &order.items,
+            expected_amount: order.expected_amount_won,
+        };
+        let demands: Vec<Demand<'_>> = fresh.iter().map(demand).collect();
+        let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits, now);
 
         let decided = fresh.iter().zip(decisions).map(|(order, decision)| begin(order, decision, now));
         let decided: Vec<DecidedOrder> = decided.collect();

@@ -47,6 +47,8 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::OutOfStock { .. } => "out_of_stock",
         Refusal::UnknownSku { .. } => "unknown_sku",
+        Refusal::OffSale { .. } => "off_sale",
+        Refusal::PriceChanged { .. } => "price_changed",
         Refusal::TooManyHolds { .. } => "too_many_holds",
         Refusal::TooManyUnits { .. } => "too_many_units",
         Refusal::AmountTooLarge => "amount_too_large",

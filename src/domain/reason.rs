@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::Invalid;
-use crate::domain::refund::RefundReason;
+use super::Invalid;
+use super::refund::RefundReason;
 
 /// A reason longer than this is a novel.
 const MAX_CHARS: usize = 500;

@@ -16,7 +16,7 @@ FLOORS = [
     ["http", "ops", "audit", "reconcile", "asyncapi", "wires"],
     ["store", "broker", "gateway", "effects"],
     ["message", "event", "pool"],
-    ["config", "peers", "places", "retry", "clock", "serving", "terminal", "telemetry"],
+    ["config", "page", "peers", "places", "retry", "clock", "serving", "terminal", "telemetry"],
     ["domain"],
 ]
 FLOOR = {name: height for height, names in enumerate(reversed(FLOORS)) for name in names}

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod http;
 pub mod message;
 pub mod ops;
+pub mod page;
 pub mod peers;
 pub mod places;
 pub mod pool;

@@ -12,7 +12,6 @@ pub mod event_log;
 pub mod health;
 pub mod money;
 pub mod orders;
-pub mod page;
 pub mod queues;
 pub mod rights;
 pub mod stock;

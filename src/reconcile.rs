@@ -17,7 +17,7 @@ use crate::store::payments::{self, PaymentStatus, card_movements};
 /// Keys that are looked up in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
 /// Entries of the ledger that are read in one statement.
-const MOVEMENTS_AT_ONCE: i64 = 5_000;
+const MOVEMENTS_AT_ONCE: usize = 5_000;
 /// What is compared at once: its transactions must fit into memory.
 const SLICE: TimeDelta = TimeDelta::hours(1);
 

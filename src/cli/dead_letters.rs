@@ -17,6 +17,7 @@ use holdfast::ops::dead_letters::api::{DeadLetterGroups, DeadLetterList, EditReq
 use holdfast::ops::dead_letters::detail::Detail;
 use holdfast::ops::dead_letters::edit::Edited;
 use holdfast::ops::dead_letters::export::Format;
+use holdfast::page;
 use holdfast::store::dead_letters::filter::Filter;
 use holdfast::store::dead_letters::lists::{LetterPosition, Summary};
 use serde_json::json;
@@ -160,13 +161,12 @@ async fn pages(
         let page: DeadLetterList = api.get(&format!("{LETTERS}?{}{place}", filter.to_query())).await?;
         found.extend(page.letters);
         after = page.next;
-        if found.len() > limit || (found.len() == limit && after.is_some()) {
-            found.truncate(limit);
-            let next = found.last().map(|letter| LetterPosition::from(letter).to_string());
-            return Ok((found, next));
+        if let Some(last) = page::cut(&mut found, limit) {
+            let next = LetterPosition::from(last).to_string();
+            return Ok((found, Some(next)));
         }
-        if after.is_none() {
-            return Ok((found, None));
+        if found.len() == limit || after.is_none() {
+            return Ok((found, after));
         }
     }
 }

@@ -3,13 +3,18 @@
 pub mod api;
 pub mod pages;
 
-use crate::store::operators::actions::Action;
+use sqlx::PgConnection;
+
+use crate::page;
+use crate::store::operators;
+use crate::store::operators::actions::{Action, Filter};
 
 /// Actions on one page.
-pub const PAGE: i64 = 100;
+const PAGE: usize = 100;
 
-/// Where the next page begins, if there may be one.
-fn next(actions: &[Action]) -> Option<i64> {
-    let is_full = i64::try_from(actions.len()).is_ok_and(|length| length == PAGE);
-    actions.last().filter(|_| is_full).map(|action| action.id)
+/// A page of actions, the latest first, and before which one the next page begins.
+async fn list(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<(Vec<Action>, Option<i64>)> {
+    let mut actions = operators::actions::list(conn, filter, page::rows_to_read(PAGE)).await?;
+    let next = page::cut(&mut actions, PAGE).map(|last| last.id);
+    Ok((actions, next))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::page;
+use crate::page;
 use crate::store::payments;
 use crate::store::payments::unsettled::{Concerned, OnItsWay, UnmatchedWebhook};
 
@@ -38,7 +38,7 @@ pub async fn look(conn: &mut PgConnection) -> sqlx::Result<MoneyView> {
     let (unmatched_webhooks, more_unmatched_webhooks) = webhooks(conn, Concerned::Us).await?;
     let (strange_webhooks, more_strange_webhooks) = webhooks(conn, Concerned::Nobody).await?;
     Ok(MoneyView {
-        more_on_its_way: page::cut(&mut on_its_way, LISTED),
+        more_on_its_way: page::cut(&mut on_its_way, LISTED).is_some(),
         on_its_way,
         unmatched_webhooks,
         more_unmatched_webhooks,
@@ -53,6 +53,6 @@ async fn webhooks(
     concerned: Concerned,
 ) -> sqlx::Result<(Vec<UnmatchedWebhook>, bool)> {
     let (mut found, may_be_more) = payments::unsettled::unmatched_webhooks(conn, concerned).await?;
-    let has_more = page::cut(&mut found, LISTED);
+    let has_more = page::cut(&mut found, LISTED).is_some();
     Ok((found, has_more || may_be_more))
 }

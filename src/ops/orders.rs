@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use crate::domain::Invalid;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, OrderId};
-use crate::ops::page;
+use crate::page;
 use crate::store::orders::OrderStatus;
 use crate::store::orders::search::Wanted;
 use crate::store::stock::skus;
@@ -89,18 +89,18 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
         }
         (None, None) => orders::search::of_everyone(conn, &wanted).await?,
     };
-    let has_more = page::cut(&mut ids, PAGE);
+    let last = page::cut(&mut ids, PAGE).copied();
 
     let now = orders::transaction_time(conn).await?;
     let mut rows = orders::find_all(conn, &ids).await?;
-    let next = match (has_more, end) {
-        (true, _) => rows.last().map(|row| row.id.uuid()),
+    let next = match (last, end) {
+        (Some(last), _) => Some(last.uuid()),
         // The next page looks through what comes after the end of this one.
-        (false, Some(end)) => {
+        (None, Some(end)) => {
             rows.retain(|row| (row.created_at, row.id) >= end);
             Some(end.1.uuid())
         }
-        (false, None) => None,
+        (None, None) => None,
     };
     let items = orders::items_of(conn, &ids).await?;
     let summaries = rows.iter().map(|row| {

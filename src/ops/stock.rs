@@ -13,8 +13,8 @@ use utoipa::IntoParams;
 use crate::domain::Invalid;
 use crate::domain::ids::{IdempotencyKey, SkuCode};
 use crate::domain::reason::Reason;
-use crate::ops::page;
 use crate::ops::rights::Actor;
+use crate::page;
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
 use crate::store::stock;
@@ -64,8 +64,7 @@ pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<Stock
     }
     let limit = page::rows_to_read(PAGE);
     let mut rows = skus::read(conn, Wanted { code: None, text, after }, limit).await?;
-    let has_more = page::cut(&mut rows, PAGE);
-    let next = if has_more { rows.last().map(|row| row.definition.code.to_string()) } else { None };
+    let next = page::cut(&mut rows, PAGE).map(|last| last.definition.code.to_string());
     Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
 }
 
@@ -100,17 +99,16 @@ pub async fn show(
     let limit = page::rows_to_read(PAGE);
     let before = from.0.map(|(id, _)| id);
     let mut movements = stock::desk::movements(conn, sku, before, limit).await?;
-    let has_more = page::cut(&mut movements, PAGE);
+    let last = page::cut(&mut movements, PAGE).map(|last| last.id);
     // How many units there were after each is counted back from how many there are.
     let mut on_hand = from.0.map_or(i64::from(row.on_hand), |(_, units)| units);
-    let last = movements.last().map(|movement| movement.id);
     let movements = movements.into_iter().map(|movement| {
         let after = on_hand;
         on_hand = on_hand.saturating_sub(i64::from(movement.units));
         MovementView::new(movement, after)
     });
     let movements: Vec<MovementView> = movements.collect();
-    let next = if has_more { last.map(|id| format!("{id}_{on_hand}")) } else { None };
+    let next = last.map(|id| format!("{id}_{on_hand}"));
     Ok(SkuDetail {
         sku: row.into(),
         holds: live.holds.into_iter().map(Into::into).collect(),

@@ -22,12 +22,13 @@ use crate::http::outcome::{self, Awaited};
 use crate::http::query::Query;
 use crate::http::views::{OrderList, OrderView, Problem};
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
+use crate::page;
 use crate::store::orders::search::Wanted;
 use crate::store::orders::{self, OrderStatus};
 
 /// Orders on one page.
-const DEFAULT_PAGE: i64 = 20;
-const MAX_PAGE: i64 = 100;
+const DEFAULT_PAGE: usize = 20;
+const MAX_PAGE: usize = 100;
 /// Orders of a customer that one page looks through for those of a status.
 const LOOKED_THROUGH: i64 = 5_000;
 /// How much time an extension gives when the caller does not say, in seconds.
@@ -184,37 +185,34 @@ pub async fn list(
             .ok_or_else(|| ApiError::Unprocessable("status must be that of a decided order".to_owned()))
     });
     let status = status.transpose()?;
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")));
-    }
+    let size = query.limit.map_or(Some(DEFAULT_PAGE), |limit| usize::try_from(limit).ok());
+    let size = size
+        .filter(|size| (1..=MAX_PAGE).contains(size))
+        .ok_or_else(|| ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")))?;
+    let rows_to_read = page::rows_to_read(size);
     let after = query.after.map(OrderId::from);
-    let (rows, items, end) = app
+    let (mut rows, items, end) = app
         .read(async |conn| {
-            let (mut end, mut look) = (None, limit + 1);
+            let (mut end, mut look) = (None, rows_to_read);
             if status.is_some() {
                 let wanted = Wanted { after, ..Wanted::default() };
                 let depth = orders::search::customer_at_depth(conn, &customer, &wanted, LOOKED_THROUGH - 1);
                 (end, look) = (depth.await?, LOOKED_THROUGH);
             }
-            let rows = orders::list(conn, &customer, status, after, (look, limit + 1)).await?;
+            let rows = orders::list(conn, &customer, status, after, (look, rows_to_read)).await?;
             let ids: Vec<OrderId> = rows.iter().map(|row| row.id).collect();
             let items = orders::items_of(conn, &ids).await?;
             Ok::<_, sqlx::Error>((rows, items, end))
         })
         .await?;
-    let page = &rows[..rows.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
-    let next = match rows.len() > page.len() {
-        true => page.last().map(|row| row.id.uuid()),
-        // The next page looks through what comes after the end of this one.
-        false => end.map(|(_, order)| order.uuid()),
-    };
-    let views = page.iter().map(|row| {
+    // The page after one that is not full looks through what comes after the end of this one.
+    let next = page::cut(&mut rows, size).map(|last| last.id).or(end.map(|(_, order)| order));
+    let views = rows.iter().map(|row| {
         let own: Vec<HeldItem> =
             items.iter().filter(|(order, _)| *order == row.id).map(|(_, item)| item.clone()).collect();
         OrderView::decided(row, &own)
     });
-    Ok(Json(OrderList { orders: views.collect(), next }))
+    Ok(Json(OrderList { orders: views.collect(), next: next.map(OrderId::uuid) }))
 }
 
 /// Cancel a held order

@@ -5,12 +5,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::PAGE;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::rights::Viewer;
-use crate::store::operators;
 use crate::store::operators::actions::{Action, Filter};
 
 /// Actions of operators, the latest first.
@@ -32,7 +30,6 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<ActionList>, ApiError> {
     let filter = filter.without_blanks();
-    let actions = app.read(async |conn| operators::actions::list(conn, &filter, PAGE).await).await?;
-    let next_before_id = super::next(&actions);
+    let (actions, next_before_id) = app.read(async |conn| super::list(conn, &filter).await).await?;
     Ok(Json(ActionList { actions, next_before_id }))
 }

@@ -3,12 +3,10 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::PAGE;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
-use crate::store::operators;
 use crate::store::operators::actions::{Action, Filter};
 
 #[derive(askama::Template)]
@@ -27,8 +25,7 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Response, ApiError> {
     let filter = filter.without_blanks();
-    let actions = app.read(async |conn| operators::actions::list(conn, &filter, PAGE).await).await?;
-    let next = super::next(&actions);
+    let (actions, next) = app.read(async |conn| super::list(conn, &filter).await).await?;
     Ok(console::page(&ActionsPage { frame, filter, actions, next }))
 }
 

@@ -12,6 +12,7 @@ use super::{DeadLetterError, Selection, narrowed};
 use crate::domain::reason::Reason;
 use crate::ops::dead_letters;
 use crate::ops::rights::Actor;
+use crate::page;
 use crate::store::dead_letters::filter::Which;
 use crate::store::dead_letters::lists as dead_letter_lists;
 use crate::store::dead_letters::replays::{self, Item, ItemFilter, NewReplay, Replay};
@@ -25,7 +26,7 @@ pub const DEFAULT_RATE: i32 = 200;
 /// The most that anybody may ask for: a worker sends them in batches of a few hundred.
 pub const MAX_RATE: i32 = 10_000;
 /// Replays and items on one page.
-pub const PAGE: i64 = 100;
+const PAGE: usize = 100;
 /// What kind of thing the audit log calls a replay.
 const SUBJECT: &str = "replay";
 
@@ -90,19 +91,26 @@ pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Replay, DeadLette
     replays::find(conn, id).await?.ok_or(DeadLetterError::NoSuchReplay(id))
 }
 
-/// Replays, the latest first.
-pub async fn list(conn: &mut PgConnection, before: Option<Uuid>) -> sqlx::Result<Vec<Replay>> {
-    replays::list(conn, before, PAGE).await
+/// A page of replays, the latest first, and before which one the next page begins.
+pub async fn list(
+    conn: &mut PgConnection,
+    before: Option<Uuid>,
+) -> sqlx::Result<(Vec<Replay>, Option<Uuid>)> {
+    let mut replays = replays::list(conn, before, page::rows_to_read(PAGE)).await?;
+    let next = page::cut(&mut replays, PAGE).map(|last| last.id);
+    Ok((replays, next))
 }
 
-/// Items of a replay in the order of its set.
+/// A page of a replay's items in the order of its set, and behind which place the next page begins.
 pub async fn items(
     conn: &mut PgConnection,
     id: Uuid,
     filter: ItemFilter,
-) -> Result<Vec<Item>, DeadLetterError> {
+) -> Result<(Vec<Item>, Option<i32>), DeadLetterError> {
     show(conn, id).await?;
-    Ok(replays::items(conn, id, filter, PAGE).await?)
+    let mut items = replays::items(conn, id, filter, page::rows_to_read(PAGE)).await?;
+    let next = page::cut(&mut items, PAGE).map(|last| last.position);
+    Ok((items, next))
 }
 
 /// Stops a replay, in the transaction of the caller. What has been sent stays sent.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::filter::Filter;
 use super::{DeadLetter, DeadLetterStatus};
+use crate::page;
 
 /// Dead letters looked at before a page ends, where an index does not lead to those that fit: a third of what can be read
 /// within 100 ms.
@@ -124,9 +125,9 @@ pub async fn page(
     conn: &mut PgConnection,
     filter: &Filter,
     after: Option<LetterPosition>,
-    limit: usize,
+    size: usize,
 ) -> sqlx::Result<Page<Summary>> {
-    read(conn, SUMMARY, filter, after, limit).await
+    read(conn, SUMMARY, filter, after, size).await
 }
 
 /// A page of dead letters with bodies and headers.
@@ -134,9 +135,9 @@ pub async fn whole_page(
     conn: &mut PgConnection,
     filter: &Filter,
     after: Option<LetterPosition>,
-    limit: usize,
+    size: usize,
 ) -> sqlx::Result<Page<DeadLetter>> {
-    read(conn, WHOLE, filter, after, limit).await
+    read(conn, WHOLE, filter, after, size).await
 }
 
 async fn read<T>(
@@ -144,12 +145,12 @@ async fn read<T>(
     columns: &str,
     filter: &Filter,
     after: Option<LetterPosition>,
-    limit: usize,
+    size: usize,
 ) -> sqlx::Result<Page<T>>
 where
     T: Listed + Send + Unpin + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
-    let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = page::rows_to_read(size);
     let scanned = if filter.is_looked_for() { SCANNED_AT_ONCE } else { rows };
     let mut sql = QueryBuilder::new(format!("SELECT {columns} FROM (SELECT * FROM dead_letters"));
     push_newest(&mut sql, filter, after);
@@ -158,13 +159,9 @@ where
     sql.push(" ORDER BY last_died_at DESC, id DESC LIMIT ").push_bind(rows);
     prefer_order(conn, filter).await?;
     let mut letters: Vec<T> = sql.build_query_as().fetch_all(&mut *conn).await?;
-    let next = if letters.len() > limit {
-        letters.truncate(limit);
-        letters.last().map(Listed::position)
-    } else if filter.is_looked_for() {
-        last_scanned(conn, filter, after).await?
-    } else {
-        None
+    let next = match page::cut(&mut letters, size).map(Listed::position) {
+        None if filter.is_looked_for() => last_scanned(conn, filter, after).await?,
+        next => next,
     };
     Ok(Page { letters, next })
 }

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::gateway::PaymentKey;
+use crate::page;
 use crate::store::decoded;
 
 /// How far a walk has come.
@@ -20,18 +21,18 @@ pub struct MovementPosition {
 pub struct Movements {
     /// The keys of the payments and charges whose money moved.
     pub keys: Vec<PaymentKey>,
-    /// Where the next page begins, if there may be one.
+    /// Where the next page begins, if there is one.
     pub next: Option<MovementPosition>,
 }
 
-/// At most `limit` movements from `from` on, and before `until`.
+/// A page of the movements from `from` on, and before `until`.
 pub async fn page(
     conn: &mut PgConnection,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     after: Option<MovementPosition>,
-    limit: i64,
+    size: usize,
 ) -> sqlx::Result<Movements> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         r#"SELECT e.created_at, e.transaction_id, coalesce(p.payment_key, c.payment_key) AS payment_key
              FROM (SELECT created_at, transaction_id FROM ledger_entries
                     WHERE account = 'gateway' AND created_at >= $1 AND created_at < $2
@@ -45,15 +46,13 @@ pub async fn page(
         until,
         after.map(|place| place.created_at),
         after.map(|place| place.transaction),
-        limit,
+        page::rows_to_read(size),
     )
     .fetch_all(conn)
     .await?;
-    let is_full = rows.len() as i64 == limit;
-    let last = rows
-        .last()
-        .map(|row| MovementPosition { created_at: row.created_at, transaction: row.transaction_id });
+    let next = page::cut(&mut rows, size)
+        .map(|last| MovementPosition { created_at: last.created_at, transaction: last.transaction_id });
     let keys = rows.into_iter().filter_map(|row| row.payment_key);
     let keys = keys.map(|key| decoded(PaymentKey::parse(key))).collect::<sqlx::Result<_>>()?;
-    Ok(Movements { keys, next: last.filter(|_| is_full) })
+    Ok(Movements { keys, next })
 }

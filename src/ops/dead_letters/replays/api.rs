@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{DEFAULT_RATE, PAGE};
+use super::DEFAULT_RATE;
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::error::ApiError;
@@ -71,15 +71,8 @@ pub async fn list(
     _: Viewer,
     Query(query): Query<ReplayQuery>,
 ) -> Result<Json<ReplayList>, ApiError> {
-    let replays = app.read(async |conn| super::list(conn, query.before).await).await?;
-    let next_before = next(&replays);
+    let (replays, next_before) = app.read(async |conn| super::list(conn, query.before).await).await?;
     Ok(Json(ReplayList { replays, next_before }))
-}
-
-/// Where the next page of replays begins, if there may be one.
-pub(super) fn next(replays: &[Replay]) -> Option<Uuid> {
-    let is_full = i64::try_from(replays.len()).is_ok_and(|length| length == PAGE);
-    replays.last().filter(|_| is_full).map(|replay| replay.id)
 }
 
 /// Read how far a replay has come
@@ -144,21 +137,18 @@ pub async fn items(
     Query(query): Query<ItemQuery>,
 ) -> Result<Json<ReplayItems>, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
-    let items = find_items(&app, id, query).await?;
-    let next_after = next_item(&items);
+    let (items, next_after) = find_items(&app, id, query).await?;
     Ok(Json(ReplayItems { items, next_after }))
 }
 
-/// Items for a handler.
-pub(super) async fn find_items(app: &App, id: Uuid, query: ItemQuery) -> Result<Vec<Item>, ApiError> {
+/// A page of items for a handler.
+pub(super) async fn find_items(
+    app: &App,
+    id: Uuid,
+    query: ItemQuery,
+) -> Result<(Vec<Item>, Option<i32>), ApiError> {
     let reading = async move |conn: &mut sqlx::PgConnection| super::items(conn, id, query.into()).await;
     app.read(reading).await
-}
-
-/// Where the next page of items begins, if there may be one.
-pub(super) fn next_item(items: &[Item]) -> Option<i32> {
-    let is_full = i64::try_from(items.len()).is_ok_and(|length| length == PAGE);
-    items.last().filter(|_| is_full).map(|item| item.position)
 }
 
 /// Stop a replay; what has been sent stays sent

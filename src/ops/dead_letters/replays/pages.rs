@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use uuid::Uuid;
 
-use super::api::{ItemQuery, ReplayQuery, find, find_items, next, next_item};
+use super::api::{ItemQuery, ReplayQuery, find, find_items};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
@@ -72,8 +72,7 @@ pub async fn list(
     frame: Frame,
     Query(query): Query<ReplayQuery>,
 ) -> Result<Response, ApiError> {
-    let replays = app.read(async |conn| super::list(conn, query.before).await).await?;
-    let next = next(&replays);
+    let (replays, next) = app.read(async |conn| super::list(conn, query.before).await).await?;
     Ok(console::page(&ListPage { frame, replays, next }))
 }
 
@@ -86,8 +85,7 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let replay = find(&app, id).await?;
-    let items = find_items(&app, id, query).await?;
-    let next = next_item(&items);
+    let (items, next) = find_items(&app, id, query).await?;
     Ok(console::page(&ReplayPage { frame, replay, query, items, next }))
 }
 

@@ -1,11 +1,15 @@
 //! The command line: one function per subcommand.
 
+// A macro of the standard library panics once nobody reads any more.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod client;
 mod cursors;
 mod dead_letters;
 mod health;
 mod money;
 mod orders;
+mod output;
 mod queues;
 mod reconcile;
 mod stock;
@@ -39,6 +43,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use self::output::{Output, say};
 
 /// A confirm that takes longer is answered with 503.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
@@ -156,7 +162,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Topology(TopologyCommand::Declare(broker)) => declare(broker).await?,
         Command::Topology(TopologyCommand::Show) => {
             let topology = Topology::new(holdfast::broker::topology::DEFAULT_MAX_LENGTH);
-            println!("{:#}", topology.definitions());
+            say!("{:#}", topology.definitions());
         }
         Command::Audit(database) => return report(database).await,
         Command::DeadLetters(arguments) => return dead_letters::run(arguments).await,
@@ -170,8 +176,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
         Command::Stock(arguments) => stock::run(arguments).await?,
         Command::Token(arguments) => tokens::run(arguments).await?,
-        Command::Asyncapi => println!("{:#}", asyncapi::document()),
-        Command::Openapi => println!("{}", router::openapi().to_pretty_json()?),
+        Command::Asyncapi => say!("{:#}", asyncapi::document()),
+        Command::Openapi => say!("{}", router::openapi().to_pretty_json()?),
         Command::Healthcheck { address, path } => healthcheck(address, &path).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -266,7 +272,7 @@ async fn report(database: DatabaseConfig) -> anyhow::Result<ExitCode> {
         findings.extend(audit.step(&mut conn).await?);
     }
     bar.finish_and_clear();
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::lock();
     let all_hold = holdfast::audit::report(&findings, &mut out)?;
     out.flush()?;
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })

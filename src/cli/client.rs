@@ -23,6 +23,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::output::{Output, say};
+
 /// A whole call, or one piece of an export: the longest wait, and as much again as the API may need beside it.
 const TIMEOUT: Duration = Duration::from_secs(MAX_WAIT_SECONDS + 15);
 /// A page has at most a hundred things of a bounded size; exports are not kept.
@@ -145,7 +147,7 @@ impl Api {
             let body = rest.whole().await.with_context(|| self.at())?;
             return Err(refused(&Answer { body, ..answer }));
         }
-        let mut out = std::io::stdout().lock();
+        let mut out = Output::lock();
         while let Some(piece) = rest.next().await.context("the export is not complete")? {
             out.write_all(&piece)?;
         }
@@ -213,6 +215,6 @@ pub(super) fn segment(name: &str) -> String {
 
 /// Prints what the API told as JSON on lines.
 pub(super) fn print_json(told: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(told)?);
+    say!("{}", serde_json::to_string_pretty(told)?);
     Ok(())
 }

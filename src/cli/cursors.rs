@@ -9,6 +9,8 @@ use holdfast::ops::event_log::{self, Reader};
 use holdfast::store::events::restored_log::LogStanding;
 use sqlx::PgConnection;
 
+use super::output::say;
+
 #[derive(Args)]
 pub(super) struct CursorArguments {
     #[command(flatten)]
@@ -45,58 +47,53 @@ pub(super) async fn run(arguments: CursorArguments) -> anyhow::Result<()> {
     let pool = super::pool(&arguments.database, "holdfast-cursors")?;
     let mut conn = pool.acquire().await.context("cannot reach PostgreSQL")?;
     let (standing, readers) = event_log::readers(&mut conn).await?;
-    print(&standing, &readers);
-    match arguments.command {
-        None | Some(CursorCommand::Show) => Ok(()),
+    let told = match arguments.command {
+        None | Some(CursorCommand::Show) => vec![],
         Some(CursorCommand::Reset(_)) if standing.ahead_since.is_none() => {
-            println!("nothing to reset");
-            Ok(())
+            vec!["nothing to reset".to_owned()]
         }
-        Some(CursorCommand::Reset(reset)) => self::reset(&mut conn, &standing, reset).await,
-    }
+        Some(CursorCommand::Reset(reset)) => self::reset(&mut conn, &standing, reset).await?,
+    };
+    print(&standing, &readers);
+    told.iter().for_each(|line| say!("{line}"));
+    Ok(())
 }
 
+/// Repairs, or says what it would do. Nothing is printed before it is done: nobody may be there to read it.
 async fn reset(
     conn: &mut PgConnection,
     standing: &LogStanding,
     arguments: ResetArguments,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
     let ResetArguments { yes, restored_at, reason, actor } = arguments;
     let Some(reason) = reason.filter(|_| yes) else {
         let (new, is_all) = event_log::survey(conn, restored_at).await?;
-        println!(
-            "Facts up to {} were restored; {new}{} were written since.",
-            standing.restored_to.unwrap_or(0),
-            if is_all { "" } else { " or more" },
-        );
-        println!(
+        let restored_to = standing.restored_to.unwrap_or(0);
+        let or_more = if is_all { "" } else { " or more" };
+        return Ok(vec![
+            format!("Facts up to {restored_to} were restored; {new}{or_more} were written since."),
             "Would number those and all to come above the restored ones. No cursor moves, so each reader goes on"
-        );
-        println!(
+                .to_owned(),
             "with what it had not read, then reads what was written since, each fact once and in order."
-        );
-        println!("Do it with --yes --reason.");
-        return Ok(());
+                .to_owned(),
+            "Do it with --yes --reason.".to_owned(),
+        ]);
     };
     let new = event_log::repair(conn, restored_at, &actor, &reason).await?;
-    println!(
+    Ok(vec![format!(
         "{new} facts written since the restore come behind the restored ones now; readers go on by themselves"
-    );
-    Ok(())
+    )])
 }
 
 fn print(standing: &LogStanding, readers: &[Reader]) {
-    println!("{:8}  {:>16}  {:>12}  {:>8}  oldest", "reader", "transaction", "fact", "unread");
+    say!("{:8}  {:>16}  {:>12}  {:>8}  oldest", "reader", "transaction", "fact", "unread");
     for Reader { name, look, unread } in readers {
         let (transaction, id) = (look.position.transaction, look.position.id);
-        println!(
-            "{name:8}  {transaction:>16}  {id:>12}  {:>8}  {:.0} s",
-            unread.count, unread.oldest_seconds
-        );
+        say!("{name:8}  {transaction:>16}  {id:>12}  {:>8}  {:.0} s", unread.count, unread.oldest_seconds);
     }
-    println!("{:8}  {:>16}", "server", standing.next_transaction);
+    say!("{:8}  {:>16}", "server", standing.next_transaction);
     if let Some(since) = standing.ahead_since {
-        println!(
+        say!(
             "The log is ahead of the server's transaction ids (noticed {}): nobody reads it until \"holdfast cursors reset\".",
             since.format("%Y-%m-%dT%H:%M:%SZ"),
         );

@@ -24,6 +24,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::client::{Api, ApiArguments, print_json};
+use super::output::{note, say};
 
 const LETTERS: &str = "/v1/ops/dead-letters";
 
@@ -113,7 +114,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
             let DeadLetterGroups { groups } =
                 api.get(&format!("{LETTERS}/groups?{}", filter.to_query())).await?;
             if json {
-                groups.iter().for_each(|group| println!("{}", json!(group)));
+                groups.iter().for_each(|group| say!("{}", json!(group)));
             } else {
                 print::groups(&groups);
             }
@@ -121,12 +122,12 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
         DeadLetterCommand::List { filter, limit, after, json } => {
             let (letters, next) = pages(&api, &filter, after, limit.into()).await?;
             if json {
-                letters.iter().for_each(|letter| println!("{}", json!(letter)));
+                letters.iter().for_each(|letter| say!("{}", json!(letter)));
             } else {
                 print::table(&letters);
             }
             if let Some(next) = next {
-                eprintln!("there are more: --after {next}");
+                note!("there are more: --after {next}");
             }
         }
         DeadLetterCommand::Show { id, json } => {
@@ -189,9 +190,9 @@ async fn edit(api: &Api, arguments: EditArguments) -> anyhow::Result<()> {
     let Edited { id, message_id, difference } = edited;
     print::difference(&difference);
     if dry_run {
-        println!("{id} would be replaced by the message {message_id}");
+        say!("{id} would be replaced by the message {message_id}");
     } else {
-        println!("{id} is replaced by the message {message_id}");
+        say!("{id} is replaced by the message {message_id}");
     }
     Ok(())
 }

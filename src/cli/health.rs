@@ -7,6 +7,7 @@ use holdfast::ops::health::{HealthView, Verdict};
 use holdfast::terminal::printable;
 
 use super::client::{ApiArguments, print_json};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct HealthArguments {
@@ -29,12 +30,12 @@ pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> 
 }
 
 fn print(view: &HealthView) {
-    println!("{}", view.verdict.word());
+    say!("{}", view.verdict.word());
     for finding in &view.findings {
         let light = if finding.verdict == Verdict::Wrong { "WRONG" } else { "look " };
-        println!("{light}  {}", printable(&finding.what));
-        println!("       {}", printable(&finding.meaning));
-        println!("       {}", finding.todo);
+        say!("{light}  {}", printable(&finding.what));
+        say!("       {}", printable(&finding.meaning));
+        say!("       {}", finding.todo);
     }
     let alive = view.workers.processes.iter().filter(|process| process.alive).count();
     let open: i64 = view.open_money.iter().map(|open| open.count).sum();
@@ -50,11 +51,11 @@ fn print(view: &HealthView) {
         ("messages ready in commands", ready(view).to_string()),
     ];
     for (name, value) in figures {
-        println!("{name:32}  {value}");
+        say!("{name:32}  {value}");
     }
     let orders: Vec<String> =
         view.orders.iter().map(|outcome| format!("{} {}", outcome.total, outcome.outcome)).collect();
-    println!("{:32}  {}", "orders of the hour", orders.join(", "));
+    say!("{:32}  {}", "orders of the hour", orders.join(", "));
 }
 
 fn ready(view: &HealthView) -> u64 {

@@ -7,6 +7,7 @@ use holdfast::store::payments::unsettled::UnmatchedWebhook;
 use holdfast::terminal::printable;
 
 use super::client::{ApiArguments, print_json};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct MoneyArguments {
@@ -28,13 +29,13 @@ pub(super) async fn run(arguments: MoneyArguments) -> anyhow::Result<()> {
 
 fn print(money: &MoneyView) {
     let or_more = |more: bool| if more { " or more" } else { "" };
-    println!("{}{} on its way at a gateway", money.on_its_way.len(), or_more(money.more_on_its_way));
+    say!("{}{} on its way at a gateway", money.on_its_way.len(), or_more(money.more_on_its_way));
     for one in &money.on_its_way {
         let whose = one.order_id.map_or_else(
             || format!("wallet of {}", printable(one.customer_id.as_deref().unwrap_or("–"))),
             |order| format!("order {order}"),
         );
-        println!(
+        say!(
             "  {:8}  {:10}  {:>12} won  for {:8}  {whose}  {}",
             one.kind,
             one.status,
@@ -43,13 +44,13 @@ fn print(money: &MoneyView) {
             printable(one.payment_key.as_deref().unwrap_or("–"))
         );
     }
-    println!(
+    say!(
         "{}{} webhooks of the last day about no payment of ours that name an order or a charge of ours, or are signed",
         money.unmatched_webhooks.len(),
         or_more(money.more_unmatched_webhooks)
     );
     print_webhooks(&money.unmatched_webhooks);
-    println!(
+    say!(
         "{}{} webhooks of the last day about nothing of ours",
         money.strange_webhooks.len(),
         or_more(money.more_strange_webhooks)
@@ -59,7 +60,7 @@ fn print(money: &MoneyView) {
 
 fn print_webhooks(webhooks: &[UnmatchedWebhook]) {
     for webhook in webhooks {
-        println!(
+        say!(
             "  {}  {}  {}  {}",
             webhook.received_at.format("%F %T"),
             printable(&webhook.provider),

@@ -19,6 +19,7 @@ use holdfast::terminal::printable;
 use uuid::Uuid;
 
 use super::client::{ApiArguments, Manner, print_json};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct OrderArguments {
@@ -217,8 +218,8 @@ fn tell_order(order: &OrderView, doing: &DoingArguments) -> anyhow::Result<()> {
         return print_json(order);
     }
     match &*order.status {
-        "accepted" => println!("{}: accepted, not decided yet", order.id),
-        status => println!("{} is {status}", order.id),
+        "accepted" => say!("{}: accepted, not decided yet", order.id),
+        status => say!("{} is {status}", order.id),
     }
     Ok(())
 }
@@ -228,28 +229,28 @@ fn tell_money(told: &Resolved, doing: &DoingArguments) -> anyhow::Result<ExitCod
     if doing.json {
         print_json(told)?;
     } else {
-        println!("{} payments and refunds asked about", told.asked.len());
+        say!("{} payments and refunds asked about", told.asked.len());
         print_money(&told.payments, &told.refunds);
     }
     Ok(if told.is_settled { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_page(page: &OrderPage) {
-    println!("{:36}  {:20}  {:15}  {:>12}  {:20}  items", "id", "decided", "status", "won", "customer");
+    say!("{:36}  {:20}  {:15}  {:>12}  {:20}  items", "id", "decided", "status", "won", "customer");
     for order in &page.orders {
         let when = order.created_at.format("%Y-%m-%dT%H:%M:%SZ");
         let items: Vec<String> =
             order.items.iter().map(|item| format!("{} × {}", item.quantity, item.sku)).collect();
         let OrderSummary { id, status, amount_won, customer, .. } = order;
-        println!(
+        say!(
             "{id}  {when}  {status:15}  {amount_won:>12}  {:20}  {}",
             printable(customer),
             printable(&items.join(", "))
         );
     }
-    println!("{} orders", page.orders.len());
+    say!("{} orders", page.orders.len());
     if let Some(next) = page.next {
-        println!("more with --after {next}");
+        say!("more with --after {next}");
     }
 }
 
@@ -257,40 +258,37 @@ fn print_order(detail: &OrderDetail) {
     let order = &detail.order;
     let left = detail.seconds_left.map(|seconds| format!("{seconds} s left"));
     let deadline = order.expires_at.map(|at| at.to_rfc3339());
-    println!("id          {}", order.id);
-    println!("customer    {}", printable(&detail.customer));
-    println!("status      {}: {}", order.status, detail.explained);
-    println!("amount      {} won", order.amount_won.unwrap_or(0));
+    say!("id          {}", order.id);
+    say!("customer    {}", printable(&detail.customer));
+    say!("status      {}: {}", order.status, detail.explained);
+    say!("amount      {} won", order.amount_won.unwrap_or(0));
     if let Some(deadline) = deadline {
-        println!("deadline    {deadline} {}", left.unwrap_or_default());
+        say!("deadline    {deadline} {}", left.unwrap_or_default());
     }
     for item in &order.items {
         let name = printable(&item.name);
-        println!("item        {} × {} ({name}), {} won", item.quantity, item.sku, item.amount_won);
+        say!("item        {} × {} ({name}), {} won", item.quantity, item.sku, item.amount_won);
     }
     print_money(&detail.payments, &detail.refunds);
-    println!();
+    say!("");
     for row in &detail.timeline {
-        println!(
+        say!(
             "{}  {:11}  {}",
             row.at.format("%Y-%m-%dT%H:%M:%S%.3fZ"),
             row.kind.name(),
             printable(&row.title)
         );
         for detail in &row.details {
-            println!("{:40}{}: {}", "", printable(&detail.name), printable(&detail.value));
+            say!("{:40}{}: {}", "", printable(&detail.name), printable(&detail.value));
         }
     }
 }
 
 fn print_money(payments: &[PaymentDetail], refunds: &[RefundDetail]) {
     for payment in payments {
-        println!("payment     {} {}: {}", payment.id, payment.status, payment.explained);
+        say!("payment     {} {}: {}", payment.id, payment.status, payment.explained);
     }
     for refund in refunds {
-        println!(
-            "refund      {} {} won, {}: {}",
-            refund.id, refund.amount_won, refund.status, refund.explained
-        );
+        say!("refund      {} {} won, {}: {}", refund.id, refund.amount_won, refund.status, refund.explained);
     }
 }

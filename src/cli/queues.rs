@@ -6,6 +6,7 @@ use clap::Args;
 use holdfast::broker::queues::{QueuesView, Source};
 
 use super::client::{ApiArguments, print_json};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct QueueArguments {
@@ -31,9 +32,13 @@ pub(super) async fn run(arguments: QueueArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn print(view: &QueuesView, all: bool) {
-    println!(
+    say!(
         "{:20}  {:>9}  {:>7}  {:>9}  {:16}  in / out / acknowledged per second",
-        "queue", "ready", "unacked", "consumers", "oldest"
+        "queue",
+        "ready",
+        "unacked",
+        "consumers",
+        "oldest"
     );
     for queue in
         view.queues.iter().filter(|queue| all || queue.ready > 0 || queue.consumers > 0 || !queue.exists)
@@ -41,10 +46,12 @@ fn print(view: &QueuesView, all: bool) {
         let unacknowledged = queue.unacknowledged.map_or_else(|| "–".to_owned(), |count| count.to_string());
         let (oldest, rates) = (queue.oldest_words(), queue.rate_words());
         let missing = if queue.exists { "" } else { "  missing" };
-        println!(
+        say!(
             "{:20}  {:>9}  {unacknowledged:>7}  {:>9}  {oldest:16}  {rates}{missing}",
-            queue.name, queue.ready, queue.consumers
+            queue.name,
+            queue.ready,
+            queue.consumers
         );
     }
-    println!("{}", view.source_words());
+    say!("{}", view.source_words());
 }

@@ -18,6 +18,8 @@ use holdfast::message::{ChargeWallet, ResolvePayment, ResolveRefund, Version};
 use holdfast::reconcile::{self, Difference, Report, Window};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::{note, say};
+
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 const BROKER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -60,36 +62,42 @@ pub(super) async fn run(arguments: ReconcileArguments) -> anyhow::Result<ExitCod
     let compared = reconcile::compare(&pool, gateway.as_ref(), window, progress).await;
     bar.finish_and_clear();
     let report = compared?;
+    // Done before anything is printed: nobody may be there to read it.
+    let asked_again = match (arguments.fix, &arguments.amqp) {
+        (true, Some(amqp)) => Some(fix(&amqp.address()?, &report.differences).await),
+        _ => None,
+    };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print(&report);
     }
-    if let (true, Some(amqp)) = (arguments.fix, &arguments.amqp) {
-        let asked = fix(&amqp.address()?, &report.differences).await?;
-        eprintln!(
-            "{asked} payments and charges are asked for again; reconcile later to see what came of it."
-        );
+    if let Some(asked_again) = asked_again {
+        let count = asked_again?;
+        note!("{count} payments and charges are asked for again; reconcile later to see what came of it.");
     }
     Ok(if report.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(report: &Report) {
     let Report { transactions, payments, differences } = report;
-    println!("{transactions} transactions, {payments} payments, {} differences", differences.len());
+    say!("{transactions} transactions, {payments} payments, {} differences", differences.len());
     if differences.is_empty() {
         return;
     }
-    println!(
+    say!(
         "{:<15} {:>14} {:>14}  {:<36}  payment key",
-        "difference", "ours (won)", "gateway (won)", "order or charge"
+        "difference",
+        "ours (won)",
+        "gateway (won)",
+        "order or charge"
     );
     for difference in differences {
         let kind = serde_json::to_value(difference.kind).expect("a kind is a word");
         let order = difference.order_id.map(|order| order.to_string());
         let charge = difference.charge_id.map(|charge| charge.0.to_string());
         let order = order.or(charge).unwrap_or_else(|| "-".to_owned());
-        println!(
+        say!(
             "{:<15} {:>14} {:>14}  {order:<36}  {}",
             kind.as_str().unwrap_or_default(),
             difference.ours_won,

@@ -13,6 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::client::{Api, ApiArguments, Manner, print_json, segment};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct StockArguments {
@@ -135,27 +136,22 @@ async fn correct(
     let told: SkuDetail = api.act(&format!("{}/{how}", path(sku)), request, manner).await?;
     let on_hand = told.sku.on_hand;
     if doing.json {
-        println!("{}", json!({"sku": sku, "on_hand": on_hand}));
+        say!("{}", json!({"sku": sku, "on_hand": on_hand}));
     } else {
-        println!("{sku}: {on_hand} on hand");
+        say!("{sku}: {on_hand} on hand");
     }
     Ok(())
 }
 
 fn print_page(page: &StockPage) {
-    println!("{:24}  {:>10}  {:>10}  {:>10}  name", "sku", "on hand", "reserved", "available");
+    say!("{:24}  {:>10}  {:>10}  {:>10}  name", "sku", "on hand", "reserved", "available");
     for sku in &page.skus {
         let (code, name) = (&sku.sku, printable(&sku.name));
-        println!(
-            "{code:24}  {:>10}  {:>10}  {:>10}  {name}",
-            sku.on_hand,
-            sku.reserved,
-            available(sku, ">=")
-        );
+        say!("{code:24}  {:>10}  {:>10}  {:>10}  {name}", sku.on_hand, sku.reserved, available(sku, ">="));
     }
-    println!("{} SKUs", page.skus.len());
+    say!("{} SKUs", page.skus.len());
     if let Some(next) = &page.next {
-        println!("more with --after {next}");
+        say!("more with --after {next}");
     }
 }
 
@@ -166,30 +162,35 @@ fn available(sku: &SkuView, at_least: &str) -> String {
 
 fn print_sku(detail: &SkuDetail) {
     let (sku, sales) = (&detail.sku, detail.sales);
-    println!("sku         {} ({})", sku.sku, printable(&sku.name));
-    println!("on hand     {}", sku.on_hand);
-    println!("reserved    {}", sku.reserved);
-    println!("available   {}", available(sku, "at least "));
-    println!(
+    say!("sku         {} ({})", sku.sku, printable(&sku.name));
+    say!("on hand     {}", sku.on_hand);
+    say!("reserved    {}", sku.reserved);
+    say!("available   {}", available(sku, "at least "));
+    say!(
         "sold        {} today, {} in 7 days, {} in 30 days",
-        sales.today, sales.last_7_days, sales.last_30_days
+        sales.today,
+        sales.last_7_days,
+        sales.last_30_days
     );
-    println!("\nlive holds");
+    say!("\nlive holds");
     if detail.holds_may_be_more {
-        println!("(the shop has very many; only those that fall due first were looked through)");
+        say!("(the shop has very many; only those that fall due first were looked through)");
     }
     for hold in &detail.holds {
         let customer = printable(&hold.customer);
-        println!(
+        say!(
             "{}  {:>6} units  {:>7} s left  {:6}  {customer}",
-            hold.order_id, hold.units, hold.seconds_left, hold.status
+            hold.order_id,
+            hold.units,
+            hold.seconds_left,
+            hold.status
         );
     }
-    println!("\nmovements");
+    say!("\nmovements");
     for movement in &detail.movements {
         let who = movement.order_id.map(|order| format!("order {order}")).or(movement.actor.clone());
         let why = movement.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        println!(
+        say!(
             "{}  {:9}  {:>+8}  {:>8} on hand  {}",
             movement.created_at.format("%Y-%m-%dT%H:%M:%SZ"),
             movement.kind,
@@ -199,6 +200,6 @@ fn print_sku(detail: &SkuDetail) {
         );
     }
     if let Some(next) = &detail.next {
-        println!("more with --before {next}");
+        say!("more with --before {next}");
     }
 }

@@ -9,6 +9,8 @@ use holdfast::store::operators::tokens::{self, ListedToken, NewToken, Role};
 use holdfast::terminal::printable;
 use sqlx::PgConnection;
 
+use super::output::say;
+
 #[derive(Args)]
 pub(super) struct TokenArguments {
     #[command(flatten)]
@@ -68,7 +70,7 @@ pub(super) async fn run(arguments: TokenArguments) -> anyhow::Result<()> {
                 other => other.into(),
             })?;
             tx.commit().await?;
-            println!("{token}");
+            say!("{token}");
         }
         TokenCommand::List { revoked, json } => {
             let tokens = tokens::list(&mut tx, revoked, access::LISTED).await?;
@@ -84,13 +86,13 @@ pub(super) async fn run(arguments: TokenArguments) -> anyhow::Result<()> {
 
 fn print(token: &ListedToken, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(token)?);
+        say!("{}", serde_json::to_string(token)?);
         return Ok(());
     }
     let state = if token.revoked_at.is_some() { "revoked" } else { "live" };
     let customer = token.customer_id.as_deref().unwrap_or("-");
     let made = token.created_at.format("%Y-%m-%dT%H:%M:%SZ");
-    println!(
+    say!(
         "{:8}  {state:7}  {made}  {:20}  {}",
         token.role.name(),
         printable(&token.name),

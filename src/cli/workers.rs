@@ -7,6 +7,7 @@ use holdfast::ops::workers::{PoolView, ProcessView, WorkersView};
 use holdfast::terminal::printable;
 
 use super::client::{ApiArguments, print_json, segment};
+use super::output::say;
 
 #[derive(Args)]
 pub(super) struct WorkerArguments {
@@ -64,7 +65,7 @@ pub(super) async fn run(arguments: WorkerArguments) -> anyhow::Result<()> {
     }
     processes.iter().for_each(print_process);
     let alive = processes.iter().filter(|process| process.alive).count();
-    println!("{alive} processes alive, {} gone", processes.len() - alive);
+    say!("{alive} processes alive, {} gone", processes.len() - alive);
     Ok(())
 }
 
@@ -96,7 +97,7 @@ fn print_one(view: &PoolView, json: bool) -> anyhow::Result<()> {
     }
     print_pool(view);
     if view.paused.is_some() {
-        println!("{}", view.while_paused);
+        say!("{}", view.while_paused);
     }
     Ok(())
 }
@@ -105,7 +106,7 @@ fn print_process(process: &ProcessView) {
     let state = if process.alive { "alive" } else { "gone " };
     let (started, seen) =
         (process.started_at.format("%Y-%m-%dT%H:%M:%SZ"), process.seen_at.format("%H:%M:%SZ"));
-    println!(
+    say!(
         "{state}  {}  {} pid {}  version {}  since {started}  seen {seen}",
         process.id,
         printable(&process.host),
@@ -116,7 +117,7 @@ fn print_process(process: &ProcessView) {
         let last = pool
             .last_batch
             .map_or_else(|| "no batch yet".to_owned(), |batch| format!("last batch {}", batch.words()));
-        println!(
+        say!(
             "       {:16} {:>2} runners  {:>9} messages  {last}",
             printable(&pool.pool),
             pool.runners,
@@ -136,5 +137,5 @@ fn print_pool(view: &PoolView) {
         None if view.runners > 0 => "works".to_owned(),
         None => "nobody works it".to_owned(),
     };
-    println!("{:16}  {:>3} runners  {state}", view.pool, view.runners);
+    say!("{:16}  {:>3} runners  {state}", view.pool, view.runners);
 }

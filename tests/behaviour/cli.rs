@@ -61,6 +61,39 @@ async fn the_audit_prints_a_line_per_truth_and_fails_when_one_is_broken() {
 }
 
 #[tokio::test]
+async fn a_command_whose_reader_has_gone_ends_without_a_word() {
+    let world = World::idle().await;
+    let deaf = [
+        "openapi",
+        "asyncapi",
+        "topology show",
+        "audit",
+        "token create --role shop --name till",
+        "token list",
+    ];
+    for words in deaf {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command.args(words.split(' ')).env_clear().env("DATABASE_URL", &world.database_url);
+        command.stdin(Stdio::null()).stdout(writer);
+        let run = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        // As a program that the signal of a broken pipe ends.
+        assert_eq!(
+            (run.status.code(), String::from_utf8(run.stderr).unwrap()),
+            (Some(141), String::new()),
+            "{words}"
+        );
+    }
+    assert_eq!(
+        world.count("SELECT count(*) FROM tokens WHERE name = 'till'").await,
+        1,
+        "what is done is done"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_token_is_made_once_replaced_on_demand_and_revoked() {
     let world = World::idle().await;
     let shop = world.start_api().await;

@@ -11,6 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::client::Api;
+use crate::cli::output::{note, say};
 
 /// Some by their ids, or all that match a filter.
 #[derive(Args)]
@@ -43,9 +44,9 @@ impl SelectionArguments {
 /// Says how many it would be.
 pub(super) fn say_count(count: i64, json: bool) {
     if json {
-        println!("{}", json!({"would_change": count}));
+        say!("{}", json!({"would_change": count}));
     } else {
-        println!("{count} dead letters");
+        say!("{count} dead letters");
     }
 }
 
@@ -97,12 +98,12 @@ async fn change(
     }
     let changed: Changed = api.post(path, &asked).await?;
     if json {
-        println!("{}", json!(changed));
+        say!("{}", json!(changed));
     } else {
-        println!("{} {what}", changed.changed);
+        say!("{} {what}", changed.changed);
     }
     if changed.skipped > 0 {
-        eprintln!("{} could not be {what}: they are not {} any more", changed.skipped, change.of().name());
+        note!("{} could not be {what}: they are not {} any more", changed.skipped, change.of().name());
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

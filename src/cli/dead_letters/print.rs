@@ -7,16 +7,15 @@ use holdfast::ops::dead_letters::edit::DiffLine;
 use holdfast::store::dead_letters::lists::{Group, Summary};
 use holdfast::terminal::printable;
 
+use crate::cli::output::say;
+
 /// An error on a line of a table.
 const MAX_ERROR_CHARS: usize = 80;
 
 pub(super) fn groups(groups: &[Group]) {
-    println!(
-        "{:>9}  {:15}  {:12}  {:15}  {:20}  last died",
-        "letters", "queue", "class", "type", "first died"
-    );
+    say!("{:>9}  {:15}  {:12}  {:15}  {:20}  last died", "letters", "queue", "class", "type", "first died");
     for group in groups {
-        println!(
+        say!(
             "{:>9}  {:15}  {:12}  {:15}  {}  {}",
             group.count,
             printable(&group.queue),
@@ -27,18 +26,18 @@ pub(super) fn groups(groups: &[Group]) {
         );
     }
     let letters: i64 = groups.iter().map(|group| group.count).sum();
-    println!("{letters} dead letters in {} groups", groups.len());
+    say!("{letters} dead letters in {} groups", groups.len());
 }
 
 pub(super) fn table(letters: &[Summary]) {
-    println!("{:36}  {:20}  {:15}  {:12}  error", "id", "last died", "queue", "class");
+    say!("{:36}  {:20}  {:15}  {:12}  error", "id", "last died", "queue", "class");
     for letter in letters {
         let when = second(letter.last_died_at);
         let error: String = printable(&letter.error_text).chars().take(MAX_ERROR_CHARS).collect();
         let (queue, class) = (printable(&letter.queue), printable(&letter.error_class));
-        println!("{}  {when}  {queue:15}  {class:12}  {error}", letter.id);
+        say!("{}  {when}  {queue:15}  {class:12}  {error}", letter.id);
     }
-    println!("{} dead letters", letters.len());
+    say!("{} dead letters", letters.len());
 }
 
 pub(super) fn letter(detail: &Detail) {
@@ -70,36 +69,36 @@ pub(super) fn letter(detail: &Detail) {
         ("headers", letter.headers.to_string()),
     ];
     for (name, value) in fields {
-        println!("{name:12}{}", printable(&value));
+        say!("{name:12}{}", printable(&value));
     }
-    println!("body");
+    say!("body");
     let body = letter.body.bytes();
     lines(&pretty(&body).unwrap_or_else(|| hex_dump(&body)));
     story(detail);
 }
 
 fn story(detail: &Detail) {
-    println!("deaths");
+    say!("deaths");
     for death in &detail.deaths {
         let error = printable(&format!("{}: {}", death.error_class, death.error_text));
-        println!("  {}  {error}", second(death.died_at));
+        say!("  {}  {error}", second(death.died_at));
     }
-    println!("actions");
+    say!("actions");
     for action in &detail.actions {
         let reason = action.reason.as_deref().unwrap_or_default();
         let line = printable(&format!("{} by {} {reason}", action.action, action.actor));
-        println!("  {}  {}", second(action.created_at), line.trim_end());
+        say!("  {}  {}", second(action.created_at), line.trim_end());
     }
 }
 
 pub(super) fn difference(difference: &[DiffLine]) {
     for line in difference {
-        println!("{} {}", line.sign, printable(&line.text));
+        say!("{} {}", line.sign, printable(&line.text));
     }
 }
 
 fn lines(text: &str) {
-    text.lines().for_each(|line| println!("  {}", printable(line)));
+    text.lines().for_each(|line| say!("  {}", printable(line)));
 }
 
 fn second(time: DateTime<Utc>) -> String {

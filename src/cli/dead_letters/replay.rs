@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::change::{SelectionArguments, say_count};
 use crate::cli::client::{Api, print_json};
+use crate::cli::output::{note, say};
 
 const REPLAYS: &str = "/v1/ops/replays";
 /// How often to look how far a replay has come.
@@ -79,13 +80,13 @@ pub(super) async fn replay(api: &Api, arguments: ReplayArguments) -> anyhow::Res
     let begun: Replay = api.post(REPLAYS, &asked).await?;
     let replay = if no_wait { begun } else { wait(api, begun).await? };
     if json {
-        println!("{}", json!(replay));
+        say!("{}", json!(replay));
     } else {
         print_line(&replay);
     }
     let is_fine = no_wait || (replay.status == ReplayStatus::Done && replay.replayed == replay.total);
     if !is_fine {
-        eprintln!("not everything was replayed: holdfast dead-letters replays show {}", replay.id);
+        note!("not everything was replayed: holdfast dead-letters replays show {}", replay.id);
     }
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -106,7 +107,7 @@ async fn wait(api: &Api, begun: Replay) -> anyhow::Result<Replay> {
             moved = Instant::now();
         } else if moved.elapsed() > SUSPICIOUS {
             moved = Instant::now();
-            bar.suspend(|| eprintln!("nothing happens: does the workers' pool `replays` run?"));
+            bar.suspend(|| note!("nothing happens: does the workers' pool `replays` run?"));
         }
         replay = now;
         bar.set_position(u64::try_from(replay.handled()).unwrap_or_default());
@@ -122,7 +123,7 @@ pub(super) async fn replays(api: &Api, command: ReplaysCommand) -> anyhow::Resul
             let ReplayList { replays, .. } = api.get(&format!("{REPLAYS}{page}")).await?;
             for replay in &replays {
                 if json {
-                    println!("{}", json!(replay));
+                    say!("{}", json!(replay));
                 } else {
                     print_line(replay);
                 }
@@ -139,13 +140,13 @@ pub(super) async fn replays(api: &Api, command: ReplaysCommand) -> anyhow::Resul
                 let ReplayItems { items, .. } = api.find(&format!("{REPLAYS}/{id}/items"), &filter).await?;
                 for item in items {
                     let reason = printable(item.reason.as_deref().unwrap_or_default());
-                    println!("{}  {}: {reason}", item.dead_letter_id, outcome.name());
+                    say!("{}  {}: {reason}", item.dead_letter_id, outcome.name());
                 }
             }
             let filter = ItemQuery { died_again: true, ..ItemQuery::default() };
             let ReplayItems { items, .. } = api.find(&format!("{REPLAYS}/{id}/items"), &filter).await?;
             for item in items {
-                println!("{}  died again", item.dead_letter_id);
+                say!("{}  died again", item.dead_letter_id);
             }
         }
         ReplaysCommand::Cancel { id } => {
@@ -156,7 +157,7 @@ pub(super) async fn replays(api: &Api, command: ReplaysCommand) -> anyhow::Resul
 }
 
 fn print_line(replay: &Replay) {
-    println!(
+    say!(
         "{}  {:9}  {} of {}: {} replayed, {} skipped, {} failed, {} died again  {}",
         replay.id,
         replay.status.name(),

@@ -31,7 +31,7 @@ pub struct Window {
 /// How the two disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum DifferenceKind {
     /// The gateway took money under a key that we do not know.
     UnknownToUs,
     /// We count money that the gateway does not have for us.
@@ -45,7 +45,7 @@ pub enum Kind {
 /// A payment where the two disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    pub kind: Kind,
+    pub kind: DifferenceKind,
     /// The gateway's name of the payment.
     pub payment_key: PaymentKey,
     /// Ours, if we know it.
@@ -220,7 +220,7 @@ impl Comparison {
                 progress(self.looked_at());
                 let difference = match (ours.get(key), moved.listed) {
                     (None, None | Some(0)) => None,
-                    (None, Some(listed)) => Some(difference(Kind::UnknownToUs, key, None, listed)),
+                    (None, Some(listed)) => Some(difference(DifferenceKind::UnknownToUs, key, None, listed)),
                     (Some(booked), listed) => judge(gateway, key, booked, listed).await?,
                 };
                 self.report.differences.extend(difference);
@@ -280,7 +280,7 @@ async fn judge(
     listed: Option<i64>,
 ) -> anyhow::Result<Option<Difference>> {
     let Some(ours) = counted(booked) else {
-        return Ok(Some(difference(Kind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
+        return Ok(Some(difference(DifferenceKind::StillOpen, key, Some(booked), listed.unwrap_or(0))));
     };
     if listed == Some(ours) {
         return Ok(None);
@@ -290,7 +290,7 @@ async fn judge(
         FindAnswer::NotFound => 0,
         FindAnswer::Unknown { why } => bail!("the gateway does not say where {} stands: {why}", key.as_str()),
     };
-    let kind = if theirs == 0 { Kind::NotAtGateway } else { Kind::AmountDiffers };
+    let kind = if theirs == 0 { DifferenceKind::NotAtGateway } else { DifferenceKind::AmountDiffers };
     let differs = Difference { ours_won: ours, ..difference(kind, key, Some(booked), theirs) };
     Ok((theirs != ours).then_some(differs))
 }
@@ -303,7 +303,12 @@ fn balance(payment: &GatewayPayment) -> i64 {
     }
 }
 
-fn difference(kind: Kind, key: &PaymentKey, booked: Option<&Booked>, gateways_won: i64) -> Difference {
+fn difference(
+    kind: DifferenceKind,
+    key: &PaymentKey,
+    booked: Option<&Booked>,
+    gateways_won: i64,
+) -> Difference {
     Difference {
         kind,
         payment_key: key.clone(),

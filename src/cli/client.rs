@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use holdfast::domain::ids::IdempotencyKey;
 use holdfast::http::headers::MAX_WAIT_SECONDS;
 use holdfast::http::views::Problem;
-use holdfast::peers::client::{Answer, HttpClient};
+use holdfast::peers::client::{HttpAnswer, HttpClient};
 use holdfast::peers::secret::Secret;
 use holdfast::peers::tls::{TlsFiles, is_loopback};
 use holdfast::terminal::printable;
@@ -145,7 +145,7 @@ impl Api {
         let (answer, mut rest) = self.http.open(request).await.with_context(|| self.at())?;
         if answer.status != StatusCode::OK.as_u16() {
             let body = rest.whole().await.with_context(|| self.at())?;
-            return Err(refused(&Answer { body, ..answer }));
+            return Err(refused(&HttpAnswer { body, ..answer }));
         }
         let mut out = Output::lock();
         while let Some(piece) = rest.next().await.context("the export is not complete")? {
@@ -201,7 +201,7 @@ impl Api {
 }
 
 /// Why there is no good answer, in the API's words.
-fn refused(answer: &Answer) -> anyhow::Error {
+fn refused(answer: &HttpAnswer) -> anyhow::Error {
     match serde_json::from_slice::<Problem>(&answer.body) {
         Ok(Problem { title, detail, .. }) => anyhow::anyhow!("{}: {}", printable(&title), printable(&detail)),
         Err(_) => anyhow::anyhow!("the API answered {}", answer.status),

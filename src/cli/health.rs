@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use holdfast::ops::health::{HealthView, Verdict};
+use holdfast::ops::health::{HealthVerdict, HealthView};
 use holdfast::terminal::printable;
 
 use super::client::{ApiArguments, print_json};
@@ -26,13 +26,13 @@ pub(super) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> 
     } else {
         print(&view);
     }
-    Ok(if view.verdict == Verdict::Well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if view.verdict == HealthVerdict::Well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(view: &HealthView) {
     say!("{}", view.verdict.word());
     for finding in &view.findings {
-        let light = if finding.verdict == Verdict::Wrong { "WRONG" } else { "look " };
+        let light = if finding.verdict == HealthVerdict::Wrong { "WRONG" } else { "look " };
         say!("{light}  {}", printable(&finding.what));
         say!("       {}", printable(&finding.meaning));
         say!("       {}", finding.todo);

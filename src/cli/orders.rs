@@ -8,9 +8,9 @@ use holdfast::domain::ids::{IdempotencyKey, SkuCode};
 use holdfast::domain::items::Quantity;
 use holdfast::domain::reason::Reason;
 use holdfast::http::headers::MAX_WAIT_SECONDS;
-use holdfast::http::routes::refunds::RefundItem;
+use holdfast::http::routes::refunds::RefundRequestItem;
 use holdfast::http::views::OrderView;
-use holdfast::ops::orders::api::{Because, Refund, Settle};
+use holdfast::ops::orders::api::{Because, OpsRefundRequest, Settle};
 use holdfast::ops::orders::filter::OrderFilter;
 use holdfast::ops::orders::view::{
     OrderDetail, OrderPage, OrderSummary, PaymentDetail, RefundDetail, Resolved,
@@ -201,15 +201,15 @@ fn path(order: Uuid) -> String {
     format!("/v1/ops/orders/{order}")
 }
 
-fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &DoingArguments) -> Refund {
-    let item = |(sku, quantity): (SkuCode, Quantity)| RefundItem {
+fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &DoingArguments) -> OpsRefundRequest {
+    let item = |(sku, quantity): (SkuCode, Quantity)| RefundRequestItem {
         sku: sku.to_string(),
         quantity: quantity.into(),
         restock: None,
     };
-    let items: Vec<RefundItem> = items.into_iter().map(item).collect();
+    let items: Vec<RefundRequestItem> = items.into_iter().map(item).collect();
     let items = Some(items).filter(|items| !items.is_empty());
-    Refund { items, restock: Some(restock), reason: doing.reason.clone() }
+    OpsRefundRequest { items, restock: Some(restock), reason: doing.reason.clone() }
 }
 
 /// Tells what came of a command.

@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use holdfast::config::DatabaseConfig;
 use holdfast::domain::ids::CustomerId;
-use holdfast::ops::access::{self, AccessError, Wanted};
+use holdfast::ops::access::{self, AccessError, TokenRequest};
 use holdfast::store::operators::tokens::{self, ListedToken, NewToken, Role};
 use holdfast::terminal::printable;
 use sqlx::PgConnection;
@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: TokenArguments) -> anyhow::Result<()> {
     let mut tx = pool.begin().await.context("cannot reach PostgreSQL")?;
     match arguments.command {
         TokenCommand::Create { role, name, customer, replace, actor } => {
-            let wanted = Wanted { name, role, customer, replace };
+            let wanted = TokenRequest { name, role, customer, replace };
             let token = access::create(&mut tx, &actor, &wanted).await.map_err(|error| match error {
                 taken @ AccessError::NameTaken(_) => anyhow!("{taken}; --replace revokes it"),
                 other => other.into(),

@@ -21,7 +21,7 @@ use super::port::{
     WebhookEvent, Why,
 };
 use crate::domain::gateway::{CallKey, GatewayOrderId, PaymentKey, is_plain};
-use crate::peers::client::{Answer, HttpClient};
+use crate::peers::client::{HttpAnswer, HttpClient};
 use crate::peers::secret::Secret;
 use crate::peers::tls::TlsError;
 use crate::peers::webhook::{WebhookError, WebhookSecrets, id_header};
@@ -91,11 +91,11 @@ impl Toss {
         })
     }
 
-    async fn get(&self, path: &str) -> Result<Answer, Why> {
+    async fn get(&self, path: &str) -> Result<HttpAnswer, Why> {
         self.send(Method::GET, path, None, Bytes::new()).await
     }
 
-    async fn post(&self, path: &str, key: &CallKey, body: &Value) -> Result<Answer, Why> {
+    async fn post(&self, path: &str, key: &CallKey, body: &Value) -> Result<HttpAnswer, Why> {
         self.send(Method::POST, path, Some(key), Bytes::from(body.to_string())).await
     }
 
@@ -105,7 +105,7 @@ impl Toss {
         path: &str,
         key: Option<&CallKey>,
         body: Bytes,
-    ) -> Result<Answer, Why> {
+    ) -> Result<HttpAnswer, Why> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))

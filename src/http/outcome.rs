@@ -13,7 +13,7 @@ use super::watch::Subscription;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
-use crate::store::events::answers::{self, Answer, Answered};
+use crate::store::events::answers::{self, Answered, AnsweringFact};
 use crate::store::orders::{self, OrderRow};
 
 /// What a caller waits for.
@@ -112,7 +112,7 @@ enum Judgement {
     No(ApiError),
 }
 
-fn judge(row: &OrderRow, answer: Option<&Answer>, awaited: Awaited) -> Judgement {
+fn judge(row: &OrderRow, answer: Option<&AnsweringFact>, awaited: Awaited) -> Judgement {
     let order = row.id;
     let wrong_state = || Judgement::No(ApiError::WrongState { order, status: row.state.name() });
     let reason = |data: &Value| data["reason"].as_str().unwrap_or_default().to_owned();

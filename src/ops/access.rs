@@ -35,7 +35,7 @@ pub enum AccessError {
 
 /// A token to make.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct TokenRequest {
     /// What people call it; one live token per name.
     pub name: String,
     /// What it may do.
@@ -47,8 +47,12 @@ pub struct Wanted {
 }
 
 /// Makes a token and returns it, this once.
-pub async fn create(conn: &mut PgConnection, actor: &str, wanted: &Wanted) -> Result<String, AccessError> {
-    let Wanted { name, role, customer, replace } = wanted;
+pub async fn create(
+    conn: &mut PgConnection,
+    actor: &str,
+    wanted: &TokenRequest,
+) -> Result<String, AccessError> {
+    let TokenRequest { name, role, customer, replace } = wanted;
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(AccessError::BadName);
     }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::access::{self, Wanted};
+use super::access::{self, TokenRequest};
 use super::dead_letters::edit::{self, Edited};
 use super::dead_letters::replays::{self, Manner};
 use super::dead_letters::{self, Change, Changed, DeadLetterError, Selection};
@@ -154,7 +154,7 @@ impl Desk {
     }
 
     /// Makes a token and returns it, this once. Only an admin's desk may.
-    pub async fn create_token(&self, wanted: Wanted) -> Result<String, ApiError> {
+    pub async fn create_token(&self, wanted: TokenRequest) -> Result<String, ApiError> {
         self.commit(move |tx, actor| async move { access::create(tx, &actor.name, &wanted).await }.boxed())
             .await
     }

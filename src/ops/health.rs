@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-pub use verdict::{HealthFinding, Verdict};
+pub use verdict::{HealthFinding, HealthVerdict};
 
 use super::queues::{self, with_ages};
 use super::workers::{self, WorkersView};
@@ -44,7 +44,7 @@ pub struct HealthView {
     /// When somebody looked.
     pub at: DateTime<Utc>,
     /// The worst of the findings, or that all is well.
-    pub verdict: Verdict,
+    pub verdict: HealthVerdict,
     /// What is not well, the worst first.
     pub findings: Vec<HealthFinding>,
     /// Holds past their time that nothing has released yet; the age is the worst lateness.
@@ -185,7 +185,7 @@ impl Facts {
     pub fn with_broker(self, queues: QueuesView, refused: Vec<Refused>) -> HealthView {
         let mut view = HealthView {
             at: self.at,
-            verdict: Verdict::Well,
+            verdict: HealthVerdict::Well,
             findings: vec![],
             overdue_holds: self.overdue_holds,
             lateness: self.lateness,

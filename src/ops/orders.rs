@@ -15,7 +15,7 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, OrderId};
 use crate::page;
 use crate::store::orders::OrderStatus;
-use crate::store::orders::search::Wanted;
+use crate::store::orders::search::OrderCriteria;
 use crate::store::stock::skus;
 use crate::store::{events, orders, refunds};
 use filter::{OrderFilter, Search};
@@ -61,7 +61,7 @@ pub async fn search(conn: &mut PgConnection, filter: &OrderFilter) -> Result<Ord
             None => return Ok(OrderPage { orders: vec![], next: None }),
         },
     };
-    let mut wanted = Wanted {
+    let mut wanted = OrderCriteria {
         statuses: search.statuses.clone(),
         customer: search.customer.clone(),
         sku,

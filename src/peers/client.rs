@@ -34,7 +34,7 @@ pub enum CallError {
 }
 
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -120,28 +120,28 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the answer to its end.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, CallError> {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(CallError::TimedOut))
     }
 
     /// Sends a request whose answer may be of any length: its status and headers come within the time of a call.
-    pub async fn open(&self, request: Request<Full<Bytes>>) -> Result<(Answer, Pieces), CallError> {
+    pub async fn open(&self, request: Request<Full<Bytes>>) -> Result<(HttpAnswer, Pieces), CallError> {
         let response = tokio::time::timeout(self.timeout, self.pool.request(request));
         let response = response.await.map_err(|_| CallError::TimedOut)?.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let answer = Answer { status, headers: parts.headers, body: Bytes::new() };
+        let answer = HttpAnswer { status, headers: parts.headers, body: Bytes::new() };
         let Self { timeout, max_answer_bytes, .. } = *self;
         Ok((answer, Pieces { status, body, timeout, max_answer_bytes }))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer, CallError> {
         let response = self.pool.request(request).await.map_err(not_reached)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
         let body = Limited::new(body, self.max_answer_bytes).collect().await;
         let body = body.map_err(|error| not_whole(&*error, status))?.to_bytes();
-        Ok(Answer { status, headers: parts.headers, body })
+        Ok(HttpAnswer { status, headers: parts.headers, body })
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Charge {
     pub decline_reason: Option<String>,
 }
 
-struct Row {
+struct RawCharge {
     id: Uuid,
     amount_won: i64,
     status: ChargeStatus,
@@ -59,8 +59,8 @@ struct Row {
     decline_reason: Option<String>,
 }
 
-impl From<Row> for Charge {
-    fn from(row: Row) -> Self {
+impl From<RawCharge> for Charge {
+    fn from(row: RawCharge) -> Self {
         Self {
             id: CommandId(row.id),
             amount: Won(row.amount_won),
@@ -80,7 +80,7 @@ pub async fn find(
     purse: Purse,
 ) -> sqlx::Result<Option<Charge>> {
     let row = sqlx::query_as!(
-        Row,
+        RawCharge,
         r#"SELECT id, amount_won, status AS "status: ChargeStatus", payment_key, balance_won, decline_reason
              FROM charges WHERE id = $1 AND customer_id = $2 AND account = $3::text::ledger_account"#,
         id.0,

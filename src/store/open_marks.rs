@@ -13,7 +13,7 @@ const STEP_SECONDS: i32 = 10;
 
 /// What has a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MarkKind {
     /// Card payments, by when they were made.
     Payment,
     /// Refunds to cards, by when they were made.
@@ -24,7 +24,7 @@ pub enum Kind {
     Effect,
 }
 
-impl Kind {
+impl MarkKind {
     pub const ALL: [Self; 4] = [Self::Payment, Self::Refund, Self::Charge, Self::Effect];
 
     fn name(self) -> &'static str {
@@ -38,7 +38,7 @@ impl Kind {
 }
 
 /// Moves a mark on to the oldest that is open from there, unless somebody puts it back meanwhile. Returns whether it moved.
-pub async fn move_on(conn: &mut PgConnection, kind: Kind) -> sqlx::Result<bool> {
+pub async fn move_on(conn: &mut PgConnection, kind: MarkKind) -> sqlx::Result<bool> {
     let moved = sqlx::query!(
         "WITH look AS MATERIALIZED (
              SELECT updated_at AS seen_at, nothing_open_before($1) AS beginning FROM open_marks WHERE kind = $1
@@ -72,7 +72,7 @@ pub async fn move_on(conn: &mut PgConnection, kind: Kind) -> sqlx::Result<bool> 
 /// Puts a mark back before what is open in a span of time though the mark has passed it. Returns whether there was something.
 pub async fn look_again(
     conn: &mut PgConnection,
-    kind: Kind,
+    kind: MarkKind,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
@@ -104,7 +104,7 @@ pub async fn look_again(
 
 /// Puts a mark back before payments or charges that are declined and about to be open again, and locked. Whoever moves the mark
 /// at this moment has not seen them, so it is touched in any case.
-pub async fn put_back(conn: &mut PgConnection, kind: Kind, ids: &[Uuid]) -> sqlx::Result<()> {
+pub async fn put_back(conn: &mut PgConnection, kind: MarkKind, ids: &[Uuid]) -> sqlx::Result<()> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// How a metric is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Counter,
     /// Goes up and down.
     Gauge,
@@ -13,7 +13,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     /// As Prometheus writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Kind {
 pub struct Metric {
     pub name: &'static str,
     /// How it is counted.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// In what, if the name does not say it.
     pub unit: Unit,
     /// By what. Never by an id: each value is one of a few words.
@@ -37,23 +37,23 @@ pub struct Metric {
 }
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, unit: Unit::Count, labels, help }
+    Metric { name, kind: MetricKind::Counter, unit: Unit::Count, labels, help }
 }
 
 const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: Unit::Count, labels, help }
+    Metric { name, kind: MetricKind::Gauge, unit: Unit::Count, labels, help }
 }
 
 const fn seconds(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: Unit::Seconds, labels, help }
+    Metric { name, kind: MetricKind::Gauge, unit: Unit::Seconds, labels, help }
 }
 
 const fn times(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, unit: Unit::Seconds, labels, help }
+    Metric { name, kind: MetricKind::Histogram, unit: Unit::Seconds, labels, help }
 }
 
 const fn sizes(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, unit: Unit::Count, labels, help }
+    Metric { name, kind: MetricKind::Histogram, unit: Unit::Count, labels, help }
 }
 
 /// Every metric, by what it is about.
@@ -252,9 +252,9 @@ pub const CATALOGUE: &[Metric] = &[
 pub(super) fn describe() {
     for metric in CATALOGUE {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
-            Kind::Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
-            Kind::Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
+            MetricKind::Counter => describe_counter!(metric.name, metric.unit, metric.help),
+            MetricKind::Gauge => describe_gauge!(metric.name, metric.unit, metric.help),
+            MetricKind::Histogram => describe_histogram!(metric.name, metric.unit, metric.help),
         }
     }
 }
@@ -272,7 +272,7 @@ mod tests {
             assert!(names.insert(name), "{name} is there twice");
             assert!(name.starts_with("holdfast_"), "{name}");
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
-            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == MetricKind::Counter, "{name}");
             assert_eq!(name.ends_with("_seconds"), *unit == Unit::Seconds, "{name}");
             for other_unit in ["_ms", "_milliseconds", "_minutes", "_kb", "_percent"] {
                 assert!(!name.ends_with(other_unit), "{name} is not in a base unit");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use holdfast::store::events::cursors::Cursor;
-use holdfast::telemetry::catalogue::{CATALOGUE, Kind, Metric};
+use holdfast::telemetry::catalogue::{CATALOGUE, Metric, MetricKind};
 use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -139,9 +139,11 @@ fn the_code_counts_what_the_catalogue_lists() {
                 continue;
             }
             let metric = metric(name);
-            for (written, kind) in
-                [("counter!(", Kind::Counter), ("gauge!(", Kind::Gauge), ("histogram!(", Kind::Histogram)]
-            {
+            for (written, kind) in [
+                ("counter!(", MetricKind::Counter),
+                ("gauge!(", MetricKind::Gauge),
+                ("histogram!(", MetricKind::Histogram),
+            ] {
                 if before.ends_with(written) {
                     assert_eq!(metric.kind, kind, "{name} in {}", path.display());
                     let call = after.split(')').next().unwrap();

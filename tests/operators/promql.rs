@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast::telemetry::catalogue::{CATALOGUE, Kind, Metric};
+use holdfast::telemetry::catalogue::{CATALOGUE, Metric, MetricKind};
 
 const FUNCTIONS: [&str; 10] =
     ["absent", "histogram_quantile", "increase", "max", "min", "rate", "scalar", "sum", "time", "vector"];
@@ -56,9 +56,9 @@ pub fn read(expression: &str) -> Named {
 pub fn labels_of(series: &str) -> Vec<&'static str> {
     let is = |metric: &&Metric, suffix: &str| {
         let base = series.strip_suffix(suffix);
-        metric.kind == Kind::Histogram && base == Some(metric.name)
+        metric.kind == MetricKind::Histogram && base == Some(metric.name)
     };
-    let plain = |metric: &&Metric| metric.kind != Kind::Histogram && metric.name == series;
+    let plain = |metric: &&Metric| metric.kind != MetricKind::Histogram && metric.name == series;
     let metric = CATALOGUE
         .iter()
         .find(|metric| plain(metric) || ["_bucket", "_sum", "_count"].iter().any(|suffix| is(metric, suffix)))

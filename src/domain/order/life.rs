@@ -10,13 +10,13 @@ const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
 const BEGIN: &str = "<!-- The states of an order: begin -->\n";
 const END: &str = "<!-- The states of an order: end -->\n";
 
-type Row = (&'static str, &'static str, &'static str);
+type TableRow = (&'static str, &'static str, &'static str);
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
-fn rows() -> BTreeSet<Row> {
+fn rows() -> BTreeSet<TableRow> {
     table().map(|(from, name, to)| (from.name(), name, to.name())).collect()
 }
 
@@ -64,7 +64,7 @@ fn the_picture_in_architecture_is_the_table() {
 fn the_transitions_are_the_table_and_nothing_else() {
     let hold = Hold { began_at: at(0), expires_at: at(10), extension_count: 0 };
     let begun = [OrderState::hold(hold), OrderState::refuse(Refusal::AmountTooLarge)];
-    let mut found: BTreeSet<Row> = BTreeSet::new();
+    let mut found: BTreeSet<TableRow> = BTreeSet::new();
     let mut note = |OrderStep { from, name, to }| {
         found.insert((from.name(), name, to.name()));
         (from, to)

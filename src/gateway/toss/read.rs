@@ -7,7 +7,7 @@ use crate::domain::money::Won;
 use crate::gateway::port::{
     Cancel, CancelAnswer, Confirm, ConfirmAnswer, FindAnswer, ListAnswer, WebhookEvent, Why,
 };
-use crate::peers::client::Answer;
+use crate::peers::client::HttpAnswer;
 use crate::peers::webhook::WebhookError;
 
 /// Characters of a gateway's message that are kept.
@@ -32,7 +32,7 @@ fn tidy(message: &str) -> String {
     message.chars().filter(|character| !character.is_control()).take(LONGEST_MESSAGE).collect()
 }
 
-fn hear(answer: &Answer) -> Heard {
+fn hear(answer: &HttpAnswer) -> Heard {
     if answer.status == 200 {
         let payment = serde_json::from_slice::<WirePayment>(&answer.body).ok().and_then(WirePayment::read);
         return payment.map_or(Heard::Nothing, Heard::Payment);
@@ -44,7 +44,7 @@ fn hear(answer: &Answer) -> Heard {
 }
 
 /// What a confirm came to. Approved only if the payment, the order, the amount and the status are those asked for.
-pub(super) fn confirmed(ask: &Confirm, answer: &Answer) -> ConfirmAnswer {
+pub(super) fn confirmed(ask: &Confirm, answer: &HttpAnswer) -> ConfirmAnswer {
     let status = answer.status;
     match hear(answer) {
         Heard::Payment(payment) => match confirm_differs(ask, &payment) {
@@ -75,7 +75,7 @@ fn confirm_differs(ask: &Confirm, payment: &GatewayPayment) -> Option<&'static s
 
 /// What an inquiry came to; `differs` names what shows that it is about another payment.
 pub(super) fn found(
-    answer: &Answer,
+    answer: &HttpAnswer,
     differs: impl FnOnce(&GatewayPayment) -> Option<&'static str>,
 ) -> FindAnswer {
     let status = answer.status;
@@ -91,7 +91,7 @@ pub(super) fn found(
 }
 
 /// What a cancel came to. Cancelled only if the last movement is a cancel of the amount asked for.
-pub(super) fn cancelled(ask: &Cancel, answer: &Answer) -> CancelAnswer {
+pub(super) fn cancelled(ask: &Cancel, answer: &HttpAnswer) -> CancelAnswer {
     let status = answer.status;
     match hear(answer) {
         Heard::Payment(payment) => cancel_of(ask, payment),
@@ -126,7 +126,7 @@ fn cancel_of(ask: &Cancel, payment: GatewayPayment) -> CancelAnswer {
 }
 
 /// A page of transactions; a full one is followed by another.
-pub(super) fn listed(answer: &Answer, limit: u16) -> ListAnswer {
+pub(super) fn listed(answer: &HttpAnswer, limit: u16) -> ListAnswer {
     let status = answer.status;
     if status == 200
         && let Ok(page) = serde_json::from_slice::<Vec<WireTransaction>>(&answer.body)
@@ -175,8 +175,8 @@ mod tests {
         }
     }
 
-    fn answer(status: u16, body: &Value) -> Answer {
-        Answer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
+    fn answer(status: u16, body: &Value) -> HttpAnswer {
+        HttpAnswer { status, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
     }
 
     fn payment() -> Value {
@@ -223,7 +223,7 @@ mod tests {
         fn nothing_but_the_exact_payment_is_ever_approved(
             status in 100u16..600, body in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let answer = confirmed(&ask(), &Answer { status, headers: HeaderMap::new(), body: Bytes::from(body) });
+            let answer = confirmed(&ask(), &HttpAnswer { status, headers: HeaderMap::new(), body: Bytes::from(body) });
             let is_unknown = matches!(answer, ConfirmAnswer::Unknown { .. });
             prop_assert!(is_unknown);
         }

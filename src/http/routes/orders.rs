@@ -23,7 +23,7 @@ use crate::http::query::Query;
 use crate::http::views::{OrderList, OrderView, Problem};
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
 use crate::page;
-use crate::store::orders::search::Wanted;
+use crate::store::orders::search::OrderCriteria;
 use crate::store::orders::{self, OrderStatus};
 
 /// Orders on one page.
@@ -195,7 +195,7 @@ pub async fn list(
         .read(async |conn| {
             let (mut end, mut look) = (None, rows_to_read);
             if status.is_some() {
-                let wanted = Wanted { after, ..Wanted::default() };
+                let wanted = OrderCriteria { after, ..OrderCriteria::default() };
                 let depth = orders::search::customer_at_depth(conn, &customer, &wanted, LOOKED_THROUGH - 1);
                 (end, look) = (depth.await?, LOOKED_THROUGH);
             }

@@ -25,10 +25,11 @@ use crate::store::refunds;
 /// What to give back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Refund {
+#[schema(as = Refund)]
+pub struct RefundRequest {
     /// Units to give back; everything that is left when absent.
     #[schema(min_items = 1, max_items = 50)]
-    items: Option<Vec<RefundItem>>,
+    items: Option<Vec<RefundRequestItem>>,
     /// Whether the units are sold again, where an item does not say; true when absent.
     restock: Option<bool>,
     /// Why, in the shop's words: at most 200 characters.
@@ -39,7 +40,8 @@ pub struct Refund {
 /// Units of one SKU to give back.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RefundItem {
+#[schema(as = RefundItem)]
+pub struct RefundRequestItem {
     /// The SKU's code.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub sku: String,
@@ -50,7 +52,7 @@ pub struct RefundItem {
     pub restock: Option<bool>,
 }
 
-impl Refund {
+impl RefundRequest {
     fn parse(self) -> Result<(Asked, RefundReason), ApiError> {
         let asked = asked(self.items, self.restock.unwrap_or(true))?;
         Ok((asked, self.reason.unwrap_or_default()))
@@ -58,7 +60,7 @@ impl Refund {
 }
 
 /// What these items ask for: everything that is left when there are none.
-pub(crate) fn asked(items: Option<Vec<RefundItem>>, restock: bool) -> Result<Asked, ApiError> {
+pub(crate) fn asked(items: Option<Vec<RefundRequestItem>>, restock: bool) -> Result<Asked, ApiError> {
     Ok(match items {
         None => Asked::All { restock },
         Some(items) if items.is_empty() || items.len() > MAX_ITEMS => {
@@ -81,7 +83,7 @@ pub(crate) fn asked(items: Option<Vec<RefundItem>>, restock: bool) -> Result<Ask
 
 /// Refund a paid order, or a part of it
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/refunds", tag = "refunds", request_body = Refund,
+    post, path = "/v1/orders/{id}/refunds", tag = "refunds", request_body = RefundRequest,
     params(
         ("id" = uuid::Uuid, Path),
         ("Idempotency-Key" = String, Header, description = "Repeats of one key are one refund"),
@@ -103,7 +105,7 @@ pub async fn refund(
     RequiredKey(key): RequiredKey,
     wait: Wait,
     Trace(trace): Trace,
-    body::Json(request): body::Json<Refund>,
+    body::Json(request): body::Json<RefundRequest>,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
     let (asked, reason) = request.parse()?;

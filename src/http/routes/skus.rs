@@ -24,7 +24,7 @@ use crate::http::query::Query;
 use crate::http::tokens::Caller;
 use crate::http::views::{Problem, SkuList, SkuView};
 use crate::store::stock::corrections::{Correction, Note, correct};
-use crate::store::stock::skus::{self, LockedSku, SkuRow, Wanted};
+use crate::store::stock::skus::{self, LockedSku, SkuCriteria, SkuRow};
 
 /// SKUs on one page.
 const DEFAULT_PAGE: i64 = 50;
@@ -334,7 +334,7 @@ pub async fn list(
         return Err(ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")));
     }
     let after = query.after.map(SkuCode::parse).transpose()?;
-    let wanted = Wanted { after: after.as_ref().map(SkuCode::as_str), ..Wanted::default() };
+    let wanted = SkuCriteria { after: after.as_ref().map(SkuCode::as_str), ..SkuCriteria::default() };
     let mut rows = app.read(async |conn| skus::read(conn, wanted, limit + 1).await).await?;
     let has_more = rows.len() as i64 > limit;
     rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{LISTED, Wanted};
+use super::{LISTED, TokenRequest};
 use crate::domain::ids::CustomerId;
 use crate::http::app::App;
 use crate::http::body;
@@ -60,7 +60,7 @@ pub async fn create(
     body::Json(CreateToken { name, role, customer_id }): body::Json<CreateToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let customer = customer_id.map(CustomerId::parse).transpose()?;
-    let wanted = Wanted { name: name.clone(), role, customer, replace: false };
+    let wanted = TokenRequest { name: name.clone(), role, customer, replace: false };
     let token = Desk::of(app, actor).create_token(wanted).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { name, role, token })))
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{LISTED, Wanted};
+use super::{LISTED, TokenRequest};
 use crate::domain::ids::CustomerId;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -49,7 +49,7 @@ pub async fn create(
     Form(NewToken { name, role, customer_id }): Form<NewToken>,
 ) -> Result<Response, ApiError> {
     let customer = Some(customer_id).filter(|id| !id.is_empty()).map(CustomerId::parse).transpose()?;
-    let wanted = Wanted { name: name.clone(), role, customer, replace: false };
+    let wanted = TokenRequest { name: name.clone(), role, customer, replace: false };
     let token = Desk::of(app.clone(), actor).create_token(wanted).await?;
     draw(&app, frame, Some((name, token))).await
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{HealthFinding, HealthView, Verdict};
+use super::{HealthFinding, HealthVerdict, HealthView};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::chart::{self, Bar, Tone};
@@ -54,7 +54,7 @@ struct Card {
     hint: String,
 }
 
-impl Verdict {
+impl HealthVerdict {
     /// The class of the style sheet.
     fn tone(self) -> &'static str {
         match self {

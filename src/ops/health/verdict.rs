@@ -26,7 +26,8 @@ const AUDIT_SECONDS: i64 = 300;
 /// The light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+#[schema(as = Verdict)]
+pub enum HealthVerdict {
     /// All is well.
     Well,
     /// Somebody should have a look.
@@ -41,7 +42,7 @@ pub struct HealthFinding {
     /// What it is, for machines.
     pub code: Cow<'static, str>,
     /// How bad it is.
-    pub verdict: Verdict,
+    pub verdict: HealthVerdict,
     /// What it is.
     pub what: String,
     /// What that means.
@@ -53,7 +54,7 @@ pub struct HealthFinding {
 }
 
 /// The verdict, and what led to it, the worst first.
-pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<HealthFinding>) {
+pub(super) fn judge(view: &HealthView) -> (HealthVerdict, Vec<HealthFinding>) {
     let mut findings = vec![];
     findings.extend(overdue(view));
     findings.extend(audit(view));
@@ -67,7 +68,7 @@ pub(super) fn judge(view: &HealthView) -> (Verdict, Vec<HealthFinding>) {
     findings.extend(for_people(view));
     findings.extend(view.workers.pools.iter().filter_map(paused));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
-    let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Well);
+    let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(HealthVerdict::Well);
     (verdict, findings)
 }
 
@@ -90,7 +91,7 @@ fn overdue(view: &HealthView) -> Option<HealthFinding> {
     let overdue = view.overdue_holds;
     (overdue.oldest_seconds > OVERDUE_SECONDS).then(|| HealthFinding {
         code: "overdue_holds".into(),
-        verdict: Verdict::Wrong,
+        verdict: HealthVerdict::Wrong,
         what: format!(
             "{} overdue, the worst by {}",
             counted(overdue.count, "hold is", "holds are"),
@@ -108,7 +109,7 @@ fn audit(view: &HealthView) -> Vec<HealthFinding> {
     let Some(audit) = &view.audit else {
         return vec![HealthFinding {
             code: "audit_missing".into(),
-            verdict: Verdict::Look,
+            verdict: HealthVerdict::Look,
             what: "The truths have never been checked".to_owned(),
             meaning: "Nobody knows whether stock and money add up.".to_owned(),
             todo: "Start a workers process with the pool audit, or run holdfast audit.".into(),
@@ -120,7 +121,7 @@ fn audit(view: &HealthView) -> Vec<HealthFinding> {
         .iter()
         .map(|broken| HealthFinding {
             code: "audit".into(),
-            verdict: Verdict::Wrong,
+            verdict: HealthVerdict::Wrong,
             what: format!("The audit found that \"{}\" does not hold", broken.truth.replace('_', " ")),
             meaning: format!(
                 "{}, such as {}.",
@@ -135,7 +136,7 @@ fn audit(view: &HealthView) -> Vec<HealthFinding> {
     if audit.age_seconds > expected && !is_paused(view, Pool::Audit) {
         findings.push(HealthFinding {
             code: "audit_old".into(),
-            verdict: Verdict::Look,
+            verdict: HealthVerdict::Look,
             what: format!("The last audit is {} old", age(audit.age_seconds)),
             meaning: format!("It should come again after {}.", age(expected)),
             todo: "See that the pool audit has a runner, and what its log says.".into(),
@@ -148,7 +149,7 @@ fn audit(view: &HealthView) -> Vec<HealthFinding> {
 fn broker(view: &HealthView) -> Option<HealthFinding> {
     (view.queues.source == Source::None).then(|| HealthFinding {
         code: "broker".into(),
-        verdict: Verdict::Wrong,
+        verdict: HealthVerdict::Wrong,
         what: "RabbitMQ does not answer".to_owned(),
         meaning: format!(
             "{}. Orders are refused with 503 while it is away; nothing is lost.",
@@ -166,7 +167,7 @@ fn refused(refused: &Refused) -> HealthFinding {
     match cause {
         Cause::Full => HealthFinding {
             code: "queue_full".into(),
-            verdict: Verdict::Wrong,
+            verdict: HealthVerdict::Wrong,
             what: format!("{target} has taken no message for {since}: it is full"),
             meaning: "Callers hear 503 and may try again; what it took before is safe. Its workers do not keep up, or \
                       there are none."
@@ -176,7 +177,7 @@ fn refused(refused: &Refused) -> HealthFinding {
         },
         Cause::Trouble => HealthFinding {
             code: "broker_refuses".into(),
-            verdict: Verdict::Wrong,
+            verdict: HealthVerdict::Wrong,
             what: format!("RabbitMQ has confirmed no message to {target} for {since}"),
             meaning: "It is not full: the broker takes messages late or not at all, on new connections too. Callers hear \
                       503 and may try again."
@@ -194,7 +195,7 @@ fn unattended(view: &HealthView) -> Vec<HealthFinding> {
     }
     vec![HealthFinding {
         code: "no_workers".into(),
-        verdict: Verdict::Wrong,
+        verdict: HealthVerdict::Wrong,
         what: "No workers process is alive".to_owned(),
         meaning: "Orders and payments are accepted and wait; nothing is decided, released or told."
             .to_owned(),
@@ -213,7 +214,7 @@ fn without_workers(view: &HealthView, pool: &PoolView) -> Option<HealthFinding> 
         matches!(known, Pool::Commands(_) | Pool::DeadLetters | Pool::Sweep | Pool::Relay | Pool::Feed);
     missed.then(|| HealthFinding {
         code: "no_workers".into(),
-        verdict: if is_grave { Verdict::Wrong } else { Verdict::Look },
+        verdict: if is_grave { HealthVerdict::Wrong } else { HealthVerdict::Look },
         what: format!("Nobody works the pool {}", pool.pool),
         meaning: pool.while_paused.to_string(),
         todo: "Start a workers process with this pool; the log of one that ended says why.".into(),
@@ -240,7 +241,7 @@ fn waiting(view: &HealthView) -> Vec<HealthFinding> {
     });
     old.map(|queue| HealthFinding {
         code: "waiting".into(),
-        verdict: Verdict::Look,
+        verdict: HealthVerdict::Look,
         what: format!(
             "{} in {}{}",
             counted(i64::try_from(queue.ready).unwrap_or(i64::MAX), "message waits", "messages wait"),
@@ -268,7 +269,7 @@ fn money(view: &HealthView) -> Vec<HealthFinding> {
         };
         HealthFinding {
             code: code.into(),
-            verdict: if open.status == "unknown" { Verdict::Wrong } else { Verdict::Look },
+            verdict: if open.status == "unknown" { HealthVerdict::Wrong } else { HealthVerdict::Look },
             what: format!(
                 "{} {}, the oldest for {}",
                 counted(open.count, &format!("{} is", open.kind), &format!("{}s are", open.kind)),
@@ -291,7 +292,7 @@ fn money(view: &HealthView) -> Vec<HealthFinding> {
 fn log_ahead(view: &HealthView) -> Option<HealthFinding> {
     view.event_log_is_ahead.then(|| HealthFinding {
         code: "event_log_ahead".into(),
-        verdict: Verdict::Wrong,
+        verdict: HealthVerdict::Wrong,
         what: "The event log is ahead of PostgreSQL's transaction ids".to_owned(),
         meaning: "The database was restored into another cluster. Orders and payments go on; nothing is published, counted or \
                   mailed, since what is new would be taken for read long ago."
@@ -311,7 +312,7 @@ fn lags(view: &HealthView) -> Vec<HealthFinding> {
     });
     late.map(|(code, pool, lag, meaning)| HealthFinding {
         code: code.into(),
-        verdict: Verdict::Look,
+        verdict: HealthVerdict::Look,
         what: format!(
             "The {} is {} behind, by {}",
             pool.name(),
@@ -331,7 +332,7 @@ fn for_people(view: &HealthView) -> Vec<HealthFinding> {
     if view.dead_letters.count > 0 {
         findings.push(HealthFinding {
             code: "dead_letters".into(),
-            verdict: Verdict::Look,
+            verdict: HealthVerdict::Look,
             what: format!(
                 "{} open, the oldest for {}",
                 counted(view.dead_letters.count, "dead letter is", "dead letters are"),
@@ -345,7 +346,7 @@ fn for_people(view: &HealthView) -> Vec<HealthFinding> {
     if view.unmatched_webhooks.count > 0 {
         findings.push(HealthFinding {
             code: "unmatched_webhooks".into(),
-            verdict: Verdict::Look,
+            verdict: HealthVerdict::Look,
             what: format!(
                 "{} about no payment of ours",
                 counted(
@@ -368,7 +369,7 @@ fn paused(pool: &PoolView) -> Option<HealthFinding> {
     let pause = pool.paused.as_ref()?;
     Some(HealthFinding {
         code: "paused".into(),
-        verdict: Verdict::Look,
+        verdict: HealthVerdict::Look,
         what: format!("{} has paused the pool {}: {}", pause.actor, pool.pool, pause.reason),
         meaning: pool.while_paused.to_string(),
         todo: "Resume it when its reason is gone.".into(),

@@ -24,7 +24,7 @@ use crate::http::command::applied;
 use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Wait};
 use crate::http::query::Query;
-use crate::http::routes::refunds::{self, RefundItem};
+use crate::http::routes::refunds::{self, RefundRequestItem};
 use crate::http::views::{OrderView, Problem};
 use crate::ops::desk::Desk;
 use crate::ops::desk::orders::Given;
@@ -108,10 +108,10 @@ pub async fn cancel(
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OpsRefundRequest)]
-pub struct Refund {
+pub struct OpsRefundRequest {
     /// Units to give back; everything that is left when absent.
     #[schema(min_items = 1, max_items = 50)]
-    pub items: Option<Vec<RefundItem>>,
+    pub items: Option<Vec<RefundRequestItem>>,
     /// Whether the units are sold again, where an item does not say; true when absent.
     pub restock: Option<bool>,
     /// For whoever reads the audit log later.
@@ -122,7 +122,7 @@ pub struct Refund {
 /// Refund a paid order, or a part of it, as an operator
 #[utoipa::path(
     post, path = "/v1/ops/orders/{id}/refunds", tag = "operators", operation_id = "ops_refund_order",
-    request_body = Refund,
+    request_body = OpsRefundRequest,
     params(
         ("id" = Uuid, Path),
         ("Idempotency-Key" = String, Header, description = "Repeats of one key are one refund"),
@@ -141,7 +141,7 @@ pub async fn refund(
     AnyOrder(order): AnyOrder,
     RequiredKey(key): RequiredKey,
     wait: Wait,
-    body::Json(request): body::Json<Refund>,
+    body::Json(request): body::Json<OpsRefundRequest>,
 ) -> Result<Response, ApiError> {
     let asked = refunds::asked(request.items, request.restock.unwrap_or(true))?;
     let patience = wait.patience();

@@ -131,7 +131,7 @@ pub async fn settle(
 
 /// What the refund form sends: an entry of each list per SKU.
 #[derive(Debug, Deserialize)]
-pub struct Refund {
+pub struct RefundForm {
     reason: String,
     key: String,
     #[serde(default)]
@@ -146,7 +146,7 @@ pub async fn refund(
     desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(form): Form<Refund>,
+    Form(form): Form<RefundForm>,
 ) -> Result<Response, ApiError> {
     let (reason, key) = (Reason::parse(form.reason.as_str())?, IdempotencyKey::parse(form.key.as_str())?);
     let asked = form.asked()?;
@@ -155,7 +155,7 @@ pub async fn refund(
     Ok(told(order, given.is_decided, "The money is given back.", accepted))
 }
 
-impl Refund {
+impl RefundForm {
     fn asked(self) -> Result<Asked, ApiError> {
         let mut items = Vec::new();
         for ((sku, quantity), becomes) in self.sku.into_iter().zip(self.quantity).zip(self.becomes) {

@@ -11,17 +11,17 @@ use crate::store::decoded;
 use crate::store::payments::PaymentStatus;
 use crate::store::payments::booked::Booked;
 
-struct Row {
+struct RawBookedCharge {
     id: Uuid,
     payment_key: String,
     amount_won: i64,
     status: ChargeStatus,
 }
 
-impl TryFrom<Row> for Booked {
+impl TryFrom<RawBookedCharge> for Booked {
     type Error = sqlx::Error;
 
-    fn try_from(row: Row) -> sqlx::Result<Self> {
+    fn try_from(row: RawBookedCharge) -> sqlx::Result<Self> {
         let status = match row.status {
             ChargeStatus::Open | ChargeStatus::Requesting => PaymentStatus::Requesting,
             ChargeStatus::Unknown => PaymentStatus::Unknown,
@@ -47,7 +47,7 @@ impl TryFrom<Row> for Booked {
 pub async fn by_keys(conn: &mut PgConnection, keys: &[PaymentKey]) -> sqlx::Result<Vec<Booked>> {
     let keys: Vec<&str> = keys.iter().map(PaymentKey::as_str).collect();
     let rows = sqlx::query_as!(
-        Row,
+        RawBookedCharge,
         r#"SELECT id, payment_key AS "payment_key!", amount_won, status AS "status: ChargeStatus"
              FROM charges WHERE payment_key = ANY($1)"#,
         &keys as &[&str],

@@ -11,7 +11,7 @@ use crate::domain::ids::{CommandId, CustomerId};
 use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::DeclineReason;
-use crate::store::open_marks::{self, Kind};
+use crate::store::open_marks::{self, MarkKind};
 use crate::store::{CLAIM_SECONDS, charges, decoded};
 
 /// Writes an open charge down, once per id. Returns it, and whether this very call did.
@@ -107,7 +107,7 @@ pub struct CardCharge {
     pub asked_at: DateTime<Utc>,
 }
 
-struct Row {
+struct RawCardCharge {
     id: Uuid,
     customer_id: String,
     amount_won: i64,
@@ -118,7 +118,7 @@ struct Row {
     asked_at: DateTime<Utc>,
 }
 
-impl Row {
+impl RawCardCharge {
     fn read(self) -> sqlx::Result<Option<CardCharge>> {
         let Some(status) = self.status.by_card() else { return Ok(None) };
         let key = decoded(PaymentKey::parse(self.payment_key))?;
@@ -139,7 +139,7 @@ impl Row {
 pub async fn find(conn: &mut PgConnection, charges: &[CommandId]) -> sqlx::Result<Vec<CardCharge>> {
     let ids: Vec<Uuid> = charges.iter().map(|charge| charge.0).collect();
     let rows = sqlx::query_as!(
-        Row,
+        RawCardCharge,
         r#"SELECT id, customer_id, amount_won, payment_key AS "payment_key!", status AS "status: ChargeStatus",
                   not_found_count, requested_at AS "requested_at!", asked_at AS "asked_at!"
              FROM charges WHERE id = ANY($1) AND payment_key IS NOT NULL"#,
@@ -189,7 +189,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[ChargeChange]) -> sqlx::
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
     let again = changes.iter().filter(|change| change.status == ChargeStatus::Returning);
     let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    open_marks::put_back(conn, Kind::Charge, &again).await?;
+    open_marks::put_back(conn, MarkKind::Charge, &again).await?;
     sqlx::query!(
         "UPDATE charges
             SET status = new.status, not_found_count = charges.not_found_count + new.not_found,

@@ -12,7 +12,7 @@ use crate::store::orders::{OrderRow, OrderStatus, RawOrder};
 
 /// The fact that answered a command.
 #[derive(Debug, Clone, serde::Deserialize)]
-pub struct Answer {
+pub struct AnsweringFact {
     /// Its name, such as `order.paid`.
     pub kind: String,
     /// What belongs to it.
@@ -24,7 +24,7 @@ pub struct Answer {
 pub struct Answered {
     pub row: OrderRow,
     /// The answers, by command.
-    pub answers: HashMap<CommandId, Answer>,
+    pub answers: HashMap<CommandId, AnsweringFact>,
 }
 
 /// The order as it is, with the facts that answer these commands: in one statement, so that no fact is told with the order of
@@ -46,7 +46,7 @@ pub async fn find(
                              AND (e.command_id, e.order_id) <= (asked.command_id, orders.id)
                              AND e.command_id IS NOT NULL AND e.type NOT IN ('order.held', 'order.refused')
                            ORDER BY e.type = 'order.paid' DESC, e.id LIMIT 1) AS answering
-                  ) AS "answers: Json<HashMap<Uuid, Answer>>"
+                  ) AS "answers: Json<HashMap<Uuid, AnsweringFact>>"
              FROM orders WHERE id = $1"#,
         order.uuid(),
         &commands,

@@ -38,7 +38,7 @@ pub async fn of(
     let events: Vec<i64> = effects.iter().map(|effect| effect.event_id).collect();
     let orders: Vec<Uuid> = effects.iter().map(|effect| effect.order_id.uuid()).collect();
     let rows = sqlx::query_as!(
-        Row,
+        RawFact,
         r#"SELECT e.id, e.order_id, e.data, e.occurred_at, o.customer_id, c.email AS "email?"
              FROM unnest($1::bigint[], $2::uuid[]) AS wanted (event_id, order_id)
              JOIN order_events e ON e.order_id = wanted.order_id AND e.id = wanted.event_id
@@ -54,14 +54,14 @@ pub async fn of(
     for (order, item) in orders::items_of(conn, &orders).await? {
         items.entry(order).or_default().push(item);
     }
-    let notice = |row: Row| {
+    let notice = |row: RawFact| {
         let held = items.get(&row.order_id.into()).map_or(&[][..], Vec::as_slice);
         (row.id, row.notice(held))
     };
     Ok(rows.into_iter().map(notice).collect())
 }
 
-struct Row {
+struct RawFact {
     id: i64,
     order_id: Uuid,
     data: Value,
@@ -70,7 +70,7 @@ struct Row {
     email: Option<String>,
 }
 
-impl Row {
+impl RawFact {
     fn notice(self, held: &[HeldItem]) -> Result<Notice, Unreadable> {
         let data = serde_json::from_value(self.data).map_err(|error| Unreadable(error.to_string()))?;
         let (matter, amount, items) = told(data, held);

@@ -9,7 +9,7 @@ use crate::domain::ids::{CustomerId, OrderId, SkuId};
 
 /// What the orders of a page have in common.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct OrderCriteria {
     /// Only of these states.
     pub statuses: Vec<OrderStatus>,
     /// Only of this customer.
@@ -68,7 +68,7 @@ pub async fn paid_by(conn: &mut PgConnection, name: &str) -> sqlx::Result<Vec<Or
 /// once. Run it in a transaction.
 pub async fn at_depth(
     conn: &mut PgConnection,
-    wanted: &Wanted,
+    wanted: &OrderCriteria,
     depth: i64,
 ) -> sqlx::Result<Option<(DateTime<Utc>, OrderId)>> {
     prefer_order(conn, true).await?;
@@ -101,7 +101,7 @@ pub async fn at_depth(
 pub async fn customer_at_depth(
     conn: &mut PgConnection,
     customer: &CustomerId,
-    wanted: &Wanted,
+    wanted: &OrderCriteria,
     depth: i64,
 ) -> sqlx::Result<Option<(DateTime<Utc>, OrderId)>> {
     let row = sqlx::query!(
@@ -127,7 +127,7 @@ pub async fn customer_at_depth(
 pub async fn among(
     conn: &mut PgConnection,
     orders: &[OrderId],
-    wanted: &Wanted,
+    wanted: &OrderCriteria,
 ) -> sqlx::Result<Vec<OrderId>> {
     let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let ids = sqlx::query_scalar!(
@@ -155,7 +155,7 @@ pub async fn among(
 pub async fn of_customer(
     conn: &mut PgConnection,
     customer: &CustomerId,
-    wanted: &Wanted,
+    wanted: &OrderCriteria,
     looked_through: i64,
 ) -> sqlx::Result<Vec<OrderId>> {
     let ids = sqlx::query_scalar!(
@@ -194,7 +194,7 @@ async fn prefer_order(conn: &mut PgConnection, is_preferred: bool) -> sqlx::Resu
 }
 
 /// The wanted orders of whomever: the newest of each state, merged. Run it in a transaction.
-pub async fn of_everyone(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<Vec<OrderId>> {
+pub async fn of_everyone(conn: &mut PgConnection, wanted: &OrderCriteria) -> sqlx::Result<Vec<OrderId>> {
     prefer_order(conn, true).await?;
     let ids = sqlx::query_scalar!(
         r#"SELECT newest.id AS "id!" FROM unnest($1::order_status[]) AS wanted (status)

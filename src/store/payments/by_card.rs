@@ -11,7 +11,7 @@ use crate::domain::ids::{CommandId, OrderId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
 use crate::domain::refusal::DeclineReason;
-use crate::store::open_marks::{self, Kind};
+use crate::store::open_marks::{self, MarkKind};
 use crate::store::{CLAIM_SECONDS, decoded};
 
 impl PaymentStatus {
@@ -59,7 +59,7 @@ pub struct CardPayment {
     pub asked_at: DateTime<Utc>,
 }
 
-struct Row {
+struct RawCardPayment {
     id: Uuid,
     order_id: Uuid,
     amount_won: i64,
@@ -73,7 +73,7 @@ struct Row {
     asked_at: DateTime<Utc>,
 }
 
-impl Row {
+impl RawCardPayment {
     fn read(self) -> sqlx::Result<Option<CardPayment>> {
         let Some(status) = self.status.by_card() else { return Ok(None) };
         let key = decoded(PaymentKey::parse(self.payment_key))?;
@@ -100,7 +100,7 @@ impl Row {
 pub async fn find(conn: &mut PgConnection, payments: &[CommandId]) -> sqlx::Result<Vec<CardPayment>> {
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.0).collect();
     let rows = sqlx::query_as!(
-        Row,
+        RawCardPayment,
         r#"SELECT id, order_id, amount_won, wallet_won, points_won, card_won, payment_key AS "payment_key!",
                   status AS "status: PaymentStatus", not_found_count, created_at, asked_at
              FROM payments WHERE id = ANY($1) AND payment_key IS NOT NULL
@@ -146,7 +146,7 @@ pub async fn change(conn: &mut PgConnection, changes: &[PaymentChange]) -> sqlx:
         changes.iter().map(|change| change.declined.as_ref().and_then(|(_, code)| code.as_deref())).collect();
     let again = changes.iter().filter(|change| change.status == PaymentStatus::Returning);
     let again: Vec<Uuid> = again.map(|change| change.id.0).collect();
-    open_marks::put_back(conn, Kind::Payment, &again).await?;
+    open_marks::put_back(conn, MarkKind::Payment, &again).await?;
     sqlx::query!(
         "UPDATE payments
             SET status = new.status, not_found_count = payments.not_found_count + new.not_found,

@@ -97,7 +97,7 @@ pub const OVERDUE_LOOKED_AT: i64 = 1_000;
 
 /// Which SKUs to read; what is absent does not matter.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub struct SkuCriteria<'a> {
     /// The one of this code.
     pub code: Option<&'a SkuCode>,
     /// Those whose code begins with this, or whose name contains it.
@@ -107,7 +107,7 @@ pub struct Wanted<'a> {
 }
 
 /// SKUs in the order of their codes, with their stock at one instant.
-pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sqlx::Result<Vec<SkuRow>> {
+pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) -> sqlx::Result<Vec<SkuRow>> {
     let rows = sqlx::query!(
         r#"WITH overdue AS MATERIALIZED (
                SELECT id FROM orders
@@ -158,7 +158,7 @@ pub async fn read(conn: &mut PgConnection, wanted: Wanted<'_>, limit: i64) -> sq
 }
 
 pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
-    Ok(read(conn, Wanted { code: Some(code), ..Wanted::default() }, 1).await?.pop())
+    Ok(read(conn, SkuCriteria { code: Some(code), ..SkuCriteria::default() }, 1).await?.pop())
 }
 
 /// The row of a SKU.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use holdfast::store::open_marks::{self, Kind};
+use holdfast::store::open_marks::{self, MarkKind};
 use holdfast::store::{self, orders};
 use sqlx::PgPool;
 use tracing::{info, warn};
@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Moves the mark of each kind on. One that cannot be moved now stays where it is: what is open is found from there, too.
 pub async fn move_marks(pool: &PgPool) {
-    for kind in Kind::ALL {
+    for kind in MarkKind::ALL {
         let moved = store::within(pool, LIMIT, async |conn| open_marks::move_on(conn, kind).await);
         if let Err(error) = moved.await {
             warn!(%error, ?kind, "cannot move the mark before what is open now");
@@ -37,7 +37,7 @@ pub(super) async fn review_marks(pool: &PgPool, review: &mut Review) {
 /// Looks again at a span of time that the marks may have passed: a worker of the version before, which opens a payment again,
 /// does not put them back.
 pub async fn look_again(pool: &PgPool, from: DateTime<Utc>, until: DateTime<Utc>) {
-    for kind in Kind::ALL {
+    for kind in MarkKind::ALL {
         let looked =
             store::within(pool, LIMIT, async |conn| open_marks::look_again(conn, kind, from, until).await);
         match looked.await {

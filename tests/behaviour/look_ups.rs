@@ -1,5 +1,7 @@
 //! How tokens and sessions are looked up: one look-up of each at once, and what is slow or unknown keeps nobody else out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdfast::store::operators::tokens::{self, Role};
@@ -32,13 +34,14 @@ async fn a_pool_that_is_slow_keeps_no_good_token_out_of_the_others() {
     assert_eq!(shop.get("/v1/skus/mug").await.status, 404);
     let mut locked = world.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE skus").execute(&mut *locked).await.unwrap();
-    let mut crowd = JoinSet::new();
+    let (mut crowd, answers) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for n in 0..50 {
-        let shop = shop.clone();
+        let (shop, answers) = (shop.clone(), answers.clone());
         crowd.spawn(async move {
             loop {
                 let token = if n < 5 { shop.token.clone() } else { tokens::new_token() };
                 shop.with_token(&token).get("/v1/skus/mug").await;
+                answers.fetch_add(1, Ordering::SeqCst);
             }
         });
     }
@@ -46,13 +49,16 @@ async fn a_pool_that_is_slow_keeps_no_good_token_out_of_the_others() {
         (shop.with_token(&tokens::new_token()).get("/v1/skus/mug").await.status == 503).then_some(())
     })
     .await;
-    let mut let_in = 0;
-    for _ in 0..10 {
-        let newcomer = shop.with_token(&world.token(Role::Shop, None).await);
-        let_in += usize::from(newcomer.get("/v1/wallet").await.status == 200);
+    // Whoever stands behind the crowd comes in only after some of it were answered, however fast the machine is.
+    for _ in 0..3 {
+        eventually("a newcomer is let in while all of the crowd wait", async || {
+            let newcomer = shop.with_token(&world.token(Role::Shop, None).await);
+            let before = answers.load(Ordering::SeqCst);
+            let is_in = newcomer.get("/v1/wallet").await.status == 200;
+            (is_in && answers.load(Ordering::SeqCst) == before).then_some(())
+        })
+        .await;
     }
-    // A busy machine may keep one of them waiting for too long.
-    assert!(let_in >= 8, "{let_in} of 10 newcomers were let in");
     drop(crowd);
     locked.rollback().await.unwrap();
     world.finish().await;

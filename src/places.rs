@@ -14,21 +14,21 @@ pub enum Full {
 
 pub struct Places<K> {
     in_all: usize,
-    taken: Arc<Mutex<Taken<K>>>,
+    taken: Arc<Mutex<TakenPlaces<K>>>,
     count: Counter,
 }
 
 /// Hears of every place that is taken (1) and given back (-1).
 type Counter = fn(f64);
 
-struct Taken<K> {
+struct TakenPlaces<K> {
     in_all: usize,
     by_whom: HashMap<K, usize>,
 }
 
 /// A place, until it is dropped.
 pub struct Place<K: Eq + Hash> {
-    taken: Arc<Mutex<Taken<K>>>,
+    taken: Arc<Mutex<TakenPlaces<K>>>,
     whose: Vec<K>,
     count: Counter,
 }
@@ -42,7 +42,11 @@ impl<K> Clone for Places<K> {
 impl<K: Clone + Eq + Hash> Places<K> {
     /// So many free places.
     pub fn new(in_all: usize, count: Counter) -> Self {
-        Self { in_all, taken: Arc::new(Mutex::new(Taken { in_all: 0, by_whom: HashMap::new() })), count }
+        Self {
+            in_all,
+            taken: Arc::new(Mutex::new(TakenPlaces { in_all: 0, by_whom: HashMap::new() })),
+            count,
+        }
     }
 
     /// As many places, none of them taken.

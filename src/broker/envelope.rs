@@ -16,7 +16,7 @@ use super::topology::{DEAD, DEAD_SUFFIX, EVENTS, STRAIGHT_TO_QUEUE, UNREADABLE};
 use crate::domain::ids::OrderId;
 use crate::message::{Command, Queue, encode};
 use crate::telemetry::trace_parent::TraceParent;
-use death::Death;
+use death::DeathCause;
 
 /// How often a message was tried before. RabbitMQ 4 ignores a republished `x-death`, so the count is our own.
 pub const X_ATTEMPT: &str = "x-attempt";
@@ -98,7 +98,7 @@ impl Outgoing {
         if incoming.is_dead_letter() {
             // No rung leads back to where dead letters are collected, and a dead letter must not come back to life: it goes
             // to the end of the queue, so that others have their turn.
-            let Death { class, text, .. } = Death::of(incoming);
+            let DeathCause { class, text, .. } = DeathCause::of(incoming);
             return Self {
                 exchange: STRAIGHT_TO_QUEUE.into(),
                 ..Self::kept(incoming, &class, &text, Some(count))
@@ -136,7 +136,7 @@ impl Outgoing {
     }
 
     /// A stored dead letter back to its queue: same message id and trace, attempts counted from zero.
-    pub fn replay(letter: Replay<'_>, now: DateTime<Utc>) -> Self {
+    pub fn replay(letter: ReplayedLetter<'_>, now: DateTime<Utc>) -> Self {
         let mut headers = FieldTable::default();
         headers.insert(X_REPLAY.into(), AMQPValue::LongInt(letter.replay_count));
         if let Some(trace) = letter.traceparent {
@@ -185,7 +185,7 @@ impl Outgoing {
 
 /// What of a stored dead letter goes back into its queue.
 #[derive(Debug, Clone, Copy)]
-pub struct Replay<'a> {
+pub struct ReplayedLetter<'a> {
     pub queue: Queue,
     pub message_id: &'a str,
     pub message_type: &'a str,

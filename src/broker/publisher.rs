@@ -22,7 +22,7 @@ use tracing::{info, warn};
 use super::BrokerError;
 use super::connection::{Connector, within};
 use super::envelope::Outgoing;
-use super::refusals::{Cause, Refusals, Refused};
+use super::refusals::{RefusalCause, Refusals, Refused};
 use crate::retry::Backoff;
 
 /// Publishes waiting for their confirm; further ones wait in line.
@@ -117,7 +117,7 @@ impl Publisher {
     /// Whether messages are taken, as far as can be known. A full queue is no reason to say no: it says so itself, and
     /// the others take theirs.
     pub fn is_accepting(&self) -> bool {
-        self.is_connected() && self.refused().iter().all(|refused| refused.cause == Cause::Full)
+        self.is_connected() && self.refused().iter().all(|refused| refused.cause == RefusalCause::Full)
     }
 
     /// Waits until there is a channel.
@@ -165,7 +165,7 @@ async fn run(
         let ended = line.publish_until_broken(&mut jobs).await;
         connector = line.connector;
         status.send_replace(false);
-        if let Ended::NoMoreJobs = ended {
+        if let PublishEnd::NoMoreJobs = ended {
             break;
         }
         // What was in flight is answered "not confirmed" by being dropped; its sender decides.
@@ -207,7 +207,7 @@ async fn open(connector: &Connector) -> Result<Channel, BrokerError> {
     Ok(channel)
 }
 
-enum Ended {
+enum PublishEnd {
     NoMoreJobs,
     Broken,
 }
@@ -225,7 +225,7 @@ enum BrokerAnswer {
 }
 
 /// A message and the answer to it, on which of the line's channels.
-struct Answered {
+struct AnsweredJob {
     job: Job,
     answer: BrokerAnswer,
     generation: u32,
@@ -249,7 +249,7 @@ struct Line {
 }
 
 impl Line {
-    async fn publish_until_broken(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Ended {
+    async fn publish_until_broken(&mut self, jobs: &mut mpsc::Receiver<Job>) -> PublishEnd {
         let mut in_flight = FuturesUnordered::new();
         // One at a time.
         let mut trials = FuturesUnordered::new();
@@ -261,7 +261,7 @@ impl Line {
                         while let Some(answered) = in_flight.next().await {
                             self.conclude(answered, false);
                         }
-                        return Ended::NoMoreJobs;
+                        return PublishEnd::NoMoreJobs;
                     }
                     // Each write is handed to another thread, so they are handed over in order first and awaited
                     // together then. A blocked connection makes the writes themselves hang.
@@ -271,7 +271,7 @@ impl Line {
                         not_written => {
                             let answer = if not_written.is_err() { BrokerAnswer::Silence } else { BrokerAnswer::Lost };
                             taken.drain(..).for_each(|job| self.answer(job, answer));
-                            return Ended::Broken;
+                            return PublishEnd::Broken;
                         }
                     };
                     for (job, confirm) in taken.drain(..).zip(confirms) {
@@ -285,7 +285,7 @@ impl Line {
                         trials.push(attempt(self.connector.another(), job, self.confirm_timeout));
                     }
                     if is_broken {
-                        return Ended::Broken;
+                        return PublishEnd::Broken;
                     }
                 }
                 Some(trial) = trials.next() => self.judge(trial),
@@ -294,7 +294,7 @@ impl Line {
     }
 
     /// Tells the sender, or gives the message back to be tried elsewhere.
-    fn conclude(&self, Answered { job, answer, .. }: Answered, may_try: bool) -> Option<Job> {
+    fn conclude(&self, AnsweredJob { job, answer, .. }: AnsweredJob, may_try: bool) -> Option<Job> {
         if answer == BrokerAnswer::Refused
             && may_try
             && locked(&self.refusals).wants_trial(job.message.target(), Instant::now())
@@ -317,7 +317,8 @@ impl Line {
             }
             (answer, _) => {
                 warn!(target, ?answer, "refused here, and not taken on a new connection either");
-                let cause = if answer == BrokerAnswer::Refused { Cause::Full } else { Cause::Trouble };
+                let cause =
+                    if answer == BrokerAnswer::Refused { RefusalCause::Full } else { RefusalCause::Trouble };
                 locked(&self.refusals).found(&target, Instant::now(), cause);
                 close(connector, Duration::ZERO);
             }
@@ -334,11 +335,11 @@ impl Line {
                 if answer == BrokerAnswer::Taken { Ok(()) } else { Err(PublishError::Unroutable) }
             }
             BrokerAnswer::Refused => match refusals.refused(target, Instant::now()) {
-                Cause::Full => Err(PublishError::Full),
-                Cause::Trouble => Err(PublishError::Unavailable),
+                RefusalCause::Full => Err(PublishError::Full),
+                RefusalCause::Trouble => Err(PublishError::Unavailable),
             },
             BrokerAnswer::Silence => {
-                refusals.found(target, Instant::now(), Cause::Trouble);
+                refusals.found(target, Instant::now(), RefusalCause::Trouble);
                 Err(PublishError::Unavailable)
             }
             BrokerAnswer::Lost => Err(PublishError::Unavailable),
@@ -382,8 +383,8 @@ async fn write(channel: &Channel, message: &Outgoing) -> lapin::Result<Publisher
         .await
 }
 
-async fn settle(job: Job, confirm: PublisherConfirm, generation: u32, limit: Duration) -> Answered {
-    Answered { job, answer: answer_to(confirm, limit).await, generation }
+async fn settle(job: Job, confirm: PublisherConfirm, generation: u32, limit: Duration) -> AnsweredJob {
+    AnsweredJob { job, answer: answer_to(confirm, limit).await, generation }
 }
 
 async fn answer_to(confirm: PublisherConfirm, limit: Duration) -> BrokerAnswer {

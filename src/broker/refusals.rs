@@ -18,7 +18,8 @@ const FORGOTTEN: Duration = Duration::from_secs(5);
 /// Why messages are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+#[schema(as = Cause)]
+pub enum RefusalCause {
     /// The queue is at its limit.
     Full,
     /// The broker does not confirm, or cannot be reached by a new connection.
@@ -31,7 +32,7 @@ pub struct Refused {
     /// The queue, or the exchange before it.
     pub target: String,
     /// Why.
-    pub cause: Cause,
+    pub cause: RefusalCause,
     /// For how long.
     pub seconds: u64,
 }
@@ -40,7 +41,7 @@ pub struct Refused {
 struct Streak {
     since: Instant,
     last: Instant,
-    cause: Cause,
+    cause: RefusalCause,
     next_trial: Instant,
     interval: Duration,
 }
@@ -57,14 +58,14 @@ impl Refusals {
     }
 
     /// A message was refused. Returns why.
-    pub(super) fn refused(&mut self, target: &str, now: Instant) -> Cause {
-        self.streak(target, now, Cause::Full).cause
+    pub(super) fn refused(&mut self, target: &str, now: Instant) -> RefusalCause {
+        self.streak(target, now, RefusalCause::Full).cause
     }
 
     /// Whether a message that was just refused is to be tried on a new connection before its sender hears of it. Who is
     /// told so does it.
     pub(super) fn wants_trial(&mut self, target: &str, now: Instant) -> bool {
-        let streak = self.streak(target, now, Cause::Full);
+        let streak = self.streak(target, now, RefusalCause::Full);
         let is_due = now >= streak.next_trial;
         if is_due {
             streak.interval = (streak.interval * 2).min(RAREST_TRIAL);
@@ -74,11 +75,11 @@ impl Refusals {
     }
 
     /// What came of a message that was to go there and was not taken.
-    pub(super) fn found(&mut self, target: &str, now: Instant, cause: Cause) {
+    pub(super) fn found(&mut self, target: &str, now: Instant, cause: RefusalCause) {
         self.streak(target, now, cause).cause = cause;
     }
 
-    fn streak(&mut self, target: &str, now: Instant, cause: Cause) -> &mut Streak {
+    fn streak(&mut self, target: &str, now: Instant, cause: RefusalCause) -> &mut Streak {
         let streak = self.0.entry(target.to_owned()).or_insert(Streak {
             since: now,
             last: now,
@@ -97,7 +98,7 @@ impl Refusals {
     pub(super) fn now(&self, now: Instant) -> Vec<Refused> {
         let is_news = |streak: &Streak| {
             now.duration_since(streak.last) <= FORGOTTEN
-                && (streak.cause == Cause::Trouble || now.duration_since(streak.since) >= FIRST_TRIAL)
+                && (streak.cause == RefusalCause::Trouble || now.duration_since(streak.since) >= FIRST_TRIAL)
         };
         let refused = self.0.iter().filter(|(_, streak)| is_news(streak));
         refused
@@ -128,7 +129,7 @@ mod tests {
     fn whatever_is_taken_ends_the_streak_of_its_own_target_alone() {
         let (mut refusals, start) = (Refusals::default(), Instant::now());
         for target in ["order.hold", "order.cancel"] {
-            assert_eq!(refusals.refused(target, start), Cause::Full);
+            assert_eq!(refusals.refused(target, start), RefusalCause::Full);
         }
         refusals.taken("order.cancel");
         assert!(!refusals.wants_trial("order.cancel", start + SECOND));
@@ -141,12 +142,12 @@ mod tests {
         assert!(refusals.now(start).is_empty());
         refusals.refused("order.hold", start);
         assert!(refusals.now(start).is_empty(), "a moment is no news");
-        refusals.found("order.hold", start + SECOND, Cause::Trouble);
-        assert_eq!(refusals.refused("order.hold", start + SECOND * 2), Cause::Trouble);
-        let refused = Refused { target: "order.hold".to_owned(), cause: Cause::Trouble, seconds: 2 };
+        refusals.found("order.hold", start + SECOND, RefusalCause::Trouble);
+        assert_eq!(refusals.refused("order.hold", start + SECOND * 2), RefusalCause::Trouble);
+        let refused = Refused { target: "order.hold".to_owned(), cause: RefusalCause::Trouble, seconds: 2 };
         assert_eq!(refusals.now(start + SECOND * 2), [refused]);
         assert!(refusals.now(start + SECOND * 8).is_empty(), "nobody has met it for long");
         refusals.taken("order.hold");
-        assert_eq!(refusals.refused("order.hold", start + SECOND * 9), Cause::Full);
+        assert_eq!(refusals.refused("order.hold", start + SECOND * 9), RefusalCause::Full);
     }
 }

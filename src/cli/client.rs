@@ -49,7 +49,7 @@ pub(super) struct ApiArguments {
 
 impl ApiArguments {
     /// A client of the API. Nothing is sent yet.
-    pub(super) fn open(&self) -> anyhow::Result<Api> {
+    pub(super) fn open(&self) -> anyhow::Result<ApiClient> {
         let (Some("http" | "https"), Some(host)) = (self.url.scheme_str(), self.url.host()) else {
             bail!("HOLDFAST_URL is no address such as https://shop.example.com");
         };
@@ -62,7 +62,7 @@ impl ApiArguments {
         authorization.set_sensitive(true);
         let files = TlsFiles::new(self.api_ca_file.as_deref(), None, None)?;
         let http = HttpClient::trusting(&files, &self.url, TIMEOUT, MAX_ANSWER_BYTES)?;
-        Ok(Api { http, base: self.url.to_string().trim_end_matches('/').to_owned(), authorization })
+        Ok(ApiClient { http, base: self.url.to_string().trim_end_matches('/').to_owned(), authorization })
     }
 
     fn token(&self) -> anyhow::Result<String> {
@@ -82,7 +82,7 @@ impl ApiArguments {
 }
 
 /// A client of the API.
-pub(super) struct Api {
+pub(super) struct ApiClient {
     http: HttpClient,
     base: String,
     authorization: HeaderValue,
@@ -107,7 +107,7 @@ impl Manner<'_> {
     }
 }
 
-impl Api {
+impl ApiClient {
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.call(Method::GET, path, None, Manner::default()).await
     }

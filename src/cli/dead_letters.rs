@@ -14,16 +14,16 @@ use clap::{Args, Subcommand, ValueEnum as _};
 use holdfast::domain::reason::Reason;
 use holdfast::message::MAX_BODY_BYTES;
 use holdfast::ops::dead_letters::api::{DeadLetterGroups, DeadLetterList, EditRequest};
-use holdfast::ops::dead_letters::detail::Detail;
+use holdfast::ops::dead_letters::detail::DeadLetterDetail;
 use holdfast::ops::dead_letters::edit::Edited;
 use holdfast::ops::dead_letters::export::Format;
 use holdfast::page;
-use holdfast::store::dead_letters::filter::Filter;
+use holdfast::store::dead_letters::filter::DeadLetterFilter;
 use holdfast::store::dead_letters::lists::{LetterPosition, Summary};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::client::{Api, ApiArguments, print_json};
+use super::client::{ApiArguments, ApiClient, print_json};
 use super::output::{note, say};
 
 const LETTERS: &str = "/v1/ops/dead-letters";
@@ -41,7 +41,7 @@ enum DeadLetterCommand {
     /// Count them by queue, class of error and message type
     Groups {
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
         /// JSON lines instead of a table
         #[arg(long)]
         json: bool,
@@ -49,7 +49,7 @@ enum DeadLetterCommand {
     /// List them, those that died last first
     List {
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
         /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
@@ -82,7 +82,7 @@ enum DeadLetterCommand {
     /// Write all that match to standard output
     Export {
         #[command(flatten)]
-        filter: Filter,
+        filter: DeadLetterFilter,
         /// JSON lines or CSV
         #[arg(long, default_value = "jsonl")]
         format: Format,
@@ -131,7 +131,7 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
             }
         }
         DeadLetterCommand::Show { id, json } => {
-            let detail: Detail = api.get(&format!("{LETTERS}/{id}")).await?;
+            let detail: DeadLetterDetail = api.get(&format!("{LETTERS}/{id}")).await?;
             if json { print_json(&detail)? } else { print::letter(&detail) }
         }
         DeadLetterCommand::Replay(arguments) => return replay::replay(&api, arguments).await,
@@ -151,8 +151,8 @@ pub(super) async fn run(arguments: DeadLetterArguments) -> anyhow::Result<ExitCo
 /// As many pages as the limit takes, or more where what fits is rare: each looks at a part of the letters. Returns where
 /// they would go on, too.
 async fn pages(
-    api: &Api,
-    filter: &Filter,
+    api: &ApiClient,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
     limit: usize,
 ) -> anyhow::Result<(Vec<Summary>, Option<String>)> {
@@ -172,7 +172,7 @@ async fn pages(
     }
 }
 
-async fn edit(api: &Api, arguments: EditArguments) -> anyhow::Result<()> {
+async fn edit(api: &ApiClient, arguments: EditArguments) -> anyhow::Result<()> {
     let EditArguments { id, body: file, reason, dry_run, json } = arguments;
     let file: Box<dyn Read> = match file.as_os_str() == "-" {
         true => Box::new(std::io::stdin()),

@@ -52,14 +52,14 @@ enum OrderCommand {
         /// The order's id
         id: Uuid,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: OrderActArguments,
     },
     /// Have the gateway asked now about what is not settled; exit 1 if something still is not
     Resolve {
         /// The order's id
         id: Uuid,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: OrderActArguments,
     },
     /// Say what came of a payment that the gateway never gives a definite answer to; exit 1 if it is not settled then
     SettlePayment {
@@ -71,7 +71,7 @@ enum OrderCommand {
         #[arg(long = "as", value_parser = stated)]
         stated: Stated,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: OrderActArguments,
     },
     /// Have money given back; exit 1 if none is
     Refund {
@@ -87,7 +87,7 @@ enum OrderCommand {
         #[arg(long, value_parser = |text: &str| IdempotencyKey::parse(text))]
         key: Option<IdempotencyKey>,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: OrderActArguments,
     },
 }
 
@@ -128,7 +128,7 @@ impl From<FilterArguments> for OrderFilter {
 
 /// Why something is done, and how.
 #[derive(Args)]
-struct DoingArguments {
+struct OrderActArguments {
     /// Why; the audit log keeps it
     #[arg(long, value_parser = |text: &str| Reason::parse(text))]
     reason: Reason,
@@ -140,7 +140,7 @@ struct DoingArguments {
     json: bool,
 }
 
-impl DoingArguments {
+impl OrderActArguments {
     fn manner(&self) -> Manner<'static> {
         Manner { wait_seconds: self.wait, ..Manner::default() }
     }
@@ -201,7 +201,7 @@ fn path(order: Uuid) -> String {
     format!("/v1/ops/orders/{order}")
 }
 
-fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &DoingArguments) -> OpsRefundRequest {
+fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &OrderActArguments) -> OpsRefundRequest {
     let item = |(sku, quantity): (SkuCode, Quantity)| RefundRequestItem {
         sku: sku.to_string(),
         quantity: quantity.into(),
@@ -213,7 +213,7 @@ fn refund(items: Vec<(SkuCode, Quantity)>, restock: bool, doing: &DoingArguments
 }
 
 /// Tells what came of a command.
-fn tell_order(order: &OrderView, doing: &DoingArguments) -> anyhow::Result<()> {
+fn tell_order(order: &OrderView, doing: &OrderActArguments) -> anyhow::Result<()> {
     if doing.json {
         return print_json(order);
     }
@@ -225,7 +225,7 @@ fn tell_order(order: &OrderView, doing: &DoingArguments) -> anyhow::Result<()> {
 }
 
 /// Tells how the order's money stands; exit 1 if it is not settled.
-fn tell_money(told: &Resolved, doing: &DoingArguments) -> anyhow::Result<ExitCode> {
+fn tell_money(told: &Resolved, doing: &OrderActArguments) -> anyhow::Result<ExitCode> {
     if doing.json {
         print_json(told)?;
     } else {

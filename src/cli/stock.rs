@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::client::{Api, ApiArguments, Manner, print_json, segment};
+use super::client::{ApiArguments, ApiClient, Manner, print_json, segment};
 use super::output::say;
 
 #[derive(Args)]
@@ -57,7 +57,7 @@ enum StockCommand {
         #[arg(value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
         units: i64,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: StockActArguments,
     },
     /// Correct how many units there are; exit 1 if more are on hold
     #[command(group = ArgGroup::new("correction").required(true))]
@@ -72,13 +72,13 @@ enum StockCommand {
         #[arg(long, group = "correction", allow_negative_numbers = true)]
         by: Option<i64>,
         #[command(flatten)]
-        doing: DoingArguments,
+        doing: StockActArguments,
     },
 }
 
 /// Why something is done, and how.
 #[derive(Args)]
-struct DoingArguments {
+struct StockActArguments {
     /// Why; the audit log keeps it
     #[arg(long, value_parser = |text: &str| Reason::parse(text))]
     reason: Reason,
@@ -125,11 +125,11 @@ fn path(sku: &SkuCode) -> String {
 }
 
 async fn correct(
-    api: &Api,
+    api: &ApiClient,
     sku: &SkuCode,
     how: &str,
     request: &impl Serialize,
-    doing: DoingArguments,
+    doing: StockActArguments,
 ) -> anyhow::Result<()> {
     let key = doing.key.map_or_else(|| IdempotencyKey::parse(Uuid::now_v7().to_string()), Ok)?;
     let manner = Manner { key: Some(&key), ..Manner::default() };

@@ -108,10 +108,10 @@ impl Purse {
 }
 
 /// An amount that comes to an account, or leaves it if negative.
-pub type Entry = (Account, Won);
+pub type LedgerEntry = (Account, Won);
 
 /// Sets aside what a payment takes from purses.
-pub fn reserve(parts: Parts) -> Vec<Entry> {
+pub fn reserve(parts: Parts) -> Vec<LedgerEntry> {
     vec![
         (Account::Wallet, Won(-parts.wallet.0)),
         (Account::WalletReserved, parts.wallet),
@@ -121,21 +121,21 @@ pub fn reserve(parts: Parts) -> Vec<Entry> {
 }
 
 /// Gives back what was set aside.
-pub fn void(parts: Parts) -> Vec<Entry> {
+pub fn void(parts: Parts) -> Vec<LedgerEntry> {
     reserve(parts).into_iter().map(|(account, amount)| (account, Won(-amount.0))).collect()
 }
 
 /// Takes a payment whose purse parts were set aside before.
-pub fn capture_reserved(parts: Parts) -> Vec<Entry> {
+pub fn capture_reserved(parts: Parts) -> Vec<LedgerEntry> {
     capture_from(parts, Account::WalletReserved, Account::PointsReserved)
 }
 
 /// Takes a payment at once.
-pub fn capture(parts: Parts) -> Vec<Entry> {
+pub fn capture(parts: Parts) -> Vec<LedgerEntry> {
     capture_from(parts, Account::Wallet, Account::Points)
 }
 
-fn capture_from(parts: Parts, wallet: Account, points: Account) -> Vec<Entry> {
+fn capture_from(parts: Parts, wallet: Account, points: Account) -> Vec<LedgerEntry> {
     vec![
         (wallet, Won(-parts.wallet.0)),
         (points, Won(-parts.points.0)),
@@ -145,11 +145,11 @@ fn capture_from(parts: Parts, wallet: Account, points: Account) -> Vec<Entry> {
 }
 
 /// Gives back what was taken.
-pub fn refund(parts: Parts) -> Vec<Entry> {
+pub fn refund(parts: Parts) -> Vec<LedgerEntry> {
     capture(parts).into_iter().map(|(account, amount)| (account, Won(-amount.0))).collect()
 }
 
-pub fn charge(purse: Purse, source: Account, amount: Won) -> Vec<Entry> {
+pub fn charge(purse: Purse, source: Account, amount: Won) -> Vec<LedgerEntry> {
     vec![(purse.account(), amount), (source, Won(-amount.0))]
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sums(entries: impl IntoIterator<Item = Entry>) -> BTreeMap<Account, i64> {
+    fn sums(entries: impl IntoIterator<Item = LedgerEntry>) -> BTreeMap<Account, i64> {
         let mut sums = BTreeMap::new();
         for (account, amount) in entries {
             *sums.entry(account).or_default() += amount.0;

@@ -76,7 +76,7 @@ impl TryFrom<String> for RefundReason {
 
 /// An item of a paid order, with what was given back of it or is on its way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct OrderLine {
     pub sku_id: SkuId,
     pub sku: SkuCode,
     /// Units that are still the buyer's.
@@ -120,7 +120,7 @@ impl RefundRefusal {
 }
 
 /// Which units are given back, taken from `lines`; nothing is taken if it is refused.
-pub fn select(lines: &mut [Line], asked: &Asked) -> Result<Vec<RefundItem>, RefundRefusal> {
+pub fn select(lines: &mut [OrderLine], asked: &Asked) -> Result<Vec<RefundItem>, RefundRefusal> {
     let mut left = lines.to_vec();
     let items = match asked {
         Asked::All { restock } => {
@@ -142,7 +142,7 @@ pub fn select(lines: &mut [Line], asked: &Asked) -> Result<Vec<RefundItem>, Refu
     Ok(items)
 }
 
-fn take(line: &mut Line, quantity: i32, restock: bool) -> RefundItem {
+fn take(line: &mut OrderLine, quantity: i32, restock: bool) -> RefundItem {
     line.left -= quantity;
     let amount = line.unit_won.times(quantity).expect("a part of an order costs no more than the order");
     RefundItem { sku_id: line.sku_id, sku: line.sku.clone(), quantity, amount, restock }
@@ -161,12 +161,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn line(number: i64, left: i32, unit: i64) -> Line {
+    fn line(number: i64, left: i32, unit: i64) -> OrderLine {
         let sku = SkuCode::parse(format!("sku-{number}")).unwrap();
-        Line { sku_id: SkuId(number), sku, left, unit_won: Won(unit) }
+        OrderLine { sku_id: SkuId(number), sku, left, unit_won: Won(unit) }
     }
 
-    fn value(lines: &[Line]) -> i64 {
+    fn value(lines: &[OrderLine]) -> i64 {
         lines.iter().map(|line| i64::from(line.left) * line.unit_won.0).sum()
     }
 
@@ -176,7 +176,7 @@ mod tests {
             units in prop::collection::vec((1i32..5, 0i64..50), 1..4),
             asked in prop::collection::vec((0i64..5, 1i64..4, any::<bool>()), 0..4), all in any::<bool>(),
         ) {
-            let before: Vec<Line> =
+            let before: Vec<OrderLine> =
                 (0..).zip(&units).map(|(number, (left, unit))| line(number, *left, *unit)).collect();
             let mut lines = before.clone();
             let items = asked.iter().map(|(number, quantity, restock)| AskedItem {

@@ -112,15 +112,15 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct WireReport<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     timestamp: DateTime<Utc>,
-    data: Data<'a>,
+    data: ReportData<'a>,
 }
 
 #[derive(Serialize)]
-struct Data<'a> {
+struct ReportData<'a> {
     order_id: OrderId,
     customer_id: &'a CustomerId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,12 +131,12 @@ struct Data<'a> {
     is_whole: Option<bool>,
     amount_won: Won,
     currency: &'static str,
-    items: Vec<Item<'a>>,
+    items: Vec<ReportItem<'a>>,
 }
 
 /// Without its name, which the platform knows by the SKU: fifty names could be more than webhooks may carry.
 #[derive(Serialize)]
-struct Item<'a> {
+struct ReportItem<'a> {
     sku: &'a SkuCode,
     quantity: i32,
     amount_won: Won,
@@ -147,15 +147,15 @@ fn body(notice: &Notice) -> Vec<u8> {
         Matter::Paid { payment_id } => (Some(payment_id), None, None),
         Matter::Refunded { refund_id, is_whole } => (None, Some(refund_id), Some(is_whole)),
     };
-    let items = notice.items.iter().map(|item| Item {
+    let items = notice.items.iter().map(|item| ReportItem {
         sku: &item.sku,
         quantity: item.quantity,
         amount_won: item.amount,
     });
-    let report = Report {
+    let report = WireReport {
         kind: notice.matter.kind(),
         timestamp: notice.occurred_at,
-        data: Data {
+        data: ReportData {
             order_id: notice.order_id,
             customer_id: &notice.customer_id,
             payment_id,

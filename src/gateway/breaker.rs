@@ -30,11 +30,11 @@ impl Default for BreakerRules {
 #[derive(Debug)]
 pub struct Breaker {
     rules: BreakerRules,
-    state: State,
+    state: BreakerState,
 }
 
 #[derive(Debug)]
-enum State {
+enum BreakerState {
     Closed { since: Instant, calls: u32, failures: u32 },
     Open { until: Instant },
     Trying { since: Instant },
@@ -42,17 +42,21 @@ enum State {
 
 impl Breaker {
     pub fn new(rules: BreakerRules, now: Instant) -> Self {
-        Self { rules, state: State::Closed { since: now, calls: 0, failures: 0 } }
+        Self { rules, state: BreakerState::Closed { since: now, calls: 0, failures: 0 } }
     }
 
     /// Whether a call may go. After the rest it is a trial, and the only one until it ends.
     pub fn may_call(&mut self, now: Instant) -> bool {
         match self.state {
-            State::Closed { .. } => true,
-            State::Open { until } if now < until => false,
-            State::Trying { since } if now.saturating_duration_since(since) < self.rules.trial_limit => false,
-            State::Open { .. } | State::Trying { .. } => {
-                self.state = State::Trying { since: now };
+            BreakerState::Closed { .. } => true,
+            BreakerState::Open { until } if now < until => false,
+            BreakerState::Trying { since }
+                if now.saturating_duration_since(since) < self.rules.trial_limit =>
+            {
+                false
+            }
+            BreakerState::Open { .. } | BreakerState::Trying { .. } => {
+                self.state = BreakerState::Trying { since: now };
                 true
             }
         }
@@ -61,26 +65,30 @@ impl Breaker {
     /// How a call ended that was allowed.
     pub fn note(&mut self, failed: bool, now: Instant) {
         match &mut self.state {
-            State::Closed { since, calls, failures } => {
+            BreakerState::Closed { since, calls, failures } => {
                 if now.saturating_duration_since(*since) >= self.rules.window {
                     (*since, *calls, *failures) = (now, 0, 0);
                 }
                 *calls += 1;
                 *failures += u32::from(failed);
                 if *failures >= self.rules.least_failures && *failures * 2 >= *calls {
-                    self.state = State::Open { until: now + self.rules.rest };
+                    self.state = BreakerState::Open { until: now + self.rules.rest };
                 }
             }
             // Calls from before it opened end late; they say nothing new.
-            State::Open { .. } => {}
-            State::Trying { .. } if failed => self.state = State::Open { until: now + self.rules.rest },
-            State::Trying { .. } => self.state = State::Closed { since: now, calls: 0, failures: 0 },
+            BreakerState::Open { .. } => {}
+            BreakerState::Trying { .. } if failed => {
+                self.state = BreakerState::Open { until: now + self.rules.rest }
+            }
+            BreakerState::Trying { .. } => {
+                self.state = BreakerState::Closed { since: now, calls: 0, failures: 0 }
+            }
         }
     }
 
     /// Whether calls are kept back or only tried.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Closed { .. })
+        !matches!(self.state, BreakerState::Closed { .. })
     }
 }
 

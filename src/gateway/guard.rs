@@ -56,7 +56,7 @@ impl Guarded {
         self.breaker.lock().expect("no panic while locked")
     }
 
-    fn watch<'a, A: Outcome + Send + 'a>(
+    fn watch<'a, A: GuardedAnswer + Send + 'a>(
         &'a self,
         operation: &'static str,
         call: BoxFuture<'a, A>,
@@ -70,7 +70,7 @@ impl Guarded {
         .boxed()
     }
 
-    async fn guard<A: Outcome>(&self, operation: &'static str, call: BoxFuture<'_, A>) -> A {
+    async fn guard<A: GuardedAnswer>(&self, operation: &'static str, call: BoxFuture<'_, A>) -> A {
         let Ok(turn) = tokio::time::timeout(self.patience, self.turns.acquire()).await else {
             return A::unknown(Why::Busy);
         };
@@ -151,7 +151,7 @@ impl Gateway for Guarded {
 }
 
 /// What all answers have in common.
-trait Outcome {
+trait GuardedAnswer {
     fn unknown(why: Why) -> Self;
     fn why(&self) -> Option<&Why>;
     /// A word for metrics.
@@ -164,7 +164,7 @@ trait Outcome {
 
 macro_rules! outcome {
     ($answer:ident { $($definite:pat => $label:literal),+ }) => {
-        impl Outcome for $answer {
+        impl GuardedAnswer for $answer {
             fn unknown(why: Why) -> Self {
                 Self::Unknown { why }
             }

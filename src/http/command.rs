@@ -12,7 +12,7 @@ use tracing::Span;
 use super::LIMIT;
 use super::app::App;
 use super::error::ApiError;
-use super::outcome::{self, Awaited, Outcome, location};
+use super::outcome::{self, Awaited, CommandOutcome, location};
 use super::patience::Patience;
 use super::views::OrderView;
 use super::visit::Stay;
@@ -51,7 +51,7 @@ pub async fn decide(
     stay: Option<Stay>,
     awaited: Awaited,
     giving: impl Future<Output = Result<(), ApiError>>,
-) -> Result<Option<Outcome>, ApiError> {
+) -> Result<Option<CommandOutcome>, ApiError> {
     Span::current().record("order_id", tracing::field::display(order));
     if stay.is_none() {
         giving.await?;

@@ -51,21 +51,21 @@ fn hash(view: &impl Serialize) -> String {
 
 /// A tag as a caller shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Shown {
+struct ShownTag {
     is_weak: bool,
     text: String,
 }
 
 /// What a condition names: whatever there is, or one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Named {
+enum NamedTags {
     Anything,
-    OneOf(Vec<Shown>),
+    OneOf(Vec<ShownTag>),
 }
 
 /// A request's `If-Match`: it is to be carried out only if the thing is as the caller has seen it.
 #[derive(Debug, Clone)]
-pub struct IfMatch(Option<Named>);
+pub struct IfMatch(Option<NamedTags>);
 
 impl IfMatch {
     /// Whether the caller says what they have seen.
@@ -93,10 +93,10 @@ impl IfMatch {
 
     fn holds(&self, is_current: Option<impl Fn(&str) -> bool>) -> Result<(), ApiError> {
         let holds = match (&self.0, is_current) {
-            (None, _) | (Some(Named::Anything), Some(_)) => true,
+            (None, _) | (Some(NamedTags::Anything), Some(_)) => true,
             (Some(_), None) => false,
             // A weak tag says that something is alike, which is not enough to write on.
-            (Some(Named::OneOf(tags)), Some(is_current)) => {
+            (Some(NamedTags::OneOf(tags)), Some(is_current)) => {
                 tags.iter().any(|shown| !shown.is_weak && is_current(&shown.text))
             }
         };
@@ -106,21 +106,21 @@ impl IfMatch {
 
 /// A request's `If-None-Match`: it asks for what the caller has not seen.
 #[derive(Debug, Clone)]
-pub struct IfNoneMatch(Option<Named>);
+pub struct IfNoneMatch(Option<NamedTags>);
 
 impl IfNoneMatch {
     /// Whether the caller has this answer already. A tag that was made weak on its way, as proxies do, is as good.
     pub fn has(&self, current: &ETag) -> bool {
         match &self.0 {
             None => false,
-            Some(Named::Anything) => true,
-            Some(Named::OneOf(tags)) => tags.iter().any(|shown| shown.text == current.0),
+            Some(NamedTags::Anything) => true,
+            Some(NamedTags::OneOf(tags)) => tags.iter().any(|shown| shown.text == current.0),
         }
     }
 
     /// Whether the caller asks that nothing be there yet: `If-None-Match: *`, on a request that makes something.
     pub fn asks_for_nothing_there(&self) -> bool {
-        self.0 == Some(Named::Anything)
+        self.0 == Some(NamedTags::Anything)
     }
 }
 
@@ -141,7 +141,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
 }
 
 /// What a request's headers of this name say together, if there are any.
-fn named(parts: &Parts, header: &HeaderName) -> Result<Option<Named>, ApiError> {
+fn named(parts: &Parts, header: &HeaderName) -> Result<Option<NamedTags>, ApiError> {
     let mut lines = parts.headers.get_all(header).iter().peekable();
     if lines.peek().is_none() {
         return Ok(None);
@@ -152,10 +152,10 @@ fn named(parts: &Parts, header: &HeaderName) -> Result<Option<Named>, ApiError> 
 }
 
 /// Reads `*` or a list of tags, in which there may be empty places.
-fn parse(list: &str) -> Option<Named> {
+fn parse(list: &str) -> Option<NamedTags> {
     let mut rest = list.trim();
     if rest == "*" {
-        return Some(Named::Anything);
+        return Some(NamedTags::Anything);
     }
     let mut tags = vec![];
     loop {
@@ -168,13 +168,13 @@ fn parse(list: &str) -> Option<Named> {
         if text.contains(|letter: char| !letter.is_ascii_graphic()) {
             return None;
         }
-        tags.push(Shown { is_weak: strong.is_some(), text: text.to_owned() });
+        tags.push(ShownTag { is_weak: strong.is_some(), text: text.to_owned() });
         rest = after.trim_start_matches([' ', '\t']);
         if !rest.is_empty() && !rest.starts_with(',') {
             return None;
         }
     }
-    if tags.is_empty() { None } else { Some(Named::OneOf(tags)) }
+    if tags.is_empty() { None } else { Some(NamedTags::OneOf(tags)) }
 }
 
 /// An answer with its tag, or 304 to a caller who has it already. What it shows differs by who asks, so it is kept for
@@ -254,9 +254,9 @@ mod tests {
         }
         assert_eq!(
             parse("\"a,b\",W/\"c\""),
-            Some(Named::OneOf(vec![
-                Shown { is_weak: false, text: "a,b".to_owned() },
-                Shown { is_weak: true, text: "c".to_owned() },
+            Some(NamedTags::OneOf(vec![
+                ShownTag { is_weak: false, text: "a,b".to_owned() },
+                ShownTag { is_weak: true, text: "c".to_owned() },
             ]))
         );
     }

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::together::Together;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::CommandId;
-use crate::store::events::answers::Answered;
+use crate::store::events::answers::AnsweredOrder;
 use crate::store::events::{MAX_FACTS, StoredEvent};
 
 /// The last looks at one order.
@@ -51,7 +51,7 @@ pub struct Answers {
     /// Those commands, in order.
     pub commands: Vec<CommandId>,
     /// Nothing while no worker has decided about the order.
-    pub order: Option<Answered>,
+    pub order: Option<AnsweredOrder>,
     /// The order's items, once somebody has to tell them: they never change.
     pub items: OnceCell<Vec<HeldItem>>,
 }

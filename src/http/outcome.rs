@@ -13,7 +13,7 @@ use super::watch::Subscription;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, Fingerprint, OrderId};
 use crate::domain::order::OrderState;
-use crate::store::events::answers::{self, Answered, AnsweringFact};
+use crate::store::events::answers::{self, AnsweredOrder, AnsweringFact};
 use crate::store::orders::{self, OrderRow};
 
 /// What a caller waits for.
@@ -57,7 +57,7 @@ async fn items_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<H
 }
 
 /// What came of a command: the order with its status code, or why it came to nothing.
-pub type Outcome = Result<(StatusCode, OrderView), ApiError>;
+pub type CommandOutcome = Result<(StatusCode, OrderView), ApiError>;
 
 /// What came of a command, or `None` while that is open. The look is shared with others who wait for the order.
 pub async fn find(
@@ -99,7 +99,7 @@ async fn look_for_all(
     Ok(Answers { commands, order: found, items })
 }
 
-impl Answered {
+impl AnsweredOrder {
     fn judge(&self, awaited: Awaited) -> Judgement {
         let answer = awaited.command().and_then(|command| self.answers.get(&command));
         judge(&self.row, answer, awaited)

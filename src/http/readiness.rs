@@ -10,9 +10,9 @@ const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// What the last look found, shared by all who ask.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<Option<Look>>>);
+pub struct Readiness(Arc<Mutex<Option<ReadinessLook>>>);
 
-struct Look {
+struct ReadinessLook {
     ended: Instant,
     is_ready: bool,
 }
@@ -27,7 +27,7 @@ impl Readiness {
         }
         let looking = tokio::spawn(async move {
             let is_ready = look.await;
-            *last = Some(Look { ended: Instant::now(), is_ready });
+            *last = Some(ReadinessLook { ended: Instant::now(), is_ready });
             is_ready
         });
         looking.await.unwrap_or(false)

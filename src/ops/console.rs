@@ -64,11 +64,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Frame {
 
 /// What a form sends that asks for nothing but a reason.
 #[derive(Debug, Deserialize)]
-pub struct Because {
+pub struct ReasonForm {
     reason: String,
 }
 
-impl Because {
+impl ReasonForm {
     /// The reason, which must be there.
     pub fn given(self) -> Result<Reason, Invalid> {
         Reason::parse(self.reason)

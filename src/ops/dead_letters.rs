@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use self::error::DeadLetterError;
 use super::rights::Actor;
 use crate::domain::reason::Reason;
-use crate::store::dead_letters::filter::{Filter, Which};
+use crate::store::dead_letters::filter::{DeadLetterFilter, Which};
 use crate::store::dead_letters::lists::{Group, LetterPosition, Page, Summary};
 use crate::store::dead_letters::{self, DeadLetterStatus, SUBJECT};
 use crate::store::operators;
@@ -32,7 +32,7 @@ pub const MAX_CHANGED: i64 = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     Ids(Vec<Uuid>),
-    Matching(Filter),
+    Matching(DeadLetterFilter),
 }
 
 /// What came of a change.
@@ -47,14 +47,14 @@ pub struct Changed {
 /// A page of dead letters, those that died last first.
 pub async fn list(
     conn: &mut PgConnection,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
 ) -> sqlx::Result<Page<Summary>> {
     dead_letters::lists::page(conn, filter, after, PAGE_SIZE).await
 }
 
 /// Groups of dead letters, the largest first.
-pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<Group>> {
+pub async fn groups(conn: &mut PgConnection, filter: &DeadLetterFilter) -> sqlx::Result<Vec<Group>> {
     dead_letters::lists::groups(conn, filter).await
 }
 
@@ -80,7 +80,7 @@ pub async fn count(
 }
 
 /// A filter for those of one status: what asks for another one by name must not act on these.
-pub(crate) fn narrowed(filter: &Filter, which: Which) -> Result<Filter, DeadLetterError> {
+pub(crate) fn narrowed(filter: &DeadLetterFilter, which: Which) -> Result<DeadLetterFilter, DeadLetterError> {
     match filter.status {
         Some(asked) if asked != which && asked != Which::Any => {
             Err(DeadLetterError::Unfit(format!("only {} ones can be chosen here", which.name())))
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_status_asked_for_by_name_is_never_taken_for_another() {
-        let asked = |status| Filter { status, ..Filter::default() };
+        let asked = |status| DeadLetterFilter { status, ..DeadLetterFilter::default() };
         for fits in [None, Some(Which::Any), Some(Which::Open)] {
             assert_eq!(narrowed(&asked(fits), Which::Open).unwrap().status, Some(Which::Open));
         }

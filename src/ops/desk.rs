@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::access::{self, TokenRequest};
 use super::dead_letters::edit::{self, Edited};
-use super::dead_letters::replays::{self, Manner};
+use super::dead_letters::replays::{self, ReplayManner};
 use super::dead_letters::{self, Change, Changed, DeadLetterError, Selection};
 use super::rights::{Actor, Operator};
 use super::stock;
@@ -141,7 +141,7 @@ impl Desk {
     ) -> Result<Replay, ApiError> {
         self.commit(move |tx, actor| {
             async move {
-                let manner = Manner { rate_per_second, reason: reason.as_ref() };
+                let manner = ReplayManner { rate_per_second, reason: reason.as_ref() };
                 replays::start(tx, actor, &selection, manner).await
             }
             .boxed()

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::domain::reason::Reason;
-use crate::store::events::cursors::{self, Cursor, LogPosition, Look};
+use crate::store::events::cursors::{self, Cursor, CursorLook, LogPosition};
 use crate::store::events::restored_log::{self, LogStanding, Step, Writers};
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
@@ -23,7 +23,7 @@ const SURVEYED_AT_MOST: i64 = 1_000_000;
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
     pub name: &'static str,
-    pub look: Look,
+    pub look: CursorLook,
     /// What it has not read, counted up to 10,000.
     pub unread: Waiting,
 }

@@ -141,7 +141,7 @@ pub struct OutcomeView {
 
 /// What the database tells.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct HealthFacts {
     at: DateTime<Utc>,
     overdue_holds: Backlog,
     lateness: LatenessView,
@@ -159,10 +159,10 @@ pub struct Facts {
 }
 
 /// Reads what the database tells.
-pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
+pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<HealthFacts> {
     let late = figures::late_money(conn).await?;
     let money = backlog::open_money(conn, COUNTED_AT_MOST).await?;
-    Ok(Facts {
+    Ok(HealthFacts {
         at: orders::transaction_time(conn).await?,
         overdue_holds: backlog::overdue_holds(conn, COUNTED_AT_MOST).await?.into(),
         lateness: lateness(conn).await?,
@@ -180,7 +180,7 @@ pub async fn facts(conn: &mut PgConnection) -> sqlx::Result<Facts> {
     })
 }
 
-impl Facts {
+impl HealthFacts {
     /// The whole picture, with what the broker tells and what it does not take from this process.
     pub fn with_broker(self, queues: QueuesView, refused: Vec<Refused>) -> HealthView {
         let mut view = HealthView {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::ids::CommandId;
-use crate::domain::ledger::{Account, Entry, Phase};
+use crate::domain::ledger::{Account, LedgerEntry, Phase};
 use crate::domain::money::Won;
 use crate::domain::payment::Purses;
 
@@ -20,7 +20,7 @@ pub struct Posting {
     /// Whose purses it touches.
     pub customer_id: String,
     /// The amounts; together nothing.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LedgerEntry>,
 }
 
 /// What these customers can spend, locked in order until the transaction ends. Who never had anything is missing.

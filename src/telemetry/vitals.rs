@@ -7,15 +7,15 @@ use sqlx::PgPool;
 
 static VITALS: OnceLock<Vitals> = OnceLock::new();
 
-type Question = Box<dyn Fn() -> bool + Send + Sync>;
+type ConnectionCheck = Box<dyn Fn() -> bool + Send + Sync>;
 
 struct Vitals {
     pools: Vec<PgPool>,
-    broker_is_connected: Question,
+    broker_is_connected: ConnectionCheck,
 }
 
 /// From now on these are shown.
-pub(super) fn watch(program: &'static str, pools: Vec<PgPool>, broker_is_connected: Question) {
+pub(super) fn watch(program: &'static str, pools: Vec<PgPool>, broker_is_connected: ConnectionCheck) {
     gauge!("holdfast_build_info", "program" => program, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // A process has these pools and one publisher.
     let _ = VITALS.set(Vitals { pools, broker_is_connected });

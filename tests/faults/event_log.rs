@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use holdfast::config::DEFAULT_TIME_ZONE;
 use holdfast::store::effects::EffectKind;
-use holdfast::store::events::cursors::{self, Cursor, LogPosition, Look};
+use holdfast::store::events::cursors::{self, Cursor, CursorLook, LogPosition};
 use holdfast::store::events::{feed, figures, relay, restored_log};
 use holdfast::store::workers::backlog;
 use serde_json::Value;
@@ -80,8 +80,9 @@ async fn reads(tx: &mut PgConnection) -> Vec<(&'static str, i64, i64)> {
         found.push((what, most, now - before));
         before = now;
     };
-    let of =
-        async |tx: &mut PgConnection, cursor: Cursor| -> Look { cursors::look(tx, cursor).await.unwrap() };
+    let of = async |tx: &mut PgConnection, cursor: Cursor| -> CursorLook {
+        cursors::look(tx, cursor).await.unwrap()
+    };
 
     let look = of(tx, Cursor::Events).await;
     let (_, facts) = relay::next_part(tx, &look, AT_ONCE).await.unwrap();

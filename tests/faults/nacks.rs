@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast::broker::connection::Connector;
 use holdfast::broker::envelope::Outgoing;
 use holdfast::broker::publisher::{PublishError, Publisher};
-use holdfast::broker::refusals::Cause;
+use holdfast::broker::refusals::RefusalCause;
 use holdfast::clock;
 
 use crate::commands::hold;
@@ -53,7 +53,9 @@ async fn a_queue_that_refuses_new_connections_too_is_full_and_is_hardly_asked_ag
     }
     assert!(broker.connections() <= tried + 1, "{} connections", broker.connections());
     let refused = publisher.refused();
-    assert!(refused.len() == 1 && refused[0].target == "order.hold" && refused[0].cause == Cause::Full);
+    assert!(
+        refused.len() == 1 && refused[0].target == "order.hold" && refused[0].cause == RefusalCause::Full
+    );
     assert!(publisher.is_accepting(), "other queues may take what is theirs");
 }
 

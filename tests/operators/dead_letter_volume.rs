@@ -1,7 +1,7 @@
 //! However many dead letters there are, a page looks at few of them. How long that takes is measured by `make bench`.
 
 use holdfast::ops::dead_letters::{self, PAGE_SIZE};
-use holdfast::store::dead_letters::filter::Filter;
+use holdfast::store::dead_letters::filter::DeadLetterFilter;
 use holdfast::store::dead_letters::lists::{LetterPosition, SCANNED_AT_ONCE};
 use sqlx::PgConnection;
 
@@ -85,7 +85,7 @@ async fn a_page_of_a_hundred_thousand_letters_looks_at_few_of_them() {
 
 /// How many letters PostgreSQL reads for a page.
 async fn letters_read(world: &World, query: &str, after: &str) -> i64 {
-    let filter = Filter::from_query(query).unwrap();
+    let filter = DeadLetterFilter::from_query(query).unwrap();
     let after: Option<LetterPosition> = (!after.is_empty()).then(|| after.parse().unwrap());
     let mut tx = world.pool.begin().await.unwrap();
     let before = read_so_far(&mut tx).await;

@@ -2,7 +2,7 @@
 
 use holdfast::message::Queue;
 use holdfast::ops::dead_letters::Selection;
-use holdfast::ops::dead_letters::replays::{self, Manner};
+use holdfast::ops::dead_letters::replays::{self, ReplayManner};
 use holdfast::ops::rights::Actor;
 use holdfast::store::operators::tokens::Role;
 use holdfast::telemetry::trace_parent::TraceParent;
@@ -157,7 +157,7 @@ async fn a_dead_letter_and_its_replay_stay_in_their_trace() {
     assert_eq!(trace, PARENT);
     world.start_workers(Pool::Replays);
     let olga = Actor { name: "olga".to_owned(), role: Role::Operator };
-    let manner = Manner { rate_per_second: 100, reason: None };
+    let manner = ReplayManner { rate_per_second: 100, reason: None };
     let mut tx = world.pool.begin().await.unwrap();
     replays::start(&mut tx, &olga, &Selection::Ids(vec![id]), manner).await.unwrap();
     tx.commit().await.unwrap();

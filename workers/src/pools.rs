@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::engine::context::Context;
-use crate::engine::runner::{self, Turns};
+use crate::engine::runner::{self, BatchTurns};
 use crate::engine::worker::Worker;
 use crate::jobs::cancel_orders::CancelOrders;
 use crate::jobs::charge_wallets::ChargeWallets;
@@ -76,7 +76,7 @@ pub struct Settings {
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Makes the tasks of one runner of a pool.
-type Runner = Box<dyn Fn(&Context, &Turns) -> Vec<Task>>;
+type RunnerMaker = Box<dyn Fn(&Context, &BatchTurns) -> Vec<Task>>;
 
 /// Starts the runners of a pool.
 pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &TaskTracker) {
@@ -101,7 +101,7 @@ pub fn start(size: PoolSize, settings: &Settings, context: &Context, tasks: &Tas
 }
 
 /// The list of pools: what a runner of each does. Nothing, if nobody is configured whom it asks or tells.
-fn runner_of(pool: Pool, settings: &Settings) -> Option<Runner> {
+fn runner_of(pool: Pool, settings: &Settings) -> Option<RunnerMaker> {
     Some(match pool {
         Pool::Commands(queue) => return worker_of(queue, settings),
         Pool::DeadLetters => Box::new(|context, _| {
@@ -132,7 +132,7 @@ fn runner_of(pool: Pool, settings: &Settings) -> Option<Runner> {
     })
 }
 
-fn worker_of(queue: Queue, settings: &Settings) -> Option<Runner> {
+fn worker_of(queue: Queue, settings: &Settings) -> Option<RunnerMaker> {
     let Settings { gateway, outlets, limits, hold_batch_size, .. } = settings.clone();
     Some(match queue {
         Queue::OrderHold => consume(move || HoldOrders::new(limits, hold_batch_size)),
@@ -165,12 +165,12 @@ fn worker_of(queue: Queue, settings: &Settings) -> Option<Runner> {
 }
 
 /// A runner that applies what is in a worker's queue.
-fn consume<W: Worker>(worker: impl Fn() -> W + 'static) -> Runner {
+fn consume<W: Worker>(worker: impl Fn() -> W + 'static) -> RunnerMaker {
     Box::new(move |context, turns| vec![task(runner::run(worker(), context.clone(), turns.clone()))])
 }
 
 /// A runner that needs no queue.
-fn repeat<F: Future<Output = ()> + Send + 'static>(run: fn(Context) -> F) -> Runner {
+fn repeat<F: Future<Output = ()> + Send + 'static>(run: fn(Context) -> F) -> RunnerMaker {
     Box::new(move |context, _| vec![task(run(context.clone()))])
 }
 

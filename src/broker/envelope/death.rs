@@ -7,7 +7,7 @@ use crate::broker::topology::{DEAD_SUFFIX, UNROUTABLE_DEAD};
 use crate::message::Queue;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct DeathCause {
     /// The queue it died in.
     pub queue: String,
     /// What kind of error.
@@ -16,18 +16,18 @@ pub struct Death {
     pub text: String,
 }
 
-impl Death {
+impl DeathCause {
     /// The death of a message that was read from a queue of dead letters.
-    pub fn of(incoming: &Incoming) -> Death {
+    pub fn of(incoming: &Incoming) -> DeathCause {
         let own = incoming.queue.strip_suffix(DEAD_SUFFIX).unwrap_or(&incoming.queue).to_owned();
         if let Some(class) = incoming.header_text(X_ERROR_CLASS) {
             let text = incoming.header_text(X_ERROR_TEXT).unwrap_or_else(|| "without a reason".to_owned());
-            return Death { queue: own, class, text };
+            return DeathCause { queue: own, class, text };
         }
         // Without a class of ours the broker itself gave up: the message took its worker down every time. It comes under
         // the key it was published with, and one that is no name of a queue brings it to where the unroutable go.
         if let Some((queue, reason)) = set_aside(incoming) {
-            return Death {
+            return DeathCause {
                 queue: queue.to_string(),
                 class: reason,
                 text: "set aside by the broker".to_owned(),
@@ -37,7 +37,7 @@ impl Death {
             UNROUTABLE_DEAD => format!("no queue takes the routing key {}", incoming.routing_key),
             _ => "published to a queue of dead letters".to_owned(),
         };
-        Death { queue: own, class: "unroutable".to_owned(), text }
+        DeathCause { queue: own, class: "unroutable".to_owned(), text }
     }
 }
 

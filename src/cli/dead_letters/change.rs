@@ -6,21 +6,21 @@ use clap::Args;
 use holdfast::domain::reason::Reason;
 use holdfast::ops::dead_letters::request::{AskedLetters, DryRun};
 use holdfast::ops::dead_letters::{Change, Changed};
-use holdfast::store::dead_letters::filter::Filter;
+use holdfast::store::dead_letters::filter::DeadLetterFilter;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::cli::client::Api;
+use crate::cli::client::ApiClient;
 use crate::cli::output::{note, say};
 
 /// Some by their ids, or all that match a filter.
 #[derive(Args)]
 pub(super) struct SelectionArguments {
     /// Their ids; or a filter for all that match
-    #[arg(required_unless_present_any = ["Filter", "all"], conflicts_with_all = ["Filter", "all"])]
+    #[arg(required_unless_present_any = ["DeadLetterFilter", "all"], conflicts_with_all = ["DeadLetterFilter", "all"])]
     ids: Vec<Uuid>,
     #[command(flatten)]
-    filter: Filter,
+    filter: DeadLetterFilter,
     /// All of them
     #[arg(long)]
     all: bool,
@@ -68,19 +68,19 @@ pub(super) struct RestoreArguments {
     reason: Option<Reason>,
 }
 
-pub(super) async fn discard(api: &Api, arguments: DiscardArguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn discard(api: &ApiClient, arguments: DiscardArguments) -> anyhow::Result<ExitCode> {
     let DiscardArguments { selection, reason } = arguments;
     change(api, selection, Change::Discard, Some(reason)).await
 }
 
-pub(super) async fn restore(api: &Api, arguments: RestoreArguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn restore(api: &ApiClient, arguments: RestoreArguments) -> anyhow::Result<ExitCode> {
     let RestoreArguments { selection, reason } = arguments;
     change(api, selection, Change::Restore, reason).await
 }
 
 /// Changes what was chosen; exit 1 if some that were named are of another status.
 async fn change(
-    api: &Api,
+    api: &ApiClient,
     arguments: SelectionArguments,
     change: Change,
     reason: Option<Reason>,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use holdfast::ops::dead_letters::body::{hex_dump, pretty};
-use holdfast::ops::dead_letters::detail::Detail;
+use holdfast::ops::dead_letters::detail::DeadLetterDetail;
 use holdfast::ops::dead_letters::edit::DiffLine;
 use holdfast::store::dead_letters::lists::{Group, Summary};
 use holdfast::terminal::printable;
@@ -40,7 +40,7 @@ pub(super) fn table(letters: &[Summary]) {
     say!("{} dead letters", letters.len());
 }
 
-pub(super) fn letter(detail: &Detail) {
+pub(super) fn letter(detail: &DeadLetterDetail) {
     let letter = &detail.letter;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let replaced_by = detail.replaced_by.as_ref().map(|copy| match copy.dead_letter_id {
@@ -77,7 +77,7 @@ pub(super) fn letter(detail: &Detail) {
     story(detail);
 }
 
-fn story(detail: &Detail) {
+fn story(detail: &DeadLetterDetail) {
     say!("deaths");
     for death in &detail.deaths {
         let error = printable(&format!("{}: {}", death.error_class, death.error_text));

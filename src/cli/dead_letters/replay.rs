@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::change::{SelectionArguments, say_count};
-use crate::cli::client::{Api, print_json};
+use crate::cli::client::{ApiClient, print_json};
 use crate::cli::output::{note, say};
 
 const REPLAYS: &str = "/v1/ops/replays";
@@ -68,7 +68,7 @@ pub(super) enum ReplaysCommand {
 }
 
 /// Begins a replay and waits for its end; exit 1 if something was not replayed.
-pub(super) async fn replay(api: &Api, arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn replay(api: &ApiClient, arguments: ReplayArguments) -> anyhow::Result<ExitCode> {
     let ReplayArguments { selection, rate, reason, no_wait } = arguments;
     let (json, dry_run) = (selection.json, selection.dry_run);
     let asked = AskedLetters { rate_per_second: Some(rate), ..selection.asked(reason) };
@@ -91,7 +91,7 @@ pub(super) async fn replay(api: &Api, arguments: ReplayArguments) -> anyhow::Res
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn wait(api: &Api, begun: Replay) -> anyhow::Result<Replay> {
+async fn wait(api: &ApiClient, begun: Replay) -> anyhow::Result<Replay> {
     // Shown on a terminal only; a log or a pipe gets the result alone.
     let style = "{bar:40} {human_pos} of {human_len} dead letters ({elapsed}, {eta} left)";
     let length = u64::try_from(begun.total).unwrap_or_default();
@@ -116,7 +116,7 @@ async fn wait(api: &Api, begun: Replay) -> anyhow::Result<Replay> {
     Ok(replay)
 }
 
-pub(super) async fn replays(api: &Api, command: ReplaysCommand) -> anyhow::Result<()> {
+pub(super) async fn replays(api: &ApiClient, command: ReplaysCommand) -> anyhow::Result<()> {
     match command {
         ReplaysCommand::List { before, json } => {
             let page = before.map(|before| format!("?before={before}")).unwrap_or_default();

@@ -15,16 +15,16 @@ const MAX_CALLERS: usize = 1_000;
 /// The windows that are open, by what was refused.
 #[derive(Clone, Default)]
 pub(super) struct Told {
-    open: Arc<Mutex<HashMap<&'static str, Window>>>,
+    open: Arc<Mutex<HashMap<&'static str, RefusalWindow>>>,
 }
 
 #[derive(Default)]
-struct Window {
+struct RefusalWindow {
     count: u64,
     by_caller: HashMap<String, u64>,
 }
 
-impl Window {
+impl RefusalWindow {
     fn note(&mut self, caller: String) {
         self.count += 1;
         if self.by_caller.len() < MAX_CALLERS || self.by_caller.contains_key(&caller) {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_window_counts_everybody_and_remembers_a_bounded_number_of_callers() {
-        let mut window = Window::default();
+        let mut window = RefusalWindow::default();
         assert_eq!(window.most(), None);
         for caller in 0..MAX_CALLERS + 500 {
             window.note(caller.to_string());

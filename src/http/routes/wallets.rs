@@ -55,7 +55,8 @@ async fn balance(app: &App, customer: &CustomerId, purse: Purse) -> Result<Json<
 /// How much to add.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChargeWallet {
+#[schema(as = ChargeWallet)]
+pub struct ChargeRequest {
     /// Whole won.
     #[schema(minimum = 1, maximum = 100000)]
     amount_won: i64,
@@ -79,7 +80,7 @@ pub enum ChargeMethod {
 ///
 /// By card it is then to be paid: the buyer authenticates a payment at the gateway, whose `orderId` is the charge's id.
 #[utoipa::path(
-    post, path = "/v1/wallet/charges", tag = "wallet", request_body = ChargeWallet,
+    post, path = "/v1/wallet/charges", tag = "wallet", request_body = ChargeRequest,
     params(("Idempotency-Key" = String, Header, description = "Repeats of one key are one charge")),
     responses(
         (status = 201, description = "Charged, or open until it is paid by card", body = ChargeView),
@@ -93,7 +94,7 @@ pub async fn charge(
     caller: Caller,
     Buyer(customer): Buyer,
     RequiredKey(key): RequiredKey,
-    body::Json(request): body::Json<ChargeWallet>,
+    body::Json(request): body::Json<ChargeRequest>,
 ) -> Result<(StatusCode, Json<ChargeView>), ApiError> {
     match request.method {
         ChargeMethod::Shop if caller.role == Role::Customer => {

@@ -25,7 +25,7 @@ struct TokensPage {
 
 /// What the form for a new token sends.
 #[derive(Debug, Deserialize)]
-pub struct NewToken {
+pub struct TokenForm {
     name: String,
     role: Role,
     customer_id: String,
@@ -33,7 +33,7 @@ pub struct NewToken {
 
 /// Which token to revoke.
 #[derive(Debug, Deserialize)]
-pub struct Named {
+pub struct RevokeForm {
     name: String,
 }
 
@@ -46,7 +46,7 @@ pub async fn create(
     State(app): State<App>,
     Admin(actor): Admin,
     frame: Frame,
-    Form(NewToken { name, role, customer_id }): Form<NewToken>,
+    Form(TokenForm { name, role, customer_id }): Form<TokenForm>,
 ) -> Result<Response, ApiError> {
     let customer = Some(customer_id).filter(|id| !id.is_empty()).map(CustomerId::parse).transpose()?;
     let wanted = TokenRequest { name: name.clone(), role, customer, replace: false };
@@ -57,7 +57,7 @@ pub async fn create(
 pub async fn revoke(
     State(app): State<App>,
     Admin(actor): Admin,
-    Form(Named { name }): Form<Named>,
+    Form(RevokeForm { name }): Form<RevokeForm>,
 ) -> Result<Response, ApiError> {
     let sentence = format!("The token {name} is revoked; a process may take it for another minute.");
     Desk::of(app, actor).revoke_token(name).await?;

@@ -9,7 +9,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::rights::Viewer;
-use crate::store::operators::actions::{Action, Filter};
+use crate::store::operators::actions::{Action, ActionFilter};
 
 /// Actions of operators, the latest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,13 +21,13 @@ pub struct ActionList {
 
 /// What operators did
 #[utoipa::path(
-    get, path = "/v1/ops/actions", tag = "operators", params(Filter),
+    get, path = "/v1/ops/actions", tag = "operators", params(ActionFilter),
     responses((status = 200, description = "A page of at most 100 actions", body = ActionList))
 )]
 pub async fn list(
     State(app): State<App>,
     _: Viewer,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ActionFilter>,
 ) -> Result<Json<ActionList>, ApiError> {
     let filter = filter.without_blanks();
     let (actions, next_before_id) = app.read(async |conn| super::list(conn, &filter).await).await?;

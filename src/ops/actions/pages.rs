@@ -7,13 +7,13 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
-use crate::store::operators::actions::{Action, Filter};
+use crate::store::operators::actions::{Action, ActionFilter};
 
 #[derive(askama::Template)]
 #[template(path = "actions.html")]
 struct ActionsPage {
     frame: Frame,
-    filter: Filter,
+    filter: ActionFilter,
     actions: Vec<Action>,
     next: Option<i64>,
 }
@@ -22,7 +22,7 @@ struct ActionsPage {
 pub async fn list(
     State(app): State<App>,
     frame: Frame,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ActionFilter>,
 ) -> Result<Response, ApiError> {
     let filter = filter.without_blanks();
     let (actions, next) = app.read(async |conn| super::list(conn, &filter).await).await?;

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::detail::Detail;
+use super::detail::DeadLetterDetail;
 use super::edit::Edited;
 use super::export::{Export, Format};
 use super::request::{AskedLetters, DryRun, ExportParams, Listing, PageParams};
@@ -26,7 +26,7 @@ use crate::http::views::Problem;
 use crate::http::visit::Visit;
 use crate::ops::desk::Desk;
 use crate::ops::rights::Viewer;
-use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::filter::DeadLetterFilter;
 use crate::store::dead_letters::lists::{Group, Page, Summary};
 
 /// A page of dead letters.
@@ -47,7 +47,7 @@ pub struct DeadLetterGroups {
 
 /// List dead letters
 #[utoipa::path(
-    get, path = "/v1/ops/dead-letters", tag = "operators", params(Filter, PageParams),
+    get, path = "/v1/ops/dead-letters", tag = "operators", params(DeadLetterFilter, PageParams),
     operation_id = "list_dead_letters",
     responses((status = 200, description = "Those that died last first", body = DeadLetterList))
 )]
@@ -65,7 +65,7 @@ pub async fn list(
 
 /// Count dead letters by queue, class of error and message type
 #[utoipa::path(
-    get, path = "/v1/ops/dead-letters/groups", tag = "operators", params(Filter),
+    get, path = "/v1/ops/dead-letters/groups", tag = "operators", params(DeadLetterFilter),
     operation_id = "group_dead_letters",
     responses((status = 200, description = "The largest groups first", body = DeadLetterGroups))
 )]
@@ -84,25 +84,28 @@ pub async fn groups(
 #[utoipa::path(
     get, path = "/v1/ops/dead-letters/{id}", tag = "operators", params(("id" = Uuid, Path)),
     operation_id = "read_dead_letter",
-    responses((status = 200, description = "The dead letter", body = Detail))
+    responses((status = 200, description = "The dead letter", body = DeadLetterDetail))
 )]
 pub async fn read(
     State(app): State<App>,
     _: Viewer,
     id: Result<Path<Uuid>, PathRejection>,
-) -> Result<Json<Detail>, ApiError> {
+) -> Result<Json<DeadLetterDetail>, ApiError> {
     Ok(Json(find(&app, id).await?))
 }
 
 /// One dead letter for a handler; what is no id names nothing.
-pub(super) async fn find(app: &App, id: Result<Path<Uuid>, PathRejection>) -> Result<Detail, ApiError> {
+pub(super) async fn find(
+    app: &App,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<DeadLetterDetail, ApiError> {
     let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     app.read(async |conn| detail::show(conn, id).await).await
 }
 
 /// Export dead letters: JSON lines or CSV, as a stream
 #[utoipa::path(
-    get, path = "/v1/ops/dead-letters/export", tag = "operators", params(Filter, ExportParams),
+    get, path = "/v1/ops/dead-letters/export", tag = "operators", params(DeadLetterFilter, ExportParams),
     operation_id = "export_dead_letters",
     responses(
         (status = 200, description = "All that match", content_type = "application/jsonl"),

@@ -10,7 +10,7 @@ use super::DeadLetterError;
 use super::body::Body;
 use crate::broker::envelope::TRACEPARENT;
 use crate::store::dead_letters::edits::Replacement;
-use crate::store::dead_letters::replays::{self, Part};
+use crate::store::dead_letters::replays::{self, LetterReplay};
 use crate::store::dead_letters::{self, DeadLetter, DeadLetterStatus, Death, SUBJECT};
 use crate::store::operators;
 use crate::store::operators::actions::Action;
@@ -90,8 +90,7 @@ impl From<DeadLetter> for LetterView {
 
 /// A dead letter with its story.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ToSchema)]
-#[schema(as = DeadLetterDetail)]
-pub struct Detail {
+pub struct DeadLetterDetail {
     /// The dead letter.
     #[serde(flatten)]
     pub letter: LetterView,
@@ -100,7 +99,7 @@ pub struct Detail {
     /// What operators did to it, the latest first.
     pub actions: Vec<Action>,
     /// The replays that it was part of, the latest first.
-    pub replays: Vec<Part>,
+    pub replays: Vec<LetterReplay>,
     /// The changed copy that went in its place.
     pub replaced_by: Option<Replacement>,
     /// The dead letter in whose place this message was sent.
@@ -111,14 +110,14 @@ pub struct Detail {
 }
 
 /// One dead letter with its story.
-pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<Detail, DeadLetterError> {
+pub async fn show(conn: &mut PgConnection, id: Uuid) -> Result<DeadLetterDetail, DeadLetterError> {
     let letter = dead_letters::find(conn, id).await?.ok_or(DeadLetterError::NoSuchLetter(id))?;
-    let about = operators::actions::Filter {
+    let about = operators::actions::ActionFilter {
         subject_kind: Some(SUBJECT.to_owned()),
         subject_id: Some(id.to_string()),
-        ..operators::actions::Filter::default()
+        ..operators::actions::ActionFilter::default()
     };
-    Ok(Detail {
+    Ok(DeadLetterDetail {
         deaths: dead_letters::deaths(conn, id, STORY).await?,
         actions: operators::actions::list(conn, &about, STORY).await?,
         replays: replays::of_letter(conn, id, STORY).await?,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::DeadLetterError;
 use super::body::{Body, pretty};
-use crate::broker::envelope::{Outgoing, Replay, TRACEPARENT};
+use crate::broker::envelope::{Outgoing, ReplayedLetter, TRACEPARENT};
 use crate::broker::publisher::Publisher;
 use crate::clock;
 use crate::domain::reason::Reason;
@@ -95,7 +95,7 @@ fn checked(letter: &DeadLetter, body: &[u8]) -> Result<(Edited, Outgoing), DeadL
     name.extend_from_slice(body);
     let message_id = Uuid::new_v5(&NAMESPACE, &name).to_string();
     let message = Outgoing::replay(
-        Replay {
+        ReplayedLetter {
             queue,
             message_id: &message_id,
             message_type: queue.name(),

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::body::Body;
 use super::detail::LetterView;
 use crate::store::dead_letters;
-use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::filter::DeadLetterFilter;
 use crate::store::dead_letters::lists::{LetterPosition, Page};
 
 /// Dead letters read at once; a body has up to 64 KiB.
@@ -65,7 +65,7 @@ const COLUMNS: [&str; 18] = [
 /// An export on its way: what is written next, and from where on.
 #[derive(Debug, Clone)]
 pub struct Export {
-    filter: Filter,
+    filter: DeadLetterFilter,
     format: Format,
     after: Option<LetterPosition>,
     is_first: bool,
@@ -74,7 +74,7 @@ pub struct Export {
 
 impl Export {
     /// Of all that match.
-    pub fn new(filter: Filter, format: Format) -> Self {
+    pub fn new(filter: DeadLetterFilter, format: Format) -> Self {
         Self { filter, format, after: None, is_first: true, is_done: false }
     }
 

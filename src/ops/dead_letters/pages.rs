@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::api::find;
 use super::body::{hex_dump, pretty};
-use super::detail::Detail;
+use super::detail::DeadLetterDetail;
 use super::edit::{DiffLine, difference};
 use super::replays::{DEFAULT_RATE, MAX_RATE, MAX_TOTAL};
 use super::request::Listing;
@@ -22,7 +22,7 @@ use crate::http::error::ApiError;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::desk::Desk;
 use crate::store::dead_letters::DeadLetterStatus;
-use crate::store::dead_letters::filter::{Filter, Which};
+use crate::store::dead_letters::filter::{DeadLetterFilter, Which};
 use crate::store::dead_letters::lists::{Group, Page, SCANNED_AT_ONCE, Summary};
 
 impl DeadLetterStatus {
@@ -39,23 +39,23 @@ impl DeadLetterStatus {
 
 #[derive(askama::Template)]
 #[template(path = "dead_letters.html")]
-struct ListPage {
+struct LettersPage {
     frame: Frame,
-    filter: Filter,
+    filter: DeadLetterFilter,
     groups: Vec<Group>,
     letters: Vec<Summary>,
     next: Option<String>,
     is_first: bool,
 }
 
-impl ListPage {
+impl LettersPage {
     fn has_group(&self) -> bool {
-        let Filter { queue, error_class, message_type, .. } = &self.filter;
+        let DeadLetterFilter { queue, error_class, message_type, .. } = &self.filter;
         queue.is_some() && error_class.is_some() && message_type.is_some()
     }
 
     fn group_query(&self, group: &Group) -> String {
-        let narrowed = Filter {
+        let narrowed = DeadLetterFilter {
             queue: Some(group.queue.clone()),
             error_class: Some(group.error_class.clone()),
             message_type: Some(group.message_type.clone()),
@@ -83,14 +83,14 @@ pub async fn list(State(app): State<App>, frame: Frame, listing: Listing) -> Res
     });
     let (groups, Page { letters, next }) = reading.await?;
     let next = next.map(|next| next.to_string());
-    Ok(console::page(&ListPage { frame, filter, groups, letters, next, is_first: after.is_none() }))
+    Ok(console::page(&LettersPage { frame, filter, groups, letters, next, is_first: after.is_none() }))
 }
 
 #[derive(askama::Template)]
 #[template(path = "dead_letter.html")]
 struct DetailPage {
     frame: Frame,
-    detail: Detail,
+    detail: DeadLetterDetail,
     may_edit: bool,
     lines: Option<String>,
     dump: String,
@@ -201,7 +201,7 @@ pub async fn act(
     frame: Frame,
     Form(asked): Form<AskedForm>,
 ) -> Result<Response, ApiError> {
-    let filter = Filter::from_query(&asked.filter).map_err(ApiError::Unprocessable)?;
+    let filter = DeadLetterFilter::from_query(&asked.filter).map_err(ApiError::Unprocessable)?;
     let back = format!("/ops/dead-letters?{}", filter.to_query());
     let button = asked.button;
     if !button.is_for_all() && asked.id.is_empty() {
@@ -231,7 +231,7 @@ pub async fn act(
     Ok(console::told(&back, &format!("{} {what}{skipped}.", changed.changed)))
 }
 
-async fn count(app: &App, button: Button, filter: Filter) -> Result<i64, ApiError> {
+async fn count(app: &App, button: Button, filter: DeadLetterFilter) -> Result<i64, ApiError> {
     let selection = Selection::Matching(filter);
     let (which, limit) = match button.change() {
         Some(change) => (change.of(), MAX_CHANGED),

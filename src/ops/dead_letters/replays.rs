@@ -15,7 +15,7 @@ use crate::ops::rights::Actor;
 use crate::page;
 use crate::store::dead_letters::filter::Which;
 use crate::store::dead_letters::lists as dead_letter_lists;
-use crate::store::dead_letters::replays::{self, Item, ItemFilter, NewReplay, Replay};
+use crate::store::dead_letters::replays::{self, ItemFilter, NewReplay, Replay, ReplayItem};
 use crate::store::operators;
 use crate::store::operators::actions::{Act, NewAction};
 
@@ -31,7 +31,7 @@ const PAGE: usize = 100;
 const SUBJECT: &str = "replay";
 
 #[derive(Debug, Clone, Copy)]
-pub struct Manner<'a> {
+pub struct ReplayManner<'a> {
     /// Dead letters sent in a second at most, 1 to [`MAX_RATE`].
     pub rate_per_second: i32,
     pub reason: Option<&'a Reason>,
@@ -47,9 +47,9 @@ pub async fn start(
     conn: &mut PgConnection,
     actor: &Actor,
     selection: &Selection,
-    manner: Manner<'_>,
+    manner: ReplayManner<'_>,
 ) -> Result<Replay, DeadLetterError> {
-    let Manner { rate_per_second, reason } = manner;
+    let ReplayManner { rate_per_second, reason } = manner;
     let reason = reason.map(Reason::as_str);
     if !(1..=MAX_RATE).contains(&rate_per_second) {
         return Err(DeadLetterError::Unfit(format!("the rate must be from 1 to {MAX_RATE} a second")));
@@ -106,7 +106,7 @@ pub async fn items(
     conn: &mut PgConnection,
     id: Uuid,
     filter: ItemFilter,
-) -> Result<(Vec<Item>, Option<i32>), DeadLetterError> {
+) -> Result<(Vec<ReplayItem>, Option<i32>), DeadLetterError> {
     show(conn, id).await?;
     let mut items = replays::items(conn, id, filter, page::rows_to_read(PAGE)).await?;
     let next = page::cut(&mut items, PAGE).map(|last| last.position);

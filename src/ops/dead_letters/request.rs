@@ -10,13 +10,13 @@ use super::export::Format;
 use super::{DeadLetterError, Selection};
 use crate::domain::reason::{self, Reason};
 use crate::http::error::ApiError;
-use crate::store::dead_letters::filter::Filter;
+use crate::store::dead_letters::filter::DeadLetterFilter;
 use crate::store::dead_letters::lists::LetterPosition;
 
 /// A filter in a URL, and what else may stand there.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    pub filter: Filter,
+    pub filter: DeadLetterFilter,
     /// Where the page begins.
     pub after: Option<LetterPosition>,
     /// How they are written, for an export.
@@ -59,7 +59,7 @@ impl Listing {
             }
         }
         let filter = serde_urlencoded::to_string(filter).map_err(|error| error.to_string())?;
-        listing.filter = Filter::from_query(&filter)?;
+        listing.filter = DeadLetterFilter::from_query(&filter)?;
         Ok(listing)
     }
 }
@@ -79,7 +79,7 @@ pub struct AskedLetters {
     /// These
     pub ids: Option<Vec<Uuid>>,
     /// All that match; `{}` matches all open ones
-    pub filter: Option<Filter>,
+    pub filter: Option<DeadLetterFilter>,
     /// Why; needed to discard
     #[serde(default, deserialize_with = "reason::optional")]
     #[schema(value_type = Option<String>, max_length = 500)]

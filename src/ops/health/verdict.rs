@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::HealthView;
 use crate::broker::queues::{QueueKind, Source};
-use crate::broker::refusals::{Cause, Refused};
+use crate::broker::refusals::{RefusalCause, Refused};
 use crate::ops::console::filters::age;
 use crate::ops::workers::PoolView;
 use crate::pool::Pool;
@@ -165,7 +165,7 @@ fn refused(refused: &Refused) -> HealthFinding {
     let Refused { target, cause, seconds } = refused;
     let since = age(i64::try_from(*seconds).unwrap_or(i64::MAX));
     match cause {
-        Cause::Full => HealthFinding {
+        RefusalCause::Full => HealthFinding {
             code: "queue_full".into(),
             verdict: HealthVerdict::Wrong,
             what: format!("{target} has taken no message for {since}: it is full"),
@@ -175,7 +175,7 @@ fn refused(refused: &Refused) -> HealthFinding {
             todo: "See that its pool has runners, is not paused and does not wait; more runners help only if they are busy.".into(),
             link: "/ops/queues".into(),
         },
-        Cause::Trouble => HealthFinding {
+        RefusalCause::Trouble => HealthFinding {
             code: "broker_refuses".into(),
             verdict: HealthVerdict::Wrong,
             what: format!("RabbitMQ has confirmed no message to {target} for {since}"),

@@ -19,7 +19,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::headers::Wait;
 use crate::http::query::Query;
-use crate::ops::console::{self, Because, Frame, filters};
+use crate::ops::console::{self, Frame, ReasonForm, filters};
 use crate::ops::desk::Desk;
 use crate::store::orders::OrderStatus;
 
@@ -77,7 +77,7 @@ pub async fn cancel(
     desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(because): Form<Because>,
+    Form(because): Form<ReasonForm>,
 ) -> Result<Response, ApiError> {
     let given = desk.cancel_order(order, because.given()?, wait).await?;
     Ok(told(
@@ -93,7 +93,7 @@ pub async fn resolve(
     desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(because): Form<Because>,
+    Form(because): Form<ReasonForm>,
 ) -> Result<Response, ApiError> {
     let resolved = desk.resolve_order(order, because.given()?, wait).await?;
     let what = match (resolved.asked.len(), resolved.is_settled) {
@@ -106,7 +106,7 @@ pub async fn resolve(
 
 /// What the form about an open payment sends.
 #[derive(Debug, Deserialize)]
-pub struct Settle {
+pub struct SettleForm {
     payment: Uuid,
     stated: Stated,
     reason: String,
@@ -117,7 +117,7 @@ pub async fn settle(
     desk: Desk,
     AnyOrder(order): AnyOrder,
     wait: Wait,
-    Form(Settle { payment, stated, reason }): Form<Settle>,
+    Form(SettleForm { payment, stated, reason }): Form<SettleForm>,
 ) -> Result<Response, ApiError> {
     let said = (CommandId(payment), stated);
     let resolved = desk.settle_payment(order, said, Reason::parse(reason)?, wait).await?;

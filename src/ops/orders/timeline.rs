@@ -13,7 +13,7 @@ use crate::store::effects::{EffectKind, EffectStatus};
 use crate::store::events::StoredEvent;
 use crate::store::operators::actions::Action;
 use crate::store::orders::OrderRow;
-use crate::store::orders::history::{Attempt, Died, Heard, Told};
+use crate::store::orders::history::{Attempt, Died, OrderEffect, OrderWebhook};
 use crate::store::payments::PaymentStatus;
 use crate::store::refunds::{RefundRow, RefundStatus};
 
@@ -65,7 +65,7 @@ pub struct TimelineRow {
     /// What, in plain words.
     pub title: String,
     /// What belongs to it.
-    pub details: Vec<Detail>,
+    pub details: Vec<TimelineDetail>,
     /// The console's page about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -73,8 +73,7 @@ pub struct TimelineRow {
 
 /// A name and a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = TimelineDetail)]
-pub struct Detail {
+pub struct TimelineDetail {
     /// What it is.
     pub name: String,
     /// What it says.
@@ -87,8 +86,8 @@ pub(super) struct Sources<'a> {
     pub(super) payments: &'a [Attempt],
     pub(super) refunds: &'a [RefundRow],
     pub(super) refund_items: &'a [(CommandId, RefundItem)],
-    pub(super) webhooks: &'a [Heard],
-    pub(super) effects: &'a [Told],
+    pub(super) webhooks: &'a [OrderWebhook],
+    pub(super) effects: &'a [OrderEffect],
     pub(super) dead_letters: &'a [Died],
     pub(super) actions: &'a [Action],
 }
@@ -100,7 +99,7 @@ fn row(at: DateTime<Utc>, kind: RowKind, title: impl Into<String>) -> TimelineRo
 
 impl TimelineRow {
     fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.details.push(Detail { name: name.to_owned(), value: value.to_string() });
+        self.details.push(TimelineDetail { name: name.to_owned(), value: value.to_string() });
         self
     }
 
@@ -244,7 +243,7 @@ fn of_refund(refund: &RefundRow, items: &[(CommandId, RefundItem)]) -> TimelineR
         .with_some("reason", reason)
 }
 
-fn of_webhook(webhook: &Heard) -> TimelineRow {
+fn of_webhook(webhook: &OrderWebhook) -> TimelineRow {
     let row =
         row(webhook.received_at, RowKind::Webhook, format!("{} told us: {}", webhook.provider, webhook.kind))
             .with("event", &webhook.event_id)
@@ -255,7 +254,7 @@ fn of_webhook(webhook: &Heard) -> TimelineRow {
     }
 }
 
-fn of_effect(effect: &Told) -> TimelineRow {
+fn of_effect(effect: &OrderEffect) -> TimelineRow {
     let what = match effect.kind {
         EffectKind::Mail => "Mail to the customer",
         EffectKind::Report => "Report to the data platform",

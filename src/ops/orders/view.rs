@@ -12,7 +12,7 @@ use super::words;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::CommandId;
 use crate::domain::order::OrderState;
-use crate::domain::refund::{Line, RefundItem};
+use crate::domain::refund::{OrderLine, RefundItem};
 use crate::http::views::OrderView;
 use crate::store::orders::OrderRow;
 use crate::store::orders::history::Attempt;
@@ -277,7 +277,7 @@ impl OrderDetail {
         items: &[HeldItem],
         sources: &Sources<'_>,
         open_refunds: &[CommandId],
-        left: &[Line],
+        left: &[OrderLine],
         now: DateTime<Utc>,
     ) -> Self {
         let Sources { payments, refunds, refund_items, .. } = sources;

@@ -9,7 +9,7 @@ use crate::broker::queues::{AgeIs, QueueKind, QueueView, QueuesView, Source};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ops::console::filters::age;
-use crate::ops::console::{self, Because, Frame, filters};
+use crate::ops::console::{self, Frame, ReasonForm, filters};
 use crate::ops::desk::Desk;
 use crate::ops::workers::{self, BatchView, WorkersView};
 
@@ -51,7 +51,7 @@ async fn look(app: &App) -> Result<(QueuesView, WorkersView), ApiError> {
 pub async fn pause(
     desk: Desk,
     Path(pool): Path<String>,
-    Form(because): Form<Because>,
+    Form(because): Form<ReasonForm>,
 ) -> Result<Response, ApiError> {
     let paused = desk.pause_pool(pool, because.given()?).await?;
     Ok(console::told(HERE, &format!("The pool {} is paused; batches in hand are finished.", paused.pool)))
@@ -61,7 +61,7 @@ pub async fn pause(
 pub async fn resume(
     desk: Desk,
     Path(pool): Path<String>,
-    Form(because): Form<Because>,
+    Form(because): Form<ReasonForm>,
 ) -> Result<Response, ApiError> {
     let resumed = desk.resume_pool(pool, because.if_any()?).await?;
     Ok(console::told(HERE, &format!("The pool {} goes on.", resumed.pool)))

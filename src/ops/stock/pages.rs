@@ -21,7 +21,7 @@ use crate::store::stock::corrections::Correction;
 
 #[derive(askama::Template)]
 #[template(path = "stock.html")]
-struct ListPage {
+struct StockListPage {
     frame: Frame,
     filter: StockFilter,
     page: StockPage,
@@ -29,7 +29,7 @@ struct ListPage {
 
 #[derive(askama::Template)]
 #[template(path = "sku.html")]
-struct ShowPage {
+struct SkuPage {
     frame: Frame,
     detail: SkuDetail,
     /// The key of the correction that this page may ask for: a form sent twice corrects once.
@@ -43,7 +43,7 @@ pub async fn list(
     Query(filter): Query<StockFilter>,
 ) -> Result<Response, ApiError> {
     let page = api::find(&app, &filter).await?;
-    Ok(console::page(&ListPage { frame, filter, page }))
+    Ok(console::page(&StockListPage { frame, filter, page }))
 }
 
 pub async fn show(
@@ -54,12 +54,12 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let from = MovementsFrom::parse(query.before.as_deref())?;
     let detail = api::find_one(&app, &known(code)?, from).await?;
-    Ok(console::page(&ShowPage { frame, detail, key: Uuid::now_v7() }))
+    Ok(console::page(&SkuPage { frame, detail, key: Uuid::now_v7() }))
 }
 
 /// What the form for received units sends.
 #[derive(Debug, Deserialize)]
-pub struct Receive {
+pub struct ReceiveForm {
     units: i64,
     reason: String,
     key: String,
@@ -68,14 +68,14 @@ pub struct Receive {
 pub async fn receive(
     desk: Desk,
     Path(code): Path<String>,
-    Form(Receive { units, reason, key }): Form<Receive>,
+    Form(ReceiveForm { units, reason, key }): Form<ReceiveForm>,
 ) -> Result<Response, ApiError> {
     correct(&desk, known(code)?, Correction::Receive(units), (reason, key)).await
 }
 
 /// What the form for counted units sends.
 #[derive(Debug, Deserialize)]
-pub struct Adjust {
+pub struct AdjustForm {
     on_hand: i64,
     reason: String,
     key: String,
@@ -85,7 +85,7 @@ pub struct Adjust {
 pub async fn adjust(
     desk: Desk,
     Path(code): Path<String>,
-    Form(Adjust { on_hand, reason, key }): Form<Adjust>,
+    Form(AdjustForm { on_hand, reason, key }): Form<AdjustForm>,
 ) -> Result<Response, ApiError> {
     correct(&desk, known(code)?, Correction::Count(on_hand), (reason, key)).await
 }

@@ -29,8 +29,7 @@ const MAX_CHARS: usize = 200;
 )]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-#[schema(as = DeadLetterFilter)]
-pub struct Filter {
+pub struct DeadLetterFilter {
     /// Of this status; open ones if absent
     #[arg(long)]
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -119,7 +118,7 @@ impl FromStr for Which {
     }
 }
 
-impl Filter {
+impl DeadLetterFilter {
     /// The same, but of this status only.
     pub fn of_status(&self, status: Which) -> Self {
         Self { status: Some(status), ..self.clone() }
@@ -285,19 +284,19 @@ mod tests {
     #[test]
     fn a_filter_is_the_same_in_a_url_and_as_json() {
         let query = "status=any&queue=order.hold&order_id=&from=2026-11-20&to=2026-11-20&text=%20a%26b%20";
-        let filter = Filter::from_query(query).unwrap();
+        let filter = DeadLetterFilter::from_query(query).unwrap();
         assert_eq!(filter.text.as_deref(), Some("a&b"));
         assert_eq!(filter.to.unwrap() - filter.from.unwrap(), chrono::TimeDelta::days(1));
-        assert_eq!(Filter::from_query(&filter.to_query()).unwrap(), filter);
+        assert_eq!(DeadLetterFilter::from_query(&filter.to_query()).unwrap(), filter);
         let json = serde_json::to_string(&filter).unwrap();
-        assert_eq!(serde_json::from_str::<Filter>(&json).unwrap(), filter);
+        assert_eq!(serde_json::from_str::<DeadLetterFilter>(&json).unwrap(), filter);
     }
 
     #[test]
     fn what_is_misspelt_is_refused_and_does_not_match_all() {
         for query in ["sku_code=mug", "status=dead", "order_id=7", "from=yesterday", "text=%00"] {
-            assert!(Filter::from_query(query).is_err(), "{query}");
+            assert!(DeadLetterFilter::from_query(query).is_err(), "{query}");
         }
-        assert!(Filter::from_query(&format!("text={}", "x".repeat(201))).is_err());
+        assert!(DeadLetterFilter::from_query(&format!("text={}", "x".repeat(201))).is_err());
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::filter::Filter;
+use super::filter::DeadLetterFilter;
 use super::{DeadLetter, DeadLetterStatus};
 use crate::page;
 
@@ -123,7 +123,7 @@ pub struct Page<T> {
 /// A page of a list. In a transaction it is quick whatever the statistics.
 pub async fn page(
     conn: &mut PgConnection,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
     size: usize,
 ) -> sqlx::Result<Page<Summary>> {
@@ -133,7 +133,7 @@ pub async fn page(
 /// A page of dead letters with bodies and headers.
 pub async fn whole_page(
     conn: &mut PgConnection,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
     size: usize,
 ) -> sqlx::Result<Page<DeadLetter>> {
@@ -143,7 +143,7 @@ pub async fn whole_page(
 async fn read<T>(
     conn: &mut PgConnection,
     columns: &str,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
     size: usize,
 ) -> sqlx::Result<Page<T>>
@@ -168,7 +168,7 @@ where
 
 /// Has the newest found by walking an index in their order. Without statistics the planner takes most filters for rare,
 /// and would rather fetch and sort a hundred thousand rows. This holds until the transaction ends; without one, for nothing.
-async fn prefer_order(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<()> {
+async fn prefer_order(conn: &mut PgConnection, filter: &DeadLetterFilter) -> sqlx::Result<()> {
     if filter.is_about_one_thing() {
         return Ok(());
     }
@@ -183,7 +183,7 @@ async fn prefer_order(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<
 /// How far a page has looked, if there is more behind.
 async fn last_scanned(
     conn: &mut PgConnection,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     after: Option<LetterPosition>,
 ) -> sqlx::Result<Option<LetterPosition>> {
     let mut sql = QueryBuilder::new("SELECT last_died_at, id FROM dead_letters");
@@ -192,7 +192,7 @@ async fn last_scanned(
     sql.build_query_as().fetch_optional(conn).await
 }
 
-fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &Filter, after: Option<LetterPosition>) {
+fn push_newest(sql: &mut QueryBuilder<Postgres>, filter: &DeadLetterFilter, after: Option<LetterPosition>) {
     filter.push_found(sql);
     if let Some(after) = after {
         sql.push(" AND (last_died_at, id) < (").push_bind(after.last_died_at);
@@ -222,7 +222,7 @@ pub struct Group {
 }
 
 /// Groups of dead letters, the largest first. With a text, only the latest [`SCANNED_AT_ONCE`] that an index leads to count.
-pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Vec<Group>> {
+pub async fn groups(conn: &mut PgConnection, filter: &DeadLetterFilter) -> sqlx::Result<Vec<Group>> {
     let mut sql = QueryBuilder::new(
         "SELECT queue, error_class, message_type, count(*) AS count, min(first_died_at) AS first_died_at,
                 max(last_died_at) AS last_died_at FROM ",
@@ -246,7 +246,7 @@ pub async fn groups(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<Ve
 }
 
 /// How many dead letters there are, counted up to `limit`.
-pub async fn count(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<i64> {
+pub async fn count(conn: &mut PgConnection, filter: &DeadLetterFilter, limit: i64) -> sqlx::Result<i64> {
     let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM dead_letters");
     filter.push(&mut sql);
     sql.push(" LIMIT ").push_bind(limit).push(") AS counted");
@@ -255,7 +255,11 @@ pub async fn count(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx
 
 /// The ids of dead letters, at most `limit`, locked until the transaction ends, in the order in which everybody locks
 /// them.
-pub async fn lock_matching(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Uuid>> {
+pub async fn lock_matching(
+    conn: &mut PgConnection,
+    filter: &DeadLetterFilter,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
     let mut sql = QueryBuilder::new("SELECT id FROM dead_letters");
     filter.push(&mut sql);
     sql.push(" ORDER BY queue, message_id, sha256(body) LIMIT ").push_bind(limit).push(" FOR UPDATE");
@@ -267,7 +271,7 @@ pub async fn lock_matching(conn: &mut PgConnection, filter: &Filter, limit: i64)
 pub async fn freeze_matching(
     conn: &mut PgConnection,
     replay_id: Uuid,
-    filter: &Filter,
+    filter: &DeadLetterFilter,
     limit: i64,
 ) -> sqlx::Result<u64> {
     let mut sql = QueryBuilder::new(

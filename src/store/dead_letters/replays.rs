@@ -198,8 +198,7 @@ pub async fn cancel(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
 
 /// A dead letter of a replay's set and what came of it.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[schema(as = ReplayItem)]
-pub struct Item {
+pub struct ReplayItem {
     /// Its place in the set.
     pub position: i32,
     /// Which dead letter.
@@ -231,9 +230,9 @@ pub async fn items(
     id: Uuid,
     filter: ItemFilter,
     limit: i64,
-) -> sqlx::Result<Vec<Item>> {
+) -> sqlx::Result<Vec<ReplayItem>> {
     sqlx::query_as!(
-        Item,
+        ReplayItem,
         r#"SELECT position, dead_letter_id, outcome AS "outcome: ReplayOutcome", reason, handled_at, died_again_at
              FROM replay_items
             WHERE replay_id = $1 AND position > $2 AND ($3::replay_outcome IS NULL OR outcome = $3)
@@ -251,7 +250,8 @@ pub async fn items(
 
 /// A replay that a dead letter was part of.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct Part {
+#[schema(as = Part)]
+pub struct LetterReplay {
     /// Which replay.
     pub replay_id: Uuid,
     /// What came of the dead letter; absent while it waits.
@@ -263,9 +263,9 @@ pub struct Part {
 }
 
 /// The last replays that a dead letter was part of.
-pub async fn of_letter(conn: &mut PgConnection, letter: Uuid, limit: i64) -> sqlx::Result<Vec<Part>> {
+pub async fn of_letter(conn: &mut PgConnection, letter: Uuid, limit: i64) -> sqlx::Result<Vec<LetterReplay>> {
     sqlx::query_as!(
-        Part,
+        LetterReplay,
         r#"SELECT replay_id, outcome AS "outcome: ReplayOutcome", handled_at, died_again_at
              FROM replay_items WHERE dead_letter_id = $1 ORDER BY replay_id DESC LIMIT $2"#,
         letter,

@@ -21,7 +21,7 @@ pub struct AnsweringFact {
 
 /// An order, and which of some commands have been answered by then.
 #[derive(Debug)]
-pub struct Answered {
+pub struct AnsweredOrder {
     pub row: OrderRow,
     /// The answers, by command.
     pub answers: HashMap<CommandId, AnsweringFact>,
@@ -34,7 +34,7 @@ pub async fn find(
     conn: &mut PgConnection,
     order: OrderId,
     commands: &[CommandId],
-) -> sqlx::Result<Option<Answered>> {
+) -> sqlx::Result<Option<AnsweredOrder>> {
     let commands: Vec<Uuid> = commands.iter().map(|command| command.0).collect();
     let found = sqlx::query!(
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
@@ -68,7 +68,7 @@ pub async fn find(
         expires_at: found.expires_at,
         closed_at: found.closed_at,
     };
-    Ok(Some(Answered {
+    Ok(Some(AnsweredOrder {
         row: row.try_into()?,
         answers: answers.into_iter().map(|(command, answer)| (CommandId(command), answer)).collect(),
     }))

@@ -57,7 +57,7 @@ pub struct LogPosition {
 
 /// What a reader finds.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct CursorLook {
     /// How far it has come.
     pub position: LogPosition,
     /// The oldest transaction that still runs: all facts before it can be read.
@@ -68,7 +68,7 @@ pub struct Look {
 
 /// Facts that are read together: those behind `from` up to `to`.
 #[derive(Debug, Clone, Copy)]
-pub struct Part {
+pub struct LogPart {
     /// Behind this place …
     pub from: LogPosition,
     /// … up to this one.
@@ -78,9 +78,9 @@ pub struct Part {
     pub is_full: bool,
 }
 
-impl Part {
+impl LogPart {
     /// The part of these facts, of which at most `limit` were asked for. One that is not full ends at the horizon.
-    pub(super) fn of(look: &Look, facts: &[LogPosition], limit: i64) -> Self {
+    pub(super) fn of(look: &CursorLook, facts: &[LogPosition], limit: i64) -> Self {
         let count = i64::try_from(facts.len()).unwrap_or(i64::MAX);
         let full = facts.last().copied().filter(|_| count >= limit);
         let end = LogPosition { transaction: look.horizon, id: 0 };
@@ -105,7 +105,7 @@ pub async fn hold(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<()> {
 }
 
 /// How far a reader has come, and how far it may go.
-pub async fn look(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<Look> {
+pub async fn look(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<CursorLook> {
     let row = sqlx::query!(
         r#"SELECT from_transaction::text::bigint AS "transaction!", to_transaction::text::bigint AS "to!", last_id AS id,
                   pg_snapshot_xmin(pg_current_snapshot())::text::bigint + id_offset AS "horizon!",
@@ -119,11 +119,11 @@ pub async fn look(conn: &mut PgConnection, cursor: Cursor) -> sqlx::Result<Look>
     // published once more.
     let id = if row.to == row.transaction + 1 { row.id } else { 0 };
     let position = LogPosition { transaction: row.transaction, id };
-    Ok(Look { position, horizon: row.horizon, is_ahead: row.is_ahead })
+    Ok(CursorLook { position, horizon: row.horizon, is_ahead: row.is_ahead })
 }
 
 /// Notes that a part is read. Returns whether the cursor was still where the part began, whoever moved it.
-pub async fn advance(conn: &mut PgConnection, cursor: Cursor, part: &Part) -> sqlx::Result<bool> {
+pub async fn advance(conn: &mut PgConnection, cursor: Cursor, part: &LogPart) -> sqlx::Result<bool> {
     // A cursor lost in a crash of the server takes with it only what was written in the same transaction, so this commit need
     // not wait for the disk.
     let done = sqlx::query!(

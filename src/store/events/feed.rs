@@ -5,7 +5,7 @@
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
-use super::cursors::{LogPosition, Look, Part};
+use super::cursors::{CursorLook, LogPart, LogPosition};
 use crate::store::effects::{Effect, EffectKind, effect};
 
 /// Whether there are facts behind this place that the feed cares for, be it too early to read them.
@@ -21,7 +21,7 @@ pub async fn is_behind(conn: &mut PgConnection, position: LogPosition) -> sqlx::
 }
 
 /// The next facts that the feed cares for, at most `limit`.
-pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
+pub async fn next_part(conn: &mut PgConnection, look: &CursorLook, limit: i64) -> sqlx::Result<LogPart> {
     let facts = sqlx::query_as!(
         LogPosition,
         r#"SELECT transaction_id::text::bigint AS "transaction!", id AS "id!"
@@ -33,11 +33,11 @@ pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx
     )
     .fetch_all(conn)
     .await?;
-    Ok(Part::of(look, &facts, limit))
+    Ok(LogPart::of(look, &facts, limit))
 }
 
 /// Counts what customers paid and got back. A wholly refunded order is none any more.
-pub async fn count_customers(conn: &mut PgConnection, part: &Part) -> sqlx::Result<()> {
+pub async fn count_customers(conn: &mut PgConnection, part: &LogPart) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO customer_totals AS totals (customer_id, order_count, paid_won, refunded_won)
          SELECT o.customer_id,
@@ -65,7 +65,7 @@ pub async fn count_customers(conn: &mut PgConnection, part: &Part) -> sqlx::Resu
 }
 
 /// Counts what was sold on each day, as days go in this time zone.
-pub async fn count_sales(conn: &mut PgConnection, part: &Part, time_zone: Tz) -> sqlx::Result<()> {
+pub async fn count_sales(conn: &mut PgConnection, part: &LogPart, time_zone: Tz) -> sqlx::Result<()> {
     sqlx::query!(
         "WITH facts AS MATERIALIZED (
              SELECT order_id, type, data, (occurred_at AT TIME ZONE $5)::date AS day FROM order_events
@@ -101,7 +101,7 @@ pub async fn count_sales(conn: &mut PgConnection, part: &Part, time_zone: Tz) ->
 /// no address, and nobody is told of what happened before the cursor was made.
 pub async fn fill_outbox(
     conn: &mut PgConnection,
-    part: &Part,
+    part: &LogPart,
     kinds: &[EffectKind],
 ) -> sqlx::Result<Vec<Effect>> {
     if kinds.is_empty() {

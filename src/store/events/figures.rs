@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::cursors::{LogPosition, Look, Part};
+use super::cursors::{CursorLook, LogPart, LogPosition};
 
 /// Where one bucket of lateness ends and the next begins, in milliseconds; the last one has no end.
 pub const LATENESS_BOUNDS_MS: [i64; 9] = [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 60_000];
@@ -19,7 +19,7 @@ pub async fn are_due(conn: &mut PgConnection, after_seconds: i32) -> sqlx::Resul
 }
 
 /// The next facts, at most `limit`.
-pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx::Result<Part> {
+pub async fn next_part(conn: &mut PgConnection, look: &CursorLook, limit: i64) -> sqlx::Result<LogPart> {
     let facts = sqlx::query_as!(
         LogPosition,
         r#"SELECT transaction_id::text::bigint AS "transaction!", id FROM order_events
@@ -32,11 +32,11 @@ pub async fn next_part(conn: &mut PgConnection, look: &Look, limit: i64) -> sqlx
     )
     .fetch_all(conn)
     .await?;
-    Ok(Part::of(look, &facts, limit))
+    Ok(LogPart::of(look, &facts, limit))
 }
 
 /// Counts the facts of a part.
-pub async fn count(conn: &mut PgConnection, part: &Part) -> sqlx::Result<()> {
+pub async fn count(conn: &mut PgConnection, part: &LogPart) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO event_figures AS figures (minute, type, facts, amount_won)
          SELECT date_trunc('minute', occurred_at, 'UTC'), type, count(*),

@@ -20,7 +20,7 @@ use crate::store::orders;
 /// What of a fact's data is told.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Data {
+enum FactData {
     Refunded { refund_id: CommandId, amount_won: Won, is_whole: bool, items: Vec<RefundedItem> },
     Paid { payment_id: CommandId, amount_won: Won },
 }
@@ -89,10 +89,10 @@ impl RawFact {
     }
 }
 
-fn told(data: Data, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
+fn told(data: FactData, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
     let name = |sku: &SkuCode| held.iter().find(|item| item.sku == *sku).map(|item| item.name.clone());
     match data {
-        Data::Paid { payment_id, amount_won } => {
+        FactData::Paid { payment_id, amount_won } => {
             let items = held.iter().map(|item| NoticeItem {
                 sku: item.sku.clone(),
                 name: item.name.clone(),
@@ -101,7 +101,7 @@ fn told(data: Data, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
             });
             (Matter::Paid { payment_id }, amount_won, items.collect())
         }
-        Data::Refunded { refund_id, amount_won, is_whole, items } => {
+        FactData::Refunded { refund_id, amount_won, is_whole, items } => {
             let items = items.into_iter().map(|item| NoticeItem {
                 name: name(&item.sku).unwrap_or_else(|| item.sku.to_string()),
                 sku: item.sku,

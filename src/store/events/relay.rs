@@ -2,15 +2,15 @@
 
 use sqlx::PgConnection;
 
-use super::cursors::{LogPosition, Look, Part};
+use super::cursors::{CursorLook, LogPart, LogPosition};
 use super::{EventRow, StoredEvent};
 
 /// The next facts, at most `limit`.
 pub async fn next_part(
     conn: &mut PgConnection,
-    look: &Look,
+    look: &CursorLook,
     limit: i64,
-) -> sqlx::Result<(Part, Vec<StoredEvent>)> {
+) -> sqlx::Result<(LogPart, Vec<StoredEvent>)> {
     let rows = sqlx::query!(
         r#"SELECT transaction_id::text::bigint AS "transaction!", id, order_id, command_id, type AS kind,
                   data::text AS "data!", sequence, occurred_at
@@ -26,7 +26,7 @@ pub async fn next_part(
     .await?;
     let facts: Vec<LogPosition> =
         rows.iter().map(|row| LogPosition { transaction: row.transaction, id: row.id }).collect();
-    let part = Part::of(look, &facts, limit);
+    let part = LogPart::of(look, &facts, limit);
     let events = rows.into_iter().map(|row| {
         let (id, order_id, command_id) = (row.id, row.order_id, row.command_id);
         let (kind, data, sequence, occurred_at) = (row.kind, row.data, row.sequence, row.occurred_at);

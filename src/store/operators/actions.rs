@@ -132,7 +132,7 @@ pub struct Action {
 #[derive(Debug, Clone, Default, serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub struct Filter {
+pub struct ActionFilter {
     /// Only by this actor.
     pub actor: Option<String>,
     /// Only to this kind of thing, such as `order`.
@@ -143,7 +143,7 @@ pub struct Filter {
     pub before_id: Option<i64>,
 }
 
-impl Filter {
+impl ActionFilter {
     /// A form sends the fields that were left empty, too: they filter nothing.
     pub fn without_blanks(self) -> Self {
         // PostgreSQL takes no NUL, and nothing on record has one.
@@ -160,7 +160,7 @@ impl Filter {
 }
 
 /// Actions, the latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Action>> {
+pub async fn list(conn: &mut PgConnection, filter: &ActionFilter, limit: i64) -> sqlx::Result<Vec<Action>> {
     sqlx::query_as!(
         Action,
         "SELECT id, actor, action, subject_kind, subject_id, before, after, reason, created_at

@@ -65,7 +65,7 @@ pub async fn payments_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Resul
 
 /// A webhook about an order.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub struct OrderWebhook {
     pub provider: String,
     pub event_id: String,
     /// What it tells, in the gateway's words.
@@ -82,9 +82,9 @@ pub async fn webhooks_of(
     conn: &mut PgConnection,
     order: OrderId,
     payments: &[Uuid],
-) -> sqlx::Result<Vec<Heard>> {
+) -> sqlx::Result<Vec<OrderWebhook>> {
     sqlx::query_as!(
-        Heard,
+        OrderWebhook,
         r#"SELECT provider AS "provider!", event_id AS "event_id!", kind AS "kind!", signed AS "signed!", payment_id,
                   received_at AS "received_at!"
              FROM (SELECT id, provider, event_id, kind, signed, payment_id, received_at FROM webhooks
@@ -103,7 +103,7 @@ pub async fn webhooks_of(
 
 /// Something told outside about an order.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct OrderEffect {
     pub event_id: i64,
     /// How it is told.
     pub kind: EffectKind,
@@ -122,9 +122,9 @@ pub struct Told {
 }
 
 /// Mails and reports of these facts, oldest first.
-pub async fn effects_of(conn: &mut PgConnection, events: &[i64]) -> sqlx::Result<Vec<Told>> {
+pub async fn effects_of(conn: &mut PgConnection, events: &[i64]) -> sqlx::Result<Vec<OrderEffect>> {
     sqlx::query_as!(
-        Told,
+        OrderEffect,
         r#"SELECT event_id, kind AS "kind: EffectKind", status AS "status: EffectStatus", attempts, last_error, due_at,
                   created_at, done_at
              FROM effects WHERE event_id = ANY($1) ORDER BY event_id DESC, kind DESC LIMIT 200"#,

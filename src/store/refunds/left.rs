@@ -9,7 +9,7 @@ use super::parts;
 use crate::domain::ids::{CommandId, OrderId, SkuCode, SkuId};
 use crate::domain::money::Won;
 use crate::domain::payment::Parts;
-use crate::domain::refund::Line;
+use crate::domain::refund::OrderLine;
 use crate::store::decoded;
 
 /// A paid order as far as it can still be given back.
@@ -20,7 +20,7 @@ pub struct Refundable {
     /// What of it is left.
     pub left: Parts,
     /// Its items.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
 }
 
 /// What can still be given back of these paid orders. Lock the orders first. What went back, or is on its way, is counted by
@@ -58,7 +58,7 @@ pub async fn of_orders(
     .await?;
     for row in items {
         let sku = decoded(SkuCode::parse(row.sku_code))?;
-        let line = Line { sku_id: SkuId(row.sku_id), sku, left: row.left, unit_won: Won(row.unit_won) };
+        let line = OrderLine { sku_id: SkuId(row.sku_id), sku, left: row.left, unit_won: Won(row.unit_won) };
         found.entry(row.order_id.into()).and_modify(|of_order| of_order.lines.push(line));
     }
     Ok(found)

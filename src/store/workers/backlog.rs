@@ -62,7 +62,7 @@ pub async fn effects(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Wait
 
 /// Money of one kind in one state.
 #[derive(Debug)]
-pub struct OpenMoney {
+pub struct WaitingMoney {
     /// `payment`, `charge` or `refund`.
     pub kind: String,
     pub status: String,
@@ -72,9 +72,9 @@ pub struct OpenMoney {
 }
 
 /// Payments, charges and refunds that a gateway has not settled, by what is waited for. States with none are left out.
-pub async fn open_money(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Vec<OpenMoney>> {
+pub async fn open_money(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Vec<WaitingMoney>> {
     sqlx::query_as!(
-        OpenMoney,
+        WaitingMoney,
         r#"SELECT kind AS "kind!", status AS "status!", count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(since))::float8, 0) AS "oldest_seconds!"
              FROM ((SELECT 'payment' AS kind, status::text, created_at AS since FROM payments

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use metrics::{Counter, Histogram};
 
 /// What is to be counted.
-enum Entry {
+enum TallyEntry {
     Counter(Counter, u64),
     Histogram(Histogram, Vec<f64>),
 }
 
 tokio::task_local! {
-    static TALLY: RefCell<Vec<Entry>>;
+    static TALLY: RefCell<Vec<TallyEntry>>;
 }
 
 /// Runs a transaction, and counts what it has noted if it comes out well.
@@ -20,7 +20,7 @@ pub(crate) async fn at_commit<T, E>(transaction: impl Future<Output = Result<T, 
         .scope(RefCell::default(), async {
             let outcome = transaction.await;
             if outcome.is_ok() {
-                TALLY.with(|tally| tally.take().into_iter().for_each(Entry::count));
+                TALLY.with(|tally| tally.take().into_iter().for_each(TallyEntry::count));
             }
             outcome
         })
@@ -28,21 +28,21 @@ pub(crate) async fn at_commit<T, E>(transaction: impl Future<Output = Result<T, 
 }
 
 pub(crate) fn count(counter: Counter, times: usize) {
-    note(Entry::Counter(counter, times as u64));
+    note(TallyEntry::Counter(counter, times as u64));
 }
 
 pub(crate) fn record(histogram: Histogram, values: Vec<f64>) {
-    note(Entry::Histogram(histogram, values));
+    note(TallyEntry::Histogram(histogram, values));
 }
 
-fn note(entry: Entry) {
+fn note(entry: TallyEntry) {
     let mut entry = Some(entry);
     let _ = TALLY.try_with(|tally| tally.borrow_mut().extend(entry.take()));
     // Outside of a transaction it has happened already.
-    entry.into_iter().for_each(Entry::count);
+    entry.into_iter().for_each(TallyEntry::count);
 }
 
-impl Entry {
+impl TallyEntry {
     fn count(self) {
         match self {
             Self::Counter(counter, times) => counter.increment(times),

@@ -26,11 +26,11 @@ const FORGET_EVERY: u64 = 720;
 /// The pools of this process and what they did. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
-    pools: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
+    pools: Arc<Mutex<BTreeMap<&'static str, RosterEntry>>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RosterEntry {
     runners: i32,
     tally: Tally,
 }
@@ -39,7 +39,8 @@ impl Roster {
     /// Notes a pool of this process with so many runners. All of them write into the tally.
     pub fn join(&self, pool: Pool, runners: usize) -> Tally {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = pools.entry(pool.name()).or_insert_with(|| Entry { runners: 0, tally: Tally::default() });
+        let entry =
+            pools.entry(pool.name()).or_insert_with(|| RosterEntry { runners: 0, tally: Tally::default() });
         entry.runners += i32::try_from(runners).unwrap_or(i32::MAX);
         entry.tally.clone()
     }
@@ -91,7 +92,7 @@ impl Roster {
 
     fn reports(&self) -> Vec<PoolReport> {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = |(pool, entry): (&&'static str, &Entry)| PoolReport {
+        let report = |(pool, entry): (&&'static str, &RosterEntry)| PoolReport {
             pool,
             runners: entry.runners,
             last: entry.tally.last(),

@@ -29,11 +29,11 @@ use super::worker::{Delivered, Verdict, Worker};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Hands the runners of one pool their turns to apply a batch that is not full.
-pub type Turns = Arc<Semaphore>;
-type Turn = OwnedSemaphorePermit;
+pub type BatchTurns = Arc<Semaphore>;
+type BatchTurn = OwnedSemaphorePermit;
 
 /// So many turns at a time.
-pub fn turns(count: usize) -> Turns {
+pub fn turns(count: usize) -> BatchTurns {
     Arc::new(Semaphore::new(count))
 }
 
@@ -76,7 +76,7 @@ impl Mode {
 
 /// Runs one worker on one channel until told to stop; a lost channel is opened again. While its pool is paused it has no
 /// consumer.
-pub async fn run<W: Worker>(worker: W, context: Context, turns: Turns) {
+pub async fn run<W: Worker>(worker: W, context: Context, turns: BatchTurns) {
     let queue = worker.queue();
     let connector = Connector::new(&context.broker, &format!("holdfast-workers {queue}"));
     let runner = Runner { queue, worker, context, turns, connector };
@@ -125,7 +125,7 @@ struct Runner<W> {
     queue: String,
     worker: W,
     context: Context,
-    turns: Turns,
+    turns: BatchTurns,
     connector: Connector,
 }
 
@@ -213,7 +213,7 @@ impl<W: Worker> Runner<W> {
 
     /// Waits for a message, then takes those that are there already. While another runner of the pool applies a batch,
     /// a batch that is not full waits and grows: many small transactions would cost more than they bring.
-    async fn take(&self, consumer: &mut Consumer) -> Result<(Batch<W::Message>, Option<Turn>), Ended> {
+    async fn take(&self, consumer: &mut Consumer) -> Result<(Batch<W::Message>, Option<BatchTurn>), Ended> {
         let first = self.next(consumer).await?;
         let mut batch = Batch {
             readable: vec![],

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use holdfast::broker::envelope::death::Death;
+use holdfast::broker::envelope::death::DeathCause;
 use holdfast::broker::envelope::{Incoming, X_ERROR_CLASS, X_ERROR_TEXT, X_REPLAY};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::items::MAX_ITEMS;
@@ -51,7 +51,7 @@ impl Worker for CollectDeadLetters {
     fn read(&self, incoming: &Incoming) -> Result<NewDeadLetter, Verdict> {
         let properties = &incoming.properties;
         let text = |value: &Option<ShortString>| value.as_ref().map(|text| storable(text.as_str()));
-        let death = Death::of(incoming);
+        let death = DeathCause::of(incoming);
         let body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
         Ok(NewDeadLetter {
             message_id: text(properties.message_id())

@@ -8,7 +8,7 @@ use holdfast::effects::report::{DataPlatform, ReportError};
 use holdfast::message::ReportOrder;
 use holdfast::store::effects::{Effect, EffectKind};
 
-use crate::steps::deliver::{Outcome, Outlet};
+use crate::steps::deliver::{DeliveryOutcome, Outlet};
 
 pub struct Platform {
     pub data_platform: Arc<DataPlatform>,
@@ -23,11 +23,13 @@ impl Outlet for Platform {
         Effect { event_id: command.event_id, kind: Self::KIND, order_id: command.order_id }
     }
 
-    async fn tell(&self, notice: &Notice) -> Outcome {
+    async fn tell(&self, notice: &Notice) -> DeliveryOutcome {
         match self.data_platform.report(notice, clock::now()).await {
-            Ok(()) => Outcome::Told,
-            Err(gone @ ReportError::Gone) => Outcome::Refused { class: "gone", reason: gone.to_string() },
-            Err(ReportError::Failed { why, retry_after }) => Outcome::Failed { why, retry_after },
+            Ok(()) => DeliveryOutcome::Told,
+            Err(gone @ ReportError::Gone) => {
+                DeliveryOutcome::Refused { class: "gone", reason: gone.to_string() }
+            }
+            Err(ReportError::Failed { why, retry_after }) => DeliveryOutcome::Failed { why, retry_after },
         }
     }
 }

@@ -7,7 +7,7 @@ use holdfast::effects::mail::{MailError, Mailer};
 use holdfast::message::SendMail;
 use holdfast::store::effects::{Effect, EffectKind};
 
-use crate::steps::deliver::{Outcome, Outlet};
+use crate::steps::deliver::{DeliveryOutcome, Outlet};
 
 pub struct Customers {
     pub mailer: Arc<Mailer>,
@@ -23,12 +23,12 @@ impl Outlet for Customers {
         Effect { event_id: command.event_id, kind: Self::KIND, order_id: command.order_id }
     }
 
-    async fn tell(&self, notice: &Notice) -> Outcome {
-        let Some(email) = &notice.email else { return Outcome::Nobody };
+    async fn tell(&self, notice: &Notice) -> DeliveryOutcome {
+        let Some(email) = &notice.email else { return DeliveryOutcome::Nobody };
         match self.mailer.send(email, notice).await {
-            Ok(()) => Outcome::Told,
-            Err(MailError::Refused(reason)) => Outcome::Refused { class: "refused", reason },
-            Err(MailError::Failed(why)) => Outcome::Failed { why, retry_after: None },
+            Ok(()) => DeliveryOutcome::Told,
+            Err(MailError::Refused(reason)) => DeliveryOutcome::Refused { class: "refused", reason },
+            Err(MailError::Failed(why)) => DeliveryOutcome::Failed { why, retry_after: None },
         }
     }
 }

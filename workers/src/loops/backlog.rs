@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast::store::events::cursors::Cursor;
 use holdfast::store::events::restored_log;
-use holdfast::store::workers::backlog::{self, OpenMoney, Waiting};
+use holdfast::store::workers::backlog::{self, Waiting, WaitingMoney};
 use holdfast::{clock, store};
 use metrics::gauge;
 use sqlx::PgConnection;
@@ -34,7 +34,7 @@ pub(crate) async fn run(Context { pool, stop, .. }: Context) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let look = store::within(&pool, LIMIT, async |conn| Backlog::look(conn).await);
+        let look = store::within(&pool, LIMIT, async |conn| BacklogGauges::look(conn).await);
         match stop.run_until_cancelled(look).await {
             Some(Ok(backlog)) => backlog.show(),
             Some(Err(error)) => warn!(%error, "cannot count what waits now"),
@@ -43,16 +43,16 @@ pub(crate) async fn run(Context { pool, stop, .. }: Context) {
     }
 }
 
-struct Backlog {
+struct BacklogGauges {
     dead_letters: Waiting,
     overdue_holds: Waiting,
     effects: Waiting,
     unread: Vec<(&'static str, Waiting)>,
     is_ahead: bool,
-    money: Vec<OpenMoney>,
+    money: Vec<WaitingMoney>,
 }
 
-impl Backlog {
+impl BacklogGauges {
     async fn look(conn: &mut PgConnection) -> sqlx::Result<Self> {
         let mut unread = Vec::with_capacity(Cursor::ALL.len());
         for (cursor, reader) in Cursor::ALL {

@@ -12,7 +12,7 @@ use holdfast::clock;
 use holdfast::effects::settings::Outlets;
 use holdfast::message::{ReportOrder, SendMail, Version};
 use holdfast::store::effects::{Effect, EffectKind};
-use holdfast::store::events::cursors::{self, Cursor, Part};
+use holdfast::store::events::cursors::{self, Cursor, LogPart};
 use holdfast::store::events::feed;
 use metrics::counter;
 use sqlx::{Connection as _, PgConnection};
@@ -111,7 +111,7 @@ impl Feed {
     }
 
     /// Lets the next facts take effect. Returns which those were, and what is to be told now.
-    async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(Part, Vec<Effect>)> {
+    async fn take_effect(&self, session: &mut PgConnection) -> sqlx::Result<(LogPart, Vec<Effect>)> {
         let mut tx = session.begin().await?;
         cursors::hold(&mut tx, Cursor::Effects).await?;
         let look = cursors::look(&mut tx, Cursor::Effects).await?;

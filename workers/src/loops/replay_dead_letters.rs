@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdfast::broker::envelope::{Outgoing, Replay, TRACEPARENT};
+use holdfast::broker::envelope::{Outgoing, ReplayedLetter, TRACEPARENT};
 use holdfast::broker::publisher::{PublishError, Publisher};
 use holdfast::clock;
 use holdfast::domain::ids::OrderId;
@@ -176,7 +176,7 @@ fn message(letter: Option<&DeadLetter>) -> Result<Outgoing, (ReplayOutcome, Stri
     if letter.message_id.len().max(letter.message_type.len()) > MAX_SHORT_BYTES {
         return Err(failed("its id or type is too long for a message"));
     }
-    let replay = Replay {
+    let replay = ReplayedLetter {
         queue,
         message_id: &letter.message_id,
         message_type: &letter.message_type,

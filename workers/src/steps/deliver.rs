@@ -20,7 +20,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::engine::stop_points;
 use crate::engine::worker::{Applied, ApplyError, BatchLimits, Delivered, Verdict, Worker, read_command};
-use state::{Judged, State, is_due, judge};
+use state::{DeliveryState, Judged, is_due, judge};
 
 /// Looking the effects up takes no longer, unless the server is gone.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -36,12 +36,12 @@ pub trait Outlet: Send + Sync + 'static {
     /// The effect that is asked for.
     fn effect(command: &Self::Command) -> Effect;
 
-    fn tell(&self, notice: &Notice) -> impl Future<Output = Outcome> + Send;
+    fn tell(&self, notice: &Notice) -> impl Future<Output = DeliveryOutcome> + Send;
 }
 
 /// What came of telling somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     Told,
     /// There is nobody to tell.
     Nobody,
@@ -67,7 +67,7 @@ pub struct Deliver<O>(pub O);
 #[derive(Debug)]
 pub struct Delivery {
     effect: Effect,
-    state: State,
+    state: DeliveryState,
 }
 
 impl<O: Outlet> Worker for Deliver<O> {
@@ -88,8 +88,10 @@ impl<O: Outlet> Worker for Deliver<O> {
     }
 
     fn read(&self, incoming: &Incoming) -> Result<Delivery, Verdict> {
-        read_command(incoming)
-            .map(|command: O::Command| Delivery { effect: O::effect(&command), state: State::Unknown })
+        read_command(incoming).map(|command: O::Command| Delivery {
+            effect: O::effect(&command),
+            state: DeliveryState::Unknown,
+        })
     }
 
     async fn prepare(&self, pool: &PgPool, batch: &mut [Delivered<Delivery>]) -> sqlx::Result<()> {
@@ -98,15 +100,17 @@ impl<O: Outlet> Worker for Deliver<O> {
         for Delivered { message, .. } in batch.iter_mut() {
             // The second message about an effect finds nothing left.
             let state = states.get_mut(&message.effect.event_id);
-            message.state = state.map_or(State::Unknown, |state| std::mem::replace(state, State::Nothing));
+            message.state = state
+                .map_or(DeliveryState::Unknown, |state| std::mem::replace(state, DeliveryState::Nothing));
         }
         stop_points::point("before_telling").await;
         stream::iter(batch.iter_mut())
             .for_each_concurrent(O::AT_ONCE, async |delivered| {
-                if let State::Due { earlier_attempts, notice } = &delivered.message.state {
+                if let DeliveryState::Due { earlier_attempts, notice } = &delivered.message.state {
                     let outcome = self.0.tell(notice).await;
                     count::<O>(&outcome);
-                    delivered.message.state = State::Tried { attempts: earlier_attempts + 1, outcome };
+                    delivered.message.state =
+                        DeliveryState::Tried { attempts: earlier_attempts + 1, outcome };
                 }
             })
             .await;
@@ -122,7 +126,7 @@ impl<O: Outlet> Worker for Deliver<O> {
         let mut ends = vec![];
         let mut postponed = vec![];
         for Delivered { message: Delivery { effect, state }, .. } in batch {
-            if let State::Tried { attempts, outcome } = state {
+            if let DeliveryState::Tried { attempts, outcome } = state {
                 match judge(effect.event_id, *attempts, outcome) {
                     Judged::End(end) => ends.push(end),
                     Judged::Postponed(one) => postponed.push(one),
@@ -143,25 +147,28 @@ impl<O: Outlet> Worker for Deliver<O> {
 }
 
 /// Where each of these effects stands; those that are not in the outbox are left out.
-async fn look_up<O: Outlet>(conn: &mut PgConnection, wanted: &[Effect]) -> sqlx::Result<HashMap<i64, State>> {
+async fn look_up<O: Outlet>(
+    conn: &mut PgConnection,
+    wanted: &[Effect],
+) -> sqlx::Result<HashMap<i64, DeliveryState>> {
     let ids: Vec<i64> = wanted.iter().map(|effect| effect.event_id).collect();
     let standings = effects::standings(conn, O::KIND, &ids).await?;
     let due: HashSet<i64> =
         standings.iter().filter(|standing| is_due(standing)).map(|standing| standing.event_id).collect();
     let due: Vec<Effect> = wanted.iter().filter(|effect| due.contains(&effect.event_id)).copied().collect();
     let mut notices = notices::of(conn, &due).await?;
-    let states = standings
-        .into_iter()
-        .map(|standing| (standing.event_id, State::new(standing, notices.remove(&standing.event_id))));
+    let states = standings.into_iter().map(|standing| {
+        (standing.event_id, DeliveryState::new(standing, notices.remove(&standing.event_id)))
+    });
     Ok(states.collect())
 }
 
-fn count<O: Outlet>(outcome: &Outcome) {
+fn count<O: Outlet>(outcome: &DeliveryOutcome) {
     let outcome = match outcome {
-        Outcome::Told => "told",
-        Outcome::Nobody => "nobody",
-        Outcome::Refused { .. } => "refused",
-        Outcome::Failed { .. } => "failed",
+        DeliveryOutcome::Told => "told",
+        DeliveryOutcome::Nobody => "nobody",
+        DeliveryOutcome::Refused { .. } => "refused",
+        DeliveryOutcome::Failed { .. } => "failed",
     };
     counter!("holdfast_effects_total", "queue" => O::Command::QUEUE.name(), "outcome" => outcome)
         .increment(1);

@@ -17,7 +17,7 @@ use crate::http::query::Query;
 use crate::ops::dead_letters::request::{AskedLetters, DryRun};
 use crate::ops::desk::Desk;
 use crate::ops::rights::Viewer;
-use crate::store::dead_letters::replays::{Item, ItemFilter, Replay, ReplayOutcome};
+use crate::store::dead_letters::replays::{ItemFilter, Replay, ReplayItem, ReplayOutcome};
 
 /// Which replays.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -119,7 +119,7 @@ impl From<ItemQuery> for ItemFilter {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayItems {
     /// At most 100, in the order of the set.
-    pub items: Vec<Item>,
+    pub items: Vec<ReplayItem>,
     /// The next page begins with `after` = this; absent on the last one.
     pub next_after: Option<i32>,
 }
@@ -146,7 +146,7 @@ pub(super) async fn find_items(
     app: &App,
     id: Uuid,
     query: ItemQuery,
-) -> Result<(Vec<Item>, Option<i32>), ApiError> {
+) -> Result<(Vec<ReplayItem>, Option<i32>), ApiError> {
     let reading = async move |conn: &mut sqlx::PgConnection| super::items(conn, id, query.into()).await;
     app.read(reading).await
 }

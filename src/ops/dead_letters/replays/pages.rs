@@ -11,8 +11,8 @@ use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::desk::Desk;
-use crate::store::dead_letters::filter::Filter;
-use crate::store::dead_letters::replays::{Item, Replay, ReplayOutcome, ReplayStatus};
+use crate::store::dead_letters::filter::DeadLetterFilter;
+use crate::store::dead_letters::replays::{Replay, ReplayItem, ReplayOutcome, ReplayStatus};
 
 impl ReplayStatus {
     /// How loud it looks on a page.
@@ -43,14 +43,14 @@ impl Replay {
 
     /// The address of the list with its filter.
     fn list_query(&self) -> Option<String> {
-        let filter: Filter = serde_json::from_value(self.filter.clone()?).ok()?;
+        let filter: DeadLetterFilter = serde_json::from_value(self.filter.clone()?).ok()?;
         Some(filter.to_query())
     }
 }
 
 #[derive(askama::Template)]
 #[template(path = "replays.html")]
-struct ListPage {
+struct ReplaysPage {
     frame: Frame,
     replays: Vec<Replay>,
     next: Option<Uuid>,
@@ -62,7 +62,7 @@ struct ReplayPage {
     frame: Frame,
     replay: Replay,
     query: ItemQuery,
-    items: Vec<Item>,
+    items: Vec<ReplayItem>,
     next: Option<i32>,
 }
 
@@ -73,7 +73,7 @@ pub async fn list(
     Query(query): Query<ReplayQuery>,
 ) -> Result<Response, ApiError> {
     let (replays, next) = app.read(async |conn| super::list(conn, query.before).await).await?;
-    Ok(console::page(&ListPage { frame, replays, next }))
+    Ok(console::page(&ReplaysPage { frame, replays, next }))
 }
 
 /// One replay: how far it has come, and what came of each dead letter.

@@ -41,9 +41,9 @@ pub struct OpenMoney {
     pub oldest_seconds: i64,
 }
 
-impl From<backlog::OpenMoney> for OpenMoney {
-    fn from(open: backlog::OpenMoney) -> Self {
-        let backlog::OpenMoney { kind, status, count, oldest_seconds } = open;
+impl From<backlog::WaitingMoney> for OpenMoney {
+    fn from(open: backlog::WaitingMoney) -> Self {
+        let backlog::WaitingMoney { kind, status, count, oldest_seconds } = open;
         Self { kind, status, count, oldest_seconds: whole(oldest_seconds) }
     }
 }

@@ -74,7 +74,7 @@ impl ConfirmPlan {
         transaction: CommandId,
         order: &OrderRow,
         phase: Phase,
-        entries: Vec<holdfast::domain::ledger::Entry>,
+        entries: Vec<holdfast::domain::ledger::LedgerEntry>,
     ) {
         let customer_id = order.customer_id.clone();
         self.postings.push(Posting { transaction, phase, customer_id, entries });

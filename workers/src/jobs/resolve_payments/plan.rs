@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::card::{CardDecision, CardFinding, Case, Wanted, next};
 use holdfast::domain::ids::{OrderId, SkuId};
-use holdfast::domain::ledger::{Entry, Phase, capture, capture_reserved, void};
+use holdfast::domain::ledger::{LedgerEntry, Phase, capture, capture_reserved, void};
 use holdfast::domain::order::{OrderState, OrderStatus, OrderStep};
 use holdfast::domain::payment::Purses;
 use holdfast::domain::refusal::DeclineReason;
@@ -110,7 +110,7 @@ impl ResolvePlan {
         Verdict::Done
     }
 
-    fn capture(&mut self, payment: &CardPayment, entries: Vec<Entry>) {
+    fn capture(&mut self, payment: &CardPayment, entries: Vec<LedgerEntry>) {
         let (payment_id, amount_won) = (payment.id, payment.amount);
         self.change(payment, PaymentStatus::Captured);
         self.post(payment, Phase::Posted, entries);
@@ -119,7 +119,7 @@ impl ResolvePlan {
         count("captured");
     }
 
-    fn post(&mut self, payment: &CardPayment, phase: Phase, entries: Vec<Entry>) {
+    fn post(&mut self, payment: &CardPayment, phase: Phase, entries: Vec<LedgerEntry>) {
         let customer_id = self.orders[&payment.order_id].customer_id.clone();
         self.postings.push(Posting { transaction: payment.id, phase, customer_id, entries });
     }

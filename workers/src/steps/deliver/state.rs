@@ -8,7 +8,7 @@ use holdfast::store::effects::{EffectStanding, EffectStatus, End, Postponed};
 use holdfast::store::events::notices::Unreadable;
 use holdfast::terminal::printable;
 
-use super::Outcome;
+use super::DeliveryOutcome;
 use crate::engine::worker::{UNKNOWN_ORDER_ATTEMPTS, Verdict};
 
 /// What others say about a failure is kept up to here.
@@ -16,7 +16,7 @@ const MAX_ERROR_CHARS: usize = 500;
 
 /// Where an effect stands.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum DeliveryState {
     /// It could not be looked up, or is not in the outbox yet.
     Unknown,
     /// It is told, there was nobody to tell, or another message of the batch asks for it.
@@ -32,11 +32,11 @@ pub(super) enum State {
     },
     Tried {
         attempts: u32,
-        outcome: Outcome,
+        outcome: DeliveryOutcome,
     },
 }
 
-impl State {
+impl DeliveryState {
     /// As the outbox has it.
     pub(super) fn new(standing: EffectStanding, notice: Option<Result<Notice, Unreadable>>) -> Self {
         let attempts = match standing.status {
@@ -51,7 +51,8 @@ impl State {
             }
             (_, Some(Ok(notice))) => Self::Due { earlier_attempts: attempts, notice: Box::new(notice) },
             (_, Some(Err(unreadable))) => {
-                let outcome = Outcome::Refused { class: "unreadable", reason: unreadable.to_string() };
+                let outcome =
+                    DeliveryOutcome::Refused { class: "unreadable", reason: unreadable.to_string() };
                 Self::Tried { attempts, outcome }
             }
             (_, None) => Self::Unknown,
@@ -73,15 +74,17 @@ impl State {
             }
         };
         match (outcome, postponed) {
-            (Outcome::Told | Outcome::Nobody, _) => Verdict::Done,
-            (Outcome::Refused { class, reason }, _) => Verdict::Dead { class, reason: storable(reason) },
-            (Outcome::Failed { .. }, Some(left)) => Verdict::NotBefore { left, attempts },
-            (Outcome::Failed { why, .. }, None) if effect_delay(attempts).is_none() => {
+            (DeliveryOutcome::Told | DeliveryOutcome::Nobody, _) => Verdict::Done,
+            (DeliveryOutcome::Refused { class, reason }, _) => {
+                Verdict::Dead { class, reason: storable(reason) }
+            }
+            (DeliveryOutcome::Failed { .. }, Some(left)) => Verdict::NotBefore { left, attempts },
+            (DeliveryOutcome::Failed { why, .. }, None) if effect_delay(attempts).is_none() => {
                 let reason = format!("{} after {attempts} attempts", storable(why));
                 Verdict::Dead { class: "gave_up", reason }
             }
             // Somebody else has told it meanwhile.
-            (Outcome::Failed { .. }, None) => Verdict::Done,
+            (DeliveryOutcome::Failed { .. }, None) => Verdict::Done,
         }
     }
 }
@@ -102,15 +105,15 @@ pub(super) enum Judged {
     Postponed(Postponed),
 }
 
-pub(super) fn judge(event_id: i64, attempts: u32, outcome: &Outcome) -> Judged {
+pub(super) fn judge(event_id: i64, attempts: u32, outcome: &DeliveryOutcome) -> Judged {
     let end = |status, error: Option<&str>| {
         Judged::End(End { event_id, status, attempts: stored(attempts), error: error.map(storable) })
     };
     match outcome {
-        Outcome::Told => end(EffectStatus::Done, None),
-        Outcome::Nobody => end(EffectStatus::Skipped, None),
-        Outcome::Refused { reason, .. } => end(EffectStatus::Dead, Some(reason)),
-        Outcome::Failed { why, retry_after } => match effect_delay(attempts) {
+        DeliveryOutcome::Told => end(EffectStatus::Done, None),
+        DeliveryOutcome::Nobody => end(EffectStatus::Skipped, None),
+        DeliveryOutcome::Refused { reason, .. } => end(EffectStatus::Dead, Some(reason)),
+        DeliveryOutcome::Failed { why, retry_after } => match effect_delay(attempts) {
             Some(delay) => Judged::Postponed(Postponed {
                 event_id,
                 attempts: stored(attempts),

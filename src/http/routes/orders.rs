@@ -28,7 +28,6 @@ use crate::store::orders::{self, OrderStatus};
 
 /// Orders on one page.
 const DEFAULT_PAGE: usize = 20;
-const MAX_PAGE: usize = 100;
 /// Orders of a customer that one page looks through for those of a status.
 const LOOKED_THROUGH: i64 = 5_000;
 /// How much time an extension gives when the caller does not say, in seconds.
@@ -185,10 +184,7 @@ pub async fn list(
             .ok_or_else(|| ApiError::Unprocessable("status must be that of a decided order".to_owned()))
     });
     let status = status.transpose()?;
-    let size = query.limit.map_or(Some(DEFAULT_PAGE), |limit| usize::try_from(limit).ok());
-    let size = size
-        .filter(|size| (1..=MAX_PAGE).contains(size))
-        .ok_or_else(|| ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")))?;
+    let size = page::size(query.limit, DEFAULT_PAGE)?;
     let rows_to_read = page::rows_to_read(size);
     let after = query.after.map(OrderId::from);
     let (mut rows, items, end) = app

@@ -23,12 +23,12 @@ use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
 use crate::http::query::Query;
 use crate::http::tokens::Caller;
 use crate::http::views::{Problem, SkuList, SkuView};
+use crate::page;
 use crate::store::stock::corrections::{Correction, Note, correct};
 use crate::store::stock::skus::{self, LockedSku, SkuCriteria, SkuRow};
 
 /// SKUs on one page.
-const DEFAULT_PAGE: i64 = 50;
-const MAX_PAGE: i64 = 100;
+const DEFAULT_PAGE: usize = 50;
 /// Nobody shows an older answer than the one just given: units come and go.
 const ASK_AGAIN: &str = "private, no-cache";
 /// What a movement says that a shop has not explained.
@@ -329,15 +329,11 @@ pub async fn list(
     _: Caller,
     Query(query): Query<SkuQuery>,
 ) -> Result<Json<SkuList>, ApiError> {
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::Unprocessable(format!("limit must be from 1 to {MAX_PAGE}")));
-    }
+    let size = page::size(query.limit, DEFAULT_PAGE)?;
     let after = query.after.map(SkuCode::parse).transpose()?;
     let wanted = SkuCriteria { after: after.as_ref().map(SkuCode::as_str), ..SkuCriteria::default() };
-    let mut rows = app.read(async |conn| skus::read(conn, wanted, limit + 1).await).await?;
-    let has_more = rows.len() as i64 > limit;
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = if has_more { rows.last().map(|row| row.definition.code.to_string()) } else { None };
+    let limit = page::rows_to_read(size);
+    let mut rows = app.read(async |conn| skus::read(conn, wanted, limit).await).await?;
+    let next = page::cut(&mut rows, size).map(|last| last.definition.code.to_string());
     Ok(Json(SkuList { skus: rows.into_iter().map(Into::into).collect(), next }))
 }

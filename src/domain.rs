@@ -18,6 +18,7 @@ pub mod reason;
 pub mod refund;
 pub mod refusal;
 pub mod sku;
+pub mod waiting;
 
 /// A value from outside that breaks a rule of its type. The text names the field and the rule, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

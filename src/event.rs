@@ -13,6 +13,15 @@ use crate::domain::refusal::{DeclineReason, ExtensionRefusal, Refusal};
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OrderEvent {
+    /// Others have what it wants, and it waits in line.
+    Waiting {
+        /// Whose order.
+        customer_id: CustomerId,
+        /// What it costs.
+        amount_won: Won,
+        /// Its turn comes before this instant or not at all.
+        wait_until: DateTime<Utc>,
+    },
     /// Its stock is set aside.
     Held {
         /// Whose order.
@@ -21,6 +30,9 @@ pub enum OrderEvent {
         amount_won: Won,
         /// Until when it is held.
         expires_at: DateTime<Utc>,
+        /// Since when it waited in line, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waiting_since: Option<DateTime<Utc>>,
     },
     /// It cannot be held.
     Refused {
@@ -28,6 +40,9 @@ pub enum OrderEvent {
         customer_id: CustomerId,
         /// Why.
         refusal: Refusal,
+        /// Since when it waited in line, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waiting_since: Option<DateTime<Utc>>,
     },
     /// It was not paid in time; its units are given back.
     Expired {
@@ -121,7 +136,8 @@ pub struct RefundedItem {
 
 impl OrderEvent {
     /// Every name an event can have.
-    pub const KINDS: [&str; 12] = [
+    pub const KINDS: [&str; 13] = [
+        "order.waiting",
         "order.held",
         "order.refused",
         "order.expired",
@@ -138,6 +154,7 @@ impl OrderEvent {
 
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Waiting { .. } => "order.waiting",
             Self::Held { .. } => "order.held",
             Self::Refused { .. } => "order.refused",
             Self::Expired { .. } => "order.expired",
@@ -155,7 +172,12 @@ impl OrderEvent {
 
     /// Whether it decides about a new order, so that no fact of that order comes before it.
     pub fn is_first(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Refused { .. })
+        matches!(
+            self,
+            Self::Waiting { .. }
+                | Self::Held { waiting_since: None, .. }
+                | Self::Refused { waiting_since: None, .. }
+        )
     }
 
     /// What belongs to it, as JSON.

@@ -58,6 +58,7 @@ fn shops() -> OpenApiRouter<App> {
 fn reads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(orders::list))
+        .routes(routes!(orders::place_in_line))
         .routes(routes!(events::follow))
         .routes(routes!(skus::list))
         .routes(routes!(skus::put, skus::patch, skus::read))

@@ -11,6 +11,7 @@ use crate::domain::Invalid;
 
 pub mod audit;
 pub mod charges;
+pub mod corrections;
 pub mod customers;
 pub mod dead_letters;
 pub mod effects;
@@ -24,6 +25,7 @@ pub mod orders;
 pub mod payments;
 pub mod refunds;
 pub mod stock;
+pub mod waiting;
 pub mod webhooks;
 pub mod workers;
 

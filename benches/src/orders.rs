@@ -57,6 +57,7 @@ impl Wish {
             order_id: self.order_id(),
             fingerprint: items.fingerprint(hold_seconds),
             expected_amount_won: None,
+            wait: None,
             customer_id: self.customer,
             items,
             hold_seconds,

@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::money::{DiscountRatio, Won};
 use super::refusal::{NotOnSale, PricedItem, Refusal, Shortage};
 use super::sku::{Sale, SaleState};
+use super::waiting::WaitFor;
 
 /// A SKU as it stands under lock.
 #[derive(Debug, Clone)]
@@ -27,6 +28,15 @@ pub struct ShelfSku {
     pub sale: Sale,
     /// Units that can be held.
     pub available: i32,
+    /// The smallest number of units that somebody in its line wants, or less.
+    pub least_waiting: Option<i32>,
+}
+
+impl ShelfSku {
+    /// Whether somebody in its line may be served from what there is, and so comes first.
+    pub fn has_turn(&self, now: DateTime<Utc>) -> bool {
+        self.least_waiting.is_some_and(|least| least <= self.available) && self.sale.is_on(now)
+    }
 }
 
 /// The SKUs of a batch, by code.
@@ -48,6 +58,8 @@ pub struct Demand<'a> {
     pub items: &'a RequestedItems,
     /// What the buyer was told it costs; for another amount nothing is held.
     pub expected_amount: Option<Won>,
+    /// What it is content with if it may wait for what is missing.
+    pub wait_for: Option<WaitFor>,
 }
 
 /// What was decided for one order.
@@ -58,6 +70,16 @@ pub enum Decision {
         /// Snapshots in the order the buyer named them.
         items: Vec<HeldItem>,
         amount: Won,
+    },
+    /// Nothing is set aside, and it waits.
+    Waiting {
+        /// Snapshots of what it waits for.
+        items: Vec<HeldItem>,
+        amount: Won,
+        /// Where it stands in line, and for how many units.
+        lines: Vec<(SkuId, i32)>,
+        /// When all that it wants is on sale, if that is to come.
+        sale_from: Option<DateTime<Utc>>,
     },
     /// Nothing is set aside.
     Refused(Refusal),
@@ -79,7 +101,7 @@ pub struct HeldItem {
 }
 
 /// Decides every order of a batch, first come first served: each decision sees what the ones before it took. All
-/// items of an order are held or none.
+/// items of an order are held or none, unless it is content with some.
 pub fn allocate(
     demands: &[Demand<'_>],
     shelf: &mut Shelf,
@@ -89,24 +111,29 @@ pub fn allocate(
 ) -> Vec<Decision> {
     demands
         .iter()
-        .map(|demand| match price(demand, shelf, usage, limits, now) {
-            Ok((items, amount)) => {
-                take(demand.customer, &items, shelf, usage);
-                Decision::Held { items, amount }
+        .map(|demand| {
+            let decision = decide(demand, shelf, usage, limits, now).unwrap_or_else(Decision::Refused);
+            match &decision {
+                Decision::Held { items, .. } => {
+                    count(demand.customer, items, usage);
+                    take(items, shelf);
+                }
+                Decision::Waiting { items, .. } => count(demand.customer, items, usage),
+                Decision::Refused(_) => {}
             }
-            Err(refusal) => Decision::Refused(refusal),
+            decision
         })
         .collect()
 }
 
-/// The items and amount of an order that can be held, or why it cannot. Takes nothing.
-fn price(
+/// What becomes of one order. Takes nothing.
+fn decide(
     demand: &Demand<'_>,
     shelf: &Shelf,
     usage: &Usage,
     limits: Limits,
     now: DateTime<Utc>,
-) -> Result<(Vec<HeldItem>, Won), Refusal> {
+) -> Result<Decision, Refusal> {
     let unknown: Vec<SkuCode> = demand
         .items
         .iter()
@@ -116,17 +143,51 @@ fn price(
     if !unknown.is_empty() {
         return Err(Refusal::UnknownSku { skus: unknown });
     }
-    let not_on_sale = not_on_sale(demand, shelf, now);
-    if !not_on_sale.is_empty() {
-        return Err(Refusal::OffSale { skus: not_on_sale });
+    let sales: Vec<Sale> = demand.items.iter().map(|item| shelf[&item.sku].sale).collect();
+    let is_over = sales.iter().any(|sale| sale.state(now) == SaleState::Off);
+    let is_early = sales.iter().any(|sale| sale.state(now) == SaleState::Upcoming);
+    if is_over || (is_early && demand.wait_for.is_none()) {
+        return Err(Refusal::OffSale { skus: not_on_sale(demand, shelf, now) });
     }
     if usage.live_holds.get(demand.customer).is_some_and(|&live| live >= limits.max_live_holds) {
         return Err(Refusal::TooManyHolds { limit: limits.max_live_holds });
     }
+    let (items, amount) = price(demand, shelf, usage, limits)?;
+    let is_there = |item: &&HeldItem| {
+        let sku = &shelf[&item.sku];
+        sku.sale.is_on(now) && item.quantity <= sku.available
+    };
+    let there: Vec<HeldItem> = items.iter().filter(is_there).cloned().collect();
+    if there.len() == items.len() {
+        return Ok(Decision::Held { items, amount });
+    }
+    match demand.wait_for {
+        // What costs nothing is handed over at once or not at all.
+        Some(_) if amount > Won(0) => {}
+        _ => return Err(Refusal::OutOfStock { shortages: shortages(&items, shelf) }),
+    }
+    if demand.wait_for == Some(WaitFor::Any) && !there.is_empty() {
+        let amount = Won(there.iter().map(|item| item.amount.0).sum());
+        return Ok(Decision::Held { items: there, amount });
+    }
+    let mut missing = items.iter().filter(|item| !is_there(item)).map(|item| (item.sku_id, item.quantity));
+    let lines = match demand.wait_for {
+        Some(WaitFor::Any) => missing.collect(),
+        _ => missing.next().into_iter().collect(),
+    };
+    let sale_from = sales.iter().filter(|sale| !sale.is_on(now)).filter_map(|sale| sale.from).max();
+    Ok(Decision::Waiting { items, amount, lines, sale_from })
+}
 
+/// The items of an order and what they cost, whether they are there or not, or why nobody could have them.
+fn price(
+    demand: &Demand<'_>,
+    shelf: &Shelf,
+    usage: &Usage,
+    limits: Limits,
+) -> Result<(Vec<HeldItem>, Won), Refusal> {
     let mut items = Vec::new();
     let mut amount = Won(0);
-    let mut shortages = Vec::new();
     for item in demand.items.iter() {
         let sku = &shelf[&item.sku];
         let quantity = item.quantity.units();
@@ -135,10 +196,6 @@ fn price(
         let already_held = usage.units.get(&(demand.customer.clone(), sku.id)).copied().unwrap_or(0);
         if already_held + requested > limit {
             return Err(Refusal::TooManyUnits { sku: item.sku.clone(), limit, requested, already_held });
-        }
-        if quantity > sku.available {
-            let available = sku.available.max(0).unsigned_abs();
-            shortages.push(Shortage { sku: item.sku.clone(), requested, available });
         }
         let cost = sku.discount.apply(sku.price).times(quantity).ok_or(Refusal::AmountTooLarge)?;
         amount = amount.plus(cost).ok_or(Refusal::AmountTooLarge)?;
@@ -152,9 +209,6 @@ fn price(
             amount: cost,
         });
     }
-    if !shortages.is_empty() {
-        return Err(Refusal::OutOfStock { shortages });
-    }
     match demand.expected_amount {
         Some(expected) if expected != amount => Err(Refusal::PriceChanged {
             expected_amount_won: expected,
@@ -163,6 +217,15 @@ fn price(
         }),
         _ => Ok((items, amount)),
     }
+}
+
+fn shortages(items: &[HeldItem], shelf: &Shelf) -> Vec<Shortage> {
+    let short = items.iter().filter_map(|item| {
+        let available = shelf[&item.sku].available;
+        let (requested, available) = (item.quantity.unsigned_abs(), available.max(0).unsigned_abs());
+        (requested > available).then(|| Shortage { sku: item.sku.clone(), requested, available })
+    });
+    short.collect()
 }
 
 /// The SKUs of an order that are not sold now.
@@ -191,13 +254,19 @@ impl From<&HeldItem> for PricedItem {
     }
 }
 
-fn take(customer: &CustomerId, items: &[HeldItem], shelf: &mut Shelf, usage: &mut Usage) {
+/// Counts an order, on hold or in line, against the limits of its customer.
+fn count(customer: &CustomerId, items: &[HeldItem], usage: &mut Usage) {
     *usage.live_holds.entry(customer.clone()).or_default() += 1;
+    for item in items {
+        *usage.units.entry((customer.clone(), item.sku_id)).or_default() += item.quantity.unsigned_abs();
+    }
+}
+
+fn take(items: &[HeldItem], shelf: &mut Shelf) {
     for item in items {
         if let Some(sku) = shelf.get_mut(&item.sku) {
             sku.available -= item.quantity;
         }
-        *usage.units.entry((customer.clone(), item.sku_id)).or_default() += item.quantity.unsigned_abs();
     }
 }
 
@@ -222,7 +291,12 @@ mod tests {
             max_per_customer: None,
             sale: Sale::default(),
             available,
+            least_waiting: None,
         }
+    }
+
+    fn demand<'a>(customer: &'a CustomerId, items: &'a RequestedItems) -> Demand<'a> {
+        Demand { customer, items, expected_amount: None, wait_for: None }
     }
 
     fn items(wanted: &[(&str, i64)]) -> RequestedItems {
@@ -236,8 +310,7 @@ mod tests {
     fn decide(shelf: &mut Shelf, limits: Limits, demands: &[(&str, &[(&str, i64)])]) -> Vec<Decision> {
         let owned: Vec<_> =
             demands.iter().map(|(who, wanted)| (CustomerId::parse(*who).unwrap(), items(wanted))).collect();
-        let demands: Vec<_> =
-            owned.iter().map(|(customer, items)| Demand { customer, items, expected_amount: None }).collect();
+        let demands: Vec<_> = owned.iter().map(|(customer, items)| demand(customer, items)).collect();
         allocate(&demands, shelf, &mut Usage::default(), limits, NOW)
     }
 
@@ -273,6 +346,36 @@ mod tests {
     }
 
     #[test]
+    fn who_may_wait_stands_in_the_line_of_what_is_missing() {
+        let early = Sale { from: Some(NOW + chrono::TimeDelta::seconds(9)), ..Sale::default() };
+        let shelf = Shelf::from([
+            (code("a"), sku(1, 5, 10)),
+            (code("b"), sku(2, 1, 10)),
+            (code("c"), ShelfSku { sale: early, ..sku(3, 9, 10) }),
+            (code("free"), sku(4, 0, 0)),
+        ]);
+        let (customer, usage) = (CustomerId::parse("x").unwrap(), Usage::default());
+        let decide = |wanted: &[(&str, i64)], wait_for| {
+            let items = items(wanted);
+            let demand = Demand { wait_for: Some(wait_for), ..demand(&customer, &items) };
+            super::decide(&demand, &shelf, &usage, Limits::default(), NOW)
+        };
+        let lines = |decision| match decision {
+            Ok(Decision::Waiting { lines, sale_from, amount, .. }) => Some((lines, sale_from, amount)),
+            _ => None,
+        };
+        let both = lines(decide(&[("a", 1), ("b", 2)], WaitFor::All)).unwrap();
+        assert_eq!(both, (vec![(SkuId(2), 2)], None, Won(30)));
+        let all = lines(decide(&[("a", 6), ("b", 2)], WaitFor::Any)).unwrap();
+        assert_eq!(all.0, [(SkuId(1), 6), (SkuId(2), 2)]);
+        assert_eq!(lines(decide(&[("c", 1)], WaitFor::All)).unwrap().1, early.from);
+        // Who takes any takes what there is, and what costs nothing is not waited for.
+        let some = decide(&[("a", 1), ("b", 2)], WaitFor::Any);
+        assert!(matches!(some, Ok(Decision::Held { amount: Won(10), .. })), "{some:?}");
+        assert!(matches!(decide(&[("free", 1)], WaitFor::All), Err(Refusal::OutOfStock { .. })));
+    }
+
+    #[test]
     fn a_hoarder_is_refused_within_one_batch_too() {
         let mut shelf = Shelf::from([(code("a"), sku(1, 1_000, 1))]);
         let limits = Limits { max_live_holds: 2, max_units_per_sku: 10 };
@@ -302,7 +405,7 @@ mod tests {
                     }).collect();
                 (CustomerId::parse(format!("c{who}")).unwrap(), RequestedItems::parse(wanted).unwrap())
             }).collect();
-            let demands: Vec<_> = owned.iter().map(|(customer, items)| Demand { customer, items, expected_amount: None }).collect();
+            let demands: Vec<_> = owned.iter().map(|(customer, items)| demand(customer, items)).collect();
             let decisions = allocate(&demands, &mut shelf, &mut Usage::default(), Limits::default(), NOW);
 
             let mut taken = vec![0; stock.len()];

@@ -22,6 +22,8 @@ pub enum OrderState {
     /// Waiting in the queue: no row yet.
     #[default]
     Accepted,
+    /// In line for units that others have.
+    Waiting(Wait),
     /// Stock is set aside until the hold's deadline.
     Held(Hold),
     /// Money is being asked for; expiry leaves it alone.
@@ -45,6 +47,14 @@ pub enum OrderState {
     Cancelled {
         cancelled_at: DateTime<Utc>,
     },
+}
+
+/// A place in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    pub since: DateTime<Utc>,
+    /// Its turn comes before this instant or not at all.
+    pub until: DateTime<Utc>,
 }
 
 /// Stock set aside for one order.
@@ -78,6 +88,27 @@ impl OrderState {
     /// Nothing is set aside for it.
     pub fn refuse(refusal: Refusal) -> (Self, OrderStep) {
         (Self::Refused(refusal), step::REFUSE)
+    }
+
+    /// Others have what it wants, and it waits in line.
+    pub fn wait(wait: Wait) -> (Self, OrderStep) {
+        (Self::Waiting(wait), step::WAIT)
+    }
+
+    /// It is its turn: what it waited for is set aside.
+    pub fn serve(self, hold: Hold) -> Transition {
+        match self {
+            Self::Waiting(wait) if hold.began_at < wait.until => Ok((Self::Held(hold), step::SERVE)),
+            other => Err(other),
+        }
+    }
+
+    /// It has waited for as long as it wanted.
+    pub fn give_up(self, refusal: Refusal, now: DateTime<Utc>) -> Transition {
+        match self {
+            Self::Waiting(wait) if wait.until <= now => Ok((Self::Refused(refusal), step::GIVE_UP)),
+            other => Err(other),
+        }
     }
 
     /// All of the money was at hand, in time.
@@ -126,6 +157,7 @@ impl OrderState {
     pub fn cancel(self, now: DateTime<Utc>) -> Transition {
         match self {
             Self::Held(_) => Ok((Self::Cancelled { cancelled_at: now }, step::CANCEL)),
+            Self::Waiting(_) => Ok((Self::Cancelled { cancelled_at: now }, step::LEAVE)),
             other => Err(other),
         }
     }
@@ -162,6 +194,7 @@ impl OrderState {
     pub fn status(&self) -> OrderStatus {
         match self {
             Self::Accepted => OrderStatus::Accepted,
+            Self::Waiting(_) => OrderStatus::Waiting,
             Self::Held(_) => OrderStatus::Held,
             Self::Paying(_) => OrderStatus::Paying,
             Self::Paid { .. } => OrderStatus::Paid,
@@ -173,12 +206,17 @@ impl OrderState {
         }
     }
 
+    /// Whether it can be called off, be it only after the payment that is on its way.
+    pub fn can_be_cancelled(&self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Held(_) | Self::Paying(_))
+    }
+
     pub fn name(&self) -> &'static str {
         self.status().name()
     }
 
     /// Whether only a refund or late money can still change it.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::Accepted | Self::Held(_) | Self::Paying(_))
+        !matches!(self, Self::Accepted | Self::Waiting(_) | Self::Held(_) | Self::Paying(_))
     }
 }

@@ -42,6 +42,8 @@ pub enum Refusal {
         /// Units the customer has already.
         already_held: u32,
     },
+    /// It waited in line for as long as it wanted, and its turn did not come.
+    WaitEnded,
     /// The order's amount is above what one order may cost.
     AmountTooLarge,
     /// It costs something else than the buyer was told.

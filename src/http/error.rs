@@ -11,7 +11,7 @@ use crate::domain::ledger::Purse;
 use crate::domain::money::Won;
 use crate::domain::refusal::Refusal;
 use crate::store;
-use crate::store::stock::corrections::CorrectionError;
+use crate::store::corrections::CorrectionError;
 
 /// Why a request has no good answer.
 #[derive(Debug, Clone)]

@@ -123,9 +123,12 @@ fn judge(row: &OrderRow, answer: Option<&AnsweringFact>, awaited: Awaited) -> Ju
         (Awaited::Decision(_), OrderState::Refused(refusal), _) => {
             Judgement::No(ApiError::Refused(order, refusal.clone()))
         }
+        (Awaited::Decision(_), OrderState::Waiting(_), _) => Judgement::Yes(StatusCode::ACCEPTED),
         (Awaited::Decision(_), ..) => Judgement::Yes(StatusCode::CREATED),
 
-        (Awaited::Cancellation, OrderState::Held(_) | OrderState::Paying(_), _) => Judgement::Undecided,
+        (Awaited::Cancellation, OrderState::Waiting(_) | OrderState::Held(_) | OrderState::Paying(_), _) => {
+            Judgement::Undecided
+        }
         (Awaited::Cancellation, OrderState::Cancelled { .. }, _) => Judgement::Yes(StatusCode::OK),
         (Awaited::Cancellation, ..) => wrong_state(),
 

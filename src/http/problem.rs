@@ -173,6 +173,7 @@ fn refused(refusal: &Refusal) -> (&'static str, &'static str) {
         Refusal::TooManyUnits { .. } => {
             ("too-many-units", "The customer would have too many units of one SKU")
         }
+        Refusal::WaitEnded => ("wait-ended", "Its turn did not come in time"),
         Refusal::OffSale { .. } => ("off-sale", "It is not sold now"),
         Refusal::PriceChanged { .. } => ("price-changed", PRICE_CHANGED),
         Refusal::AmountTooLarge => ("amount-too-large", "The order costs more than an order may"),

@@ -26,7 +26,7 @@ const CURRENCY: &str = "KRW";
 pub struct OrderView {
     /// Its id.
     pub id: Uuid,
-    /// accepted, held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
+    /// accepted, waiting, held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
     pub status: Cow<'static, str>,
     /// What all items cost, in whole won.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +43,9 @@ pub struct OrderView {
     /// From this instant on it cannot be paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// It waits in line: its turn comes before this instant or not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<DateTime<Utc>>,
     /// When the hold ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<DateTime<Utc>>,
@@ -98,6 +101,7 @@ impl OrderView {
             currency: None,
             created_at: None,
             expires_at: None,
+            wait_until: None,
             closed_at: None,
             extension_count: None,
             refusal: None,
@@ -113,6 +117,10 @@ impl OrderView {
             OrderState::Cancelled { cancelled_at } => Some(*cancelled_at),
             _ => None,
         };
+        let wait_until = match &order.state {
+            OrderState::Waiting(wait) => Some(wait.until),
+            _ => None,
+        };
         let refusal = match &order.state {
             OrderState::Refused(refusal) => serde_json::to_value(refusal).ok(),
             _ => None,
@@ -124,7 +132,8 @@ impl OrderView {
             refunded_won: (order.refunded > Won(0)).then_some(order.refunded.0),
             currency: Some(CURRENCY.into()),
             created_at: Some(order.created_at),
-            expires_at: order.expires_at,
+            expires_at: order.expires_at.filter(|_| wait_until.is_none()),
+            wait_until,
             closed_at,
             extension_count: Some(order.extension_count),
             refusal,

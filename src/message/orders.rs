@@ -8,6 +8,7 @@ use super::{Command, Queue, Version};
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, OrderId};
 use crate::domain::items::{HoldSeconds, RequestedItems};
 use crate::domain::money::Won;
+use crate::domain::waiting::WaitTerms;
 
 /// `order.hold`: hold stock for a new order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -27,6 +28,9 @@ pub struct HoldOrder {
     /// What the buyer was told it costs; for another amount nothing is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_amount_won: Option<Won>,
+    /// On which terms it waits if something is missing; without them it is refused then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitTerms>,
 }
 
 impl Command for HoldOrder {

@@ -24,8 +24,8 @@ use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::command::publish_all;
 use crate::http::error::ApiError;
+use crate::store::corrections::Correction;
 use crate::store::dead_letters::replays::Replay;
-use crate::store::stock::corrections::Correction;
 
 /// An operator at the desk. As an argument of a handler it lets in whoever may act.
 pub struct Desk {

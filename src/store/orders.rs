@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::decoded;
 use crate::domain::allocation::HeldItem;
-use crate::domain::ids::{CustomerId, Fingerprint, OrderId};
+use crate::domain::ids::{CustomerId, Fingerprint, OrderId, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
 pub use crate::domain::order::OrderStatus;
-use crate::domain::order::{EXPIRE, Hold, OrderState, OrderStep};
+use crate::domain::order::{EXPIRE, Hold, OrderState, OrderStep, Wait};
 use crate::domain::refusal::Refusal;
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct OrderRow {
     pub extension_count: i16,
     /// When the worker decided.
     pub created_at: DateTime<Utc>,
-    /// Its deadline; a refused order has none.
+    /// Its deadline, of the hold or of the wait; a refused order has none.
     pub expires_at: Option<DateTime<Utc>>,
     pub state: OrderState,
 }
@@ -67,6 +67,9 @@ impl TryFrom<RawOrder> for OrderRow {
         let closed_at = || row.closed_at.ok_or_else(impossible);
         let state = match row.status {
             OrderStatus::Accepted => return Err(impossible()),
+            OrderStatus::Waiting => {
+                OrderState::Waiting(Wait { since: row.created_at, until: hold()?.expires_at })
+            }
             OrderStatus::Held => OrderState::Held(hold()?),
             OrderStatus::Paying => OrderState::Paying(hold()?),
             OrderStatus::Paid => OrderState::Paid { paid_at: closed_at()? },
@@ -104,6 +107,21 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
                   extension_count, created_at, expires_at, closed_at
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
+        &orders,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(OrderRow::try_from).collect()
+}
+
+/// Like [`lock`], without those that somebody else has locked: nobody is waited for.
+pub async fn lock_unlocked(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<Vec<OrderRow>> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
+    let rows = sqlx::query_as!(
+        RawOrder,
+        r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
+                  extension_count, created_at, expires_at, closed_at
+             FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"#,
         &orders,
     )
     .fetch_all(conn)
@@ -276,6 +294,69 @@ pub async fn advance(conn: &mut PgConnection, steps: Vec<(OrderId, OrderStep)>) 
     .execute(conn)
     .await?;
     if done.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+/// Refuses locked orders that waited, for the same reason.
+pub async fn refuse(
+    conn: &mut PgConnection,
+    steps: Vec<(OrderId, OrderStep)>,
+    refusal: &Refusal,
+) -> sqlx::Result<()> {
+    let orders: Vec<Uuid> = steps.iter().map(|(order, _)| order.uuid()).collect();
+    let from: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.from()).collect();
+    let to: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.to()).collect();
+    let refusal = serde_json::to_value(refusal).expect("a refusal has string keys");
+    let done = sqlx::query!(
+        "UPDATE orders SET status = step.into_status, refusal = $4, expires_at = NULL, closed_at = now()
+           FROM unnest($1::uuid[], $2::order_status[], $3::order_status[]) AS step (id, from_status, into_status)
+          WHERE orders.id = step.id AND CASE WHEN orders.status = step.from_status THEN true ELSE false END",
+        &orders,
+        from.as_slice() as &[OrderStatus],
+        to.as_slice() as &[OrderStatus],
+        refusal,
+    )
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+/// Writes down the holds of locked orders that waited, and what they cost.
+pub async fn begin_holds(conn: &mut PgConnection, holds: &[(OrderId, Hold, Won)]) -> sqlx::Result<()> {
+    let orders: Vec<Uuid> = holds.iter().map(|(order, ..)| order.uuid()).collect();
+    let began: Vec<DateTime<Utc>> = holds.iter().map(|(_, hold, _)| hold.began_at).collect();
+    let deadlines: Vec<DateTime<Utc>> = holds.iter().map(|(_, hold, _)| hold.expires_at).collect();
+    let amounts: Vec<i64> = holds.iter().map(|(.., amount)| amount.0).collect();
+    sqlx::query!(
+        "UPDATE orders SET created_at = new.began_at, expires_at = new.expires_at, amount_won = new.amount_won
+           FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[])
+                AS new (id, began_at, expires_at, amount_won)
+          WHERE orders.id = new.id AND CASE WHEN status = 'held' THEN true ELSE false END",
+        &orders,
+        &began,
+        &deadlines,
+        &amounts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes items out of locked orders.
+pub async fn drop_items(conn: &mut PgConnection, items: &[(OrderId, SkuId)]) -> sqlx::Result<()> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<Uuid> = items.iter().map(|(order, _)| order.uuid()).collect();
+    let skus: Vec<i64> = items.iter().map(|(_, sku)| sku.0).collect();
+    sqlx::query!(
+        "DELETE FROM order_items USING unnest($1::uuid[], $2::bigint[]) AS dropped (order_id, sku_id)
+          WHERE order_items.order_id = dropped.order_id AND order_items.sku_id = dropped.sku_id",
+        &orders,
+        &skus,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub async fn extend(conn: &mut PgConnection, holds: &[(OrderId, Hold)]) -> sqlx::Result<()> {

@@ -1,6 +1,5 @@
 //! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
 
-pub mod corrections;
 pub mod desk;
 pub mod sales;
 pub mod skus;
@@ -34,7 +33,7 @@ pub struct StockChange {
 pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Shelf> {
     let rows = sqlx::query!(
         "SELECT s.id, s.code, s.name, s.price_won, s.discount_ratio_bp, s.max_per_customer,
-                s.is_active, s.sale_from, s.sale_until, st.on_hand, st.reserved
+                s.is_active, s.sale_from, s.sale_until, st.on_hand, st.reserved, st.least_waiting
            FROM skus s JOIN stock st ON st.sku_id = s.id
           WHERE s.code = ANY($1)",
         codes,
@@ -52,28 +51,45 @@ pub async fn shelf(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Sh
                 max_per_customer: row.max_per_customer.map(i32::unsigned_abs),
                 sale: Sale { is_active: row.is_active, from: row.sale_from, until: row.sale_until },
                 available: row.on_hand - row.reserved,
+                least_waiting: row.least_waiting,
             };
             Ok((code, sku))
         })
         .collect()
 }
 
-/// Sets units aside if there are enough of every SKU. Returns whether there were; if not, the transaction has to be
-/// rolled back. Several entries of one SKU are summed.
-pub async fn take(conn: &mut PgConnection, units: &[(SkuId, i32)]) -> sqlx::Result<bool> {
-    if units.is_empty() {
+/// Sets units aside if there are enough of every SKU, of which nobody in line could have any, and lets others wait in lines.
+/// Returns whether all of that could be; if not, the transaction has to be rolled back. Several entries of one SKU are summed.
+pub async fn take(
+    conn: &mut PgConnection,
+    units: &[(SkuId, i32)],
+    lines: &[NewInLine],
+) -> sqlx::Result<bool> {
+    if units.is_empty() && lines.is_empty() {
         return Ok(true);
     }
     let mut sums: BTreeMap<i64, i32> = BTreeMap::new();
     for (sku, units) in units {
         *sums.entry(sku.0).or_default() += units;
     }
-    let (skus, units): (Vec<i64>, Vec<i32>) = sums.into_iter().unzip();
+    let mut skus: Vec<i64> = sums.keys().copied().chain(lines.iter().map(|line| line.sku_id.0)).collect();
+    skus.sort_unstable();
+    skus.dedup();
     lock(&mut *conn, &skus).await?;
+    Ok(set_aside(&mut *conn, sums).await? && lengthen(conn, lines).await?)
+}
+
+/// Sets units of locked SKUs aside. Returns whether there were enough.
+async fn set_aside(conn: &mut PgConnection, units: BTreeMap<i64, i32>) -> sqlx::Result<bool> {
+    if units.is_empty() {
+        return Ok(true);
+    }
+    let (skus, units): (Vec<i64>, Vec<i32>) = units.into_iter().unzip();
     let taken = sqlx::query!(
         "UPDATE stock SET reserved = stock.reserved + wanted.units
            FROM unnest($1::bigint[], $2::int[]) AS wanted (sku_id, units)
-          WHERE stock.sku_id = wanted.sku_id AND stock.reserved + wanted.units <= stock.on_hand",
+          WHERE stock.sku_id = wanted.sku_id AND stock.reserved + wanted.units <= stock.on_hand
+            AND NOT coalesce(stock.least_waiting <= stock.on_hand - stock.reserved, false)",
         &skus,
         &units,
     )
@@ -82,10 +98,50 @@ pub async fn take(conn: &mut PgConnection, units: &[(SkuId, i32)]) -> sqlx::Resu
     Ok(taken.rows_affected() == skus.len() as u64)
 }
 
-/// Changes the counters of several SKUs at once. Several changes of one SKU are summed.
-pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<()> {
+/// Somebody who comes to wait in the line of a SKU.
+#[derive(Debug, Clone, Copy)]
+pub struct NewInLine {
+    pub sku_id: SkuId,
+    /// How many units they want.
+    pub units: i32,
+    /// Whether they wait because there are fewer, and not because it is not sold yet.
+    pub is_short: bool,
+}
+
+/// Writes down that somebody waits for units of locked SKUs. Returns whether those who wait because there are too few are
+/// right, now that nobody else can change it.
+async fn lengthen(conn: &mut PgConnection, lines: &[NewInLine]) -> sqlx::Result<bool> {
+    if lines.is_empty() {
+        return Ok(true);
+    }
+    let mut least: BTreeMap<i64, (i32, i32)> = BTreeMap::new();
+    for line in lines {
+        let (units, short) = least.entry(line.sku_id.0).or_insert((i32::MAX, i32::MAX));
+        *units = line.units.min(*units);
+        if line.is_short {
+            *short = line.units.min(*short);
+        }
+    }
+    let skus: Vec<i64> = least.keys().copied().collect();
+    let (units, short): (Vec<i32>, Vec<i32>) = least.into_values().unzip();
+    let waiting = sqlx::query!(
+        "UPDATE stock SET least_waiting = least(stock.least_waiting, new.units)
+           FROM unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, units, short)
+          WHERE stock.sku_id = new.sku_id AND stock.on_hand - stock.reserved < new.short",
+        &skus,
+        &units,
+        &short,
+    )
+    .execute(conn)
+    .await?;
+    Ok(waiting.rows_affected() == skus.len() as u64)
+}
+
+/// Changes the counters of several SKUs at once. Several changes of one SKU are summed. Returns those SKUs of which somebody in
+/// line may have some now: see [`super::waiting::serve`].
+pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<Vec<SkuId>> {
     if changes.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let mut sums: BTreeMap<i64, (i32, i32)> = BTreeMap::new();
     for change in changes {
@@ -96,17 +152,21 @@ pub async fn change(conn: &mut PgConnection, changes: &[StockChange]) -> sqlx::R
     let skus: Vec<i64> = sums.keys().copied().collect();
     let (on_hand, reserved): (Vec<i32>, Vec<i32>) = sums.into_values().unzip();
     lock(&mut *conn, &skus).await?;
-    sqlx::query!(
-        "UPDATE stock SET on_hand = stock.on_hand + new.on_hand, reserved = stock.reserved + new.reserved
-           FROM unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, on_hand, reserved)
-          WHERE stock.sku_id = new.sku_id",
+    let lines = sqlx::query_scalar!(
+        "WITH changed AS (
+             UPDATE stock SET on_hand = stock.on_hand + new.on_hand, reserved = stock.reserved + new.reserved
+               FROM unnest($1::bigint[], $2::int[], $3::int[]) AS new (sku_id, on_hand, reserved)
+              WHERE stock.sku_id = new.sku_id
+             RETURNING stock.sku_id, stock.least_waiting, stock.on_hand - stock.reserved AS available
+         )
+         SELECT sku_id FROM changed WHERE least_waiting <= available",
         &skus,
         &on_hand,
         &reserved,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    Ok(lines.into_iter().map(SkuId).collect())
 }
 
 /// Locks the SKUs of these codes until the transaction ends.

@@ -136,7 +136,12 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_orders_decided_total",
         &["outcome", "reason"],
-        "What became of orders: held, refused for a reason, paid, expired, cancelled, refunded; counted at commit",
+        "What became of orders: held, waiting, refused for a reason, paid, expired, cancelled, refunded; counted at commit",
+    ),
+    counter(
+        "holdfast_waits_ended_total",
+        &["outcome"],
+        "What became of orders that waited in line: served, or in_vain when their time was up; without those cancelled",
     ),
     times(
         "holdfast_release_lateness_seconds",

@@ -29,4 +29,5 @@ mod skus;
 mod streams;
 mod streams_and_waits;
 mod waiting;
+mod waiting_list;
 mod wallets;

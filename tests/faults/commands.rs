@@ -33,6 +33,7 @@ pub fn hold(customer: &str, items: &[(&str, i64)], seconds: i64) -> HoldOrder {
         order_id: OrderId::derive(&customer_id, &key),
         fingerprint: items.fingerprint(hold_seconds),
         expected_amount_won: None,
+        wait: None,
         customer_id,
         items,
         hold_seconds,

@@ -30,10 +30,13 @@ struct Route {
 /// What anybody may call: the gateway signs its webhooks, and probes have no token.
 const OPEN: [(&str, &str); 2] = [("POST", "/v1/webhooks/{provider}"), ("GET", "/readyz")];
 /// What every token may read.
-const FOR_ANY_TOKEN: [(&str, &str); 2] = [("GET", "/v1/skus/{sku}"), ("GET", "/v1/popular")];
+const FOR_ANY_TOKEN: [(&str, &str); 3] =
+    [("GET", "/v1/skus"), ("GET", "/v1/skus/{sku}"), ("GET", "/v1/popular")];
 /// What shops do, and operators for them.
-const FOR_SHOPS_AND_OPERATORS: [(&str, &str); 6] = [
+const FOR_SHOPS_AND_OPERATORS: [(&str, &str); 8] = [
     ("PUT", "/v1/skus/{sku}"),
+    ("PATCH", "/v1/skus/{sku}"),
+    ("POST", "/v1/skus/{sku}/receipts"),
     ("POST", "/v1/points/charges"),
     ("POST", "/v1/orders/{id}/refunds"),
     ("GET", "/v1/orders/{id}/refunds"),

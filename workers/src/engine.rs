@@ -8,6 +8,7 @@ mod parts;
 pub mod pauses;
 pub mod roster;
 pub mod runner;
+pub(crate) mod served;
 pub mod settle;
 pub mod stop_points;
 mod traces;

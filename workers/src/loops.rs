@@ -10,5 +10,6 @@ pub mod relay_events;
 pub(crate) mod remove_old;
 pub mod replay_dead_letters;
 mod review;
+pub mod serve_waiting;
 pub mod sweep;
 pub mod sweep_holds;

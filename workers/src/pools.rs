@@ -30,7 +30,8 @@ use crate::jobs::resolve_payments::ResolvePayments;
 use crate::jobs::resolve_refunds::ResolveRefunds;
 use crate::jobs::send_mail::Customers;
 use crate::loops::{
-    backlog, check_truths, feed_effects, figures, relay_events, remove_old, replay_dead_letters, sweep,
+    backlog, check_truths, feed_effects, figures, relay_events, remove_old, replay_dead_letters,
+    serve_waiting, sweep,
 };
 use crate::steps::deliver::Deliver;
 
@@ -113,7 +114,11 @@ fn runner_of(pool: Pool, settings: &Settings) -> Option<RunnerMaker> {
         Pool::Sweep => {
             let days = settings.unmatched_webhook_days;
             Box::new(move |context, _| {
-                vec![task(remove_old::run(context.clone(), days)), task(sweep::run(context.clone()))]
+                vec![
+                    task(remove_old::run(context.clone(), days)),
+                    task(sweep::run(context.clone())),
+                    task(serve_waiting::run(context.clone())),
+                ]
             })
         }
         Pool::Relay => repeat(relay_events::run),

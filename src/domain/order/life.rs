@@ -27,7 +27,7 @@ fn picture() -> String {
 }
 
 /// Every transition that there is, of an order that exists.
-const TRANSITIONS: [fn(OrderState, DateTime<Utc>) -> Transition; 7] = [
+const TRANSITIONS: [fn(OrderState, DateTime<Utc>) -> Transition; 9] = [
     OrderState::pay,
     OrderState::ask,
     OrderState::capture,
@@ -35,12 +35,18 @@ const TRANSITIONS: [fn(OrderState, DateTime<Utc>) -> Transition; 7] = [
     OrderState::expire,
     OrderState::cancel,
     OrderState::pay_late,
+    |order, now| {
+        let expires_at = now + chrono::TimeDelta::seconds(10);
+        order.serve(Hold { began_at: now, expires_at, extension_count: 0 })
+    },
+    |order, now| order.give_up(Refusal::AmountTooLarge, now),
 ];
 
 /// One of each state, on hold until the tenth second.
-fn states() -> [OrderState; 8] {
+fn states() -> [OrderState; 9] {
     let hold = Hold { began_at: at(0), expires_at: at(10), extension_count: 0 };
     [
+        OrderState::wait(Wait { since: at(0), until: at(10) }).0,
         OrderState::hold(hold).0,
         OrderState::Paying(hold),
         OrderState::Paid { paid_at: at(5) },
@@ -63,7 +69,11 @@ fn the_picture_in_architecture_is_the_table() {
 #[test]
 fn the_transitions_are_the_table_and_nothing_else() {
     let hold = Hold { began_at: at(0), expires_at: at(10), extension_count: 0 };
-    let begun = [OrderState::hold(hold), OrderState::refuse(Refusal::AmountTooLarge)];
+    let begun = [
+        OrderState::hold(hold),
+        OrderState::refuse(Refusal::AmountTooLarge),
+        OrderState::wait(Wait { since: at(0), until: at(10) }),
+    ];
     let mut found: BTreeSet<TableRow> = BTreeSet::new();
     let mut note = |OrderStep { from, name, to }| {
         found.insert((from.name(), name, to.name()));
@@ -107,14 +117,21 @@ fn every_status_has_a_name_of_its_own_and_is_found_by_it() {
 proptest! {
     #[test]
     fn no_sequence_of_steps_leaves_the_picture(
-        moves in prop::collection::vec((0..TRANSITIONS.len() + 2, 0i64..20), 0..40),
+        waits: bool, moves in prop::collection::vec((0..TRANSITIONS.len() + 2, 0i64..20), 0..40),
     ) {
         let rows = rows();
         let hold = Hold { began_at: at(0), expires_at: at(10), extension_count: 0 };
-        let (mut order, _step) = OrderState::hold(hold);
+        let (mut order, _step) = match waits {
+            true => OrderState::wait(Wait { since: at(0), until: at(10) }),
+            false => OrderState::hold(hold),
+        };
+        let mut ends = at(10);
         for (chosen, second) in moves {
             let (before, was) = (order.status(), format!("{order:?}"));
             let was_final = order.is_final();
+            if let OrderState::Held(hold) | OrderState::Paying(hold) = order {
+                ends = hold.expires_at;
+            }
             let taken = match TRANSITIONS.get(chosen) {
                 Some(transition) => order.go(|order| transition(order, at(second))),
                 // A refund's end is counted by the store: here of a part, there of the whole.
@@ -137,8 +154,10 @@ proptest! {
                     prop_assert!(rows.contains(&(from.name(), name, to.name())));
                     prop_assert!(!was_final || name == "late money" || name.starts_with("refund"));
                     let pays_at_once = name == "pay" || name == "ask the gateway";
-                    prop_assert!(!pays_at_once || second < 10, "money is taken or asked for in time");
-                    prop_assert!(name != "expire" || second >= 10, "no hold ends before its time");
+                    prop_assert!(!pays_at_once || at(second) < ends, "money is taken or asked for in time");
+                    prop_assert!(name != "expire" || at(second) >= ends, "no hold ends before its time");
+                    prop_assert!(name != "its turn" || second < 10, "nobody is served who has given up");
+                    prop_assert!(name != "wait in vain" || second >= 10, "nobody gives up early");
                 }
             }
         }

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderStatus {
     Accepted,
+    Waiting,
     Held,
     Paying,
     Paid,
@@ -16,7 +17,8 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// Every status that a row can have: an order that is only accepted has none.
-    pub const ALL: [OrderStatus; 8] = [
+    pub const ALL: [OrderStatus; 9] = [
+        Self::Waiting,
         Self::Held,
         Self::Paying,
         Self::Paid,
@@ -31,6 +33,7 @@ impl OrderStatus {
     pub fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Waiting => "waiting",
             Self::Held => "held",
             Self::Paying => "paying",
             Self::Paid => "paid",

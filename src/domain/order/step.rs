@@ -1,7 +1,7 @@
 //! The steps of an order's life: one table, of which ARCHITECTURE's picture is made.
 
 use super::OrderStatus::{
-    self, Accepted, Cancelled, Expired, Held, Paid, PartlyRefunded, Paying, Refunded, Refused,
+    self, Accepted, Cancelled, Expired, Held, Paid, PartlyRefunded, Paying, Refunded, Refused, Waiting,
 };
 
 /// A step that an order takes, for the store to write down. Only the transitions of [`super::OrderState`] hand one out, and
@@ -26,6 +26,10 @@ pub struct RefundStep {
 
 pub(super) const HOLD: OrderStep = step(Accepted, "hold", Held);
 pub(super) const REFUSE: OrderStep = step(Accepted, "refuse", Refused);
+pub(super) const WAIT: OrderStep = step(Accepted, "wait", Waiting);
+pub(super) const SERVE: OrderStep = step(Waiting, "its turn", Held);
+pub(super) const GIVE_UP: OrderStep = step(Waiting, "wait in vain", Refused);
+pub(super) const LEAVE: OrderStep = step(Waiting, "cancel", Cancelled);
 pub(super) const PAY: OrderStep = step(Held, "pay", Paid);
 pub(super) const ASK: OrderStep = step(Held, "ask the gateway", Paying);
 pub(super) const CAPTURE: OrderStep = step(Paying, "money taken", Paid);
@@ -43,9 +47,13 @@ pub(super) const NEXT_REFUND: RefundStep = RefundStep {
 };
 
 /// All steps there are.
-const STEPS: [OrderStep; 14] = [
+const STEPS: [OrderStep; 18] = [
     HOLD,
     REFUSE,
+    WAIT,
+    SERVE,
+    GIVE_UP,
+    LEAVE,
     PAY,
     ASK,
     CAPTURE,

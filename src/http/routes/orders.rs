@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ use crate::domain::allocation::HeldItem;
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
 use crate::domain::money::Won;
+use crate::domain::waiting::{WaitFor, WaitSeconds, WaitTerms};
 use crate::http::app::App;
 use crate::http::auth::Buyer;
 use crate::http::body;
@@ -20,11 +22,12 @@ use crate::http::error::ApiError;
 use crate::http::headers::{OptionalKey, RequiredKey, Trace, Wait};
 use crate::http::outcome::{self, Awaited};
 use crate::http::query::Query;
-use crate::http::views::{OrderList, OrderView, Problem};
+use crate::http::views::{OrderList, OrderView, Problem, is_false};
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
 use crate::page;
 use crate::store::orders::search::OrderCriteria;
 use crate::store::orders::{self, OrderStatus};
+use crate::store::waiting::{self, PlaceInLine};
 
 /// Orders on one page.
 const DEFAULT_PAGE: usize = 20;
@@ -46,6 +49,23 @@ pub struct PlaceOrder {
     /// What the buyer was told it costs, in whole won: for another amount nothing is held (409 `price-changed`).
     #[schema(minimum = 0)]
     expected_amount_won: Option<i64>,
+    /// What is to become of it if too few units are there, or the sale is yet to begin: `refuse` when absent.
+    on_shortage: Option<OnShortage>,
+    /// How long it waits, counted from the beginning of the sale if that is to come; 86400 when absent.
+    #[schema(minimum = 1, maximum = 2592000)]
+    wait_seconds: Option<i64>,
+    /// What it is content with: `all` of its items when absent.
+    wait_for: Option<WaitFor>,
+}
+
+/// What becomes of an order for which there are too few units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnShortage {
+    /// It is refused.
+    Refuse,
+    /// It waits in line.
+    Wait,
 }
 
 /// One SKU and how many of it.
@@ -64,13 +84,15 @@ pub struct PlaceItem {
 struct Terms {
     hold_seconds: HoldSeconds,
     expected_amount_won: Option<Won>,
+    wait: Option<WaitTerms>,
 }
 
 impl Terms {
     /// The fingerprint of these items on these terms.
     fn fingerprint(&self, items: &RequestedItems) -> Fingerprint {
         let expected = self.expected_amount_won.map(|Won(won)| format!("expected_amount_won {won}"));
-        items.fingerprint(self.hold_seconds).and(&Vec::from_iter(expected))
+        let wait = self.wait.map(|terms| format!("wait {} {:?}", terms.seconds.seconds(), terms.wait_for));
+        items.fingerprint(self.hold_seconds).and(&Vec::from_iter(expected.into_iter().chain(wait)))
     }
 }
 
@@ -83,7 +105,18 @@ impl PlaceOrder {
         let hold_seconds = self.hold_seconds.map_or(Ok(HoldSeconds::STANDARD), HoldSeconds::parse)?;
         let expected_amount_won =
             self.expected_amount_won.map(|won| Won::parse("expected_amount_won", won)).transpose()?;
-        Ok((RequestedItems::parse(items)?, Terms { hold_seconds, expected_amount_won }))
+        let wait = match self.on_shortage {
+            Some(OnShortage::Wait) => Some(WaitTerms {
+                seconds: self.wait_seconds.map_or(Ok(WaitSeconds::STANDARD), WaitSeconds::parse)?,
+                wait_for: self.wait_for.unwrap_or_default(),
+            }),
+            _ if self.wait_seconds.is_some() || self.wait_for.is_some() => {
+                let rule = "wait_seconds and wait_for need on_shortage: wait";
+                return Err(ApiError::Unprocessable(rule.to_owned()));
+            }
+            _ => None,
+        };
+        Ok((RequestedItems::parse(items)?, Terms { hold_seconds, expected_amount_won, wait }))
     }
 }
 
@@ -97,7 +130,7 @@ impl PlaceOrder {
     ),
     responses(
         (status = 201, description = "Held", body = OrderView),
-        (status = 202, description = "Accepted; look at Location", body = OrderView),
+        (status = 202, description = "Accepted, or waiting in line; look at Location", body = OrderView),
         (status = 409, description = "Refused", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another body", body = Problem),
         (status = 429, description = "Too many callers wait, of this customer or in all", body = Problem),
@@ -120,10 +153,17 @@ pub async fn place(
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
-    let Terms { hold_seconds, expected_amount_won } = terms;
-    let version = Version;
-    let command =
-        HoldOrder { version, order_id, customer_id, items, hold_seconds, fingerprint, expected_amount_won };
+    let Terms { hold_seconds, expected_amount_won, wait } = terms;
+    let command = HoldOrder {
+        version: Version,
+        order_id,
+        customer_id,
+        items,
+        hold_seconds,
+        fingerprint,
+        expected_amount_won,
+        wait,
+    };
     give(&app, command, order_id, stay, Awaited::Decision(fingerprint), trace.as_deref()).await
 }
 
@@ -154,6 +194,58 @@ pub async fn read(
             (headers, Json(OrderView::accepted(order))).into_response()
         }
     })
+}
+
+/// Where an order stands in line.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlaceView {
+    /// The SKU that it waits for. An order that wants several stands in the line of one that is missing.
+    sku: String,
+    /// Units of it that it wants.
+    quantity: i32,
+    /// Orders that came before it. Its turn may come before theirs, if they want more than there is.
+    before: i64,
+    /// True if there are more: they are counted up to 10,000.
+    #[serde(skip_serializing_if = "is_false")]
+    before_is_at_least: bool,
+    /// Its turn comes before this instant or not at all.
+    wait_until: DateTime<Utc>,
+}
+
+/// The lines that an order stands in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlacesView {
+    /// One for each line: several for an order that is content with any of its items.
+    places: Vec<PlaceView>,
+}
+
+/// Read where an order stands in line
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/place", tag = "orders", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "Its places", body = PlacesView),
+        (status = 404, description = "No order of this customer, or it does not wait", body = Problem),
+    )
+)]
+pub async fn place_in_line(
+    State(app): State<App>,
+    Buyer(customer): Buyer,
+    id: OwnOrder,
+) -> Result<Response, ApiError> {
+    let order = id.check(&customer)?;
+    let places = app.read(async |conn| waiting::places(conn, order).await).await?;
+    if places.is_empty() {
+        return Err(ApiError::NotFound);
+    }
+    let view = |place: PlaceInLine| PlaceView {
+        sku: place.sku,
+        quantity: place.quantity,
+        before: place.before,
+        before_is_at_least: place.before >= waiting::COUNTED,
+        wait_until: place.wait_until,
+    };
+    let places = places.into_iter().map(view).collect();
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(PlacesView { places })).into_response())
 }
 
 /// Which orders to list.

@@ -14,7 +14,7 @@ use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::headers::RequiredKey;
 use crate::http::views::{Problem, SkuView};
-use crate::store::stock::corrections::{Correction, Note, correct};
+use crate::store::corrections::{Correction, Note, correct};
 use crate::store::stock::skus;
 
 /// Units that came or went.

@@ -24,7 +24,7 @@ use crate::http::query::Query;
 use crate::http::tokens::Caller;
 use crate::http::views::{Problem, SkuList, SkuView};
 use crate::page;
-use crate::store::stock::corrections::{Correction, Note, correct};
+use crate::store::corrections::{Correction, Note, correct};
 use crate::store::stock::skus::{self, LockedSku, SkuCriteria, SkuRow};
 
 /// SKUs on one page.

@@ -33,7 +33,7 @@ pub async fn cancel(
     reason: &Reason,
 ) -> Result<Vec<Outgoing>, OrderError> {
     let row = orders::find(tx, order).await?.ok_or(OrderError::NotFound)?;
-    if !matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)) {
+    if !row.state.can_be_cancelled() {
         return Err(OrderError::WrongState { order, status: row.state.name() });
     }
     let command_id = CommandId::fresh();

@@ -28,7 +28,7 @@ use crate::store::orders::OrderStatus;
 struct SearchPage {
     frame: Frame,
     filter: OrderFilter,
-    statuses: [&'static str; 8],
+    statuses: [&'static str; 9],
     page: OrderPage,
     problem: Option<String>,
     next: Option<String>,

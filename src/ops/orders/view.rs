@@ -90,6 +90,7 @@ impl OrderSummary {
 
 fn seconds_left(row: &OrderRow, now: DateTime<Utc>) -> Option<i64> {
     match &row.state {
+        OrderState::Waiting(wait) => Some((wait.until - now).num_seconds()),
         OrderState::Held(hold) | OrderState::Paying(hold) => Some((hold.expires_at - now).num_seconds()),
         _ => None,
     }
@@ -288,7 +289,7 @@ impl OrderDetail {
             customer: row.customer_id.clone(),
             explained: words::order(&row.state).into(),
             seconds_left: seconds_left(row, now),
-            can_cancel: matches!(row.state, OrderState::Held(_) | OrderState::Paying(_)),
+            can_cancel: row.state.can_be_cancelled(),
             can_refund: matches!(row.state, OrderState::Paid { .. } | OrderState::PartlyRefunded),
             is_unsettled: is_payment_open || !open_refunds.is_empty(),
             payments: payments.iter().map(PaymentDetail::from).collect(),

@@ -7,6 +7,7 @@ use crate::store::refunds::RefundStatus;
 pub(super) fn order(state: &OrderState) -> &'static str {
     match state {
         OrderState::Accepted => "It waits in its queue for a worker.",
+        OrderState::Waiting(_) => "Others have what it wants; it waits in line until its turn comes.",
         OrderState::Held(_) => "Its stock is set aside until the deadline; it is not paid yet.",
         OrderState::Paying(_) => {
             "Its stock is set aside and a gateway is asked for the money; it does not expire meanwhile."
@@ -46,6 +47,7 @@ pub(super) fn refund(status: RefundStatus) -> &'static str {
 /// What a fact of the event log says.
 pub(super) fn fact(kind: &str, paid_after_all: bool) -> &str {
     match kind {
+        "order.waiting" => "The order waits in line for units",
         "order.held" => "The order's stock is on hold",
         "order.refused" => "The order was refused",
         "order.expired" => "The hold expired and its units were released",
@@ -70,6 +72,9 @@ pub(super) fn reason(code: &str) -> &str {
         "unknown_sku" => "the catalogue knows no such SKU",
         "too_many_holds" => "the customer has as many live holds as one may have",
         "too_many_units" => "the customer would have more units of one SKU than one may",
+        "off_sale" => "it is not sold now",
+        "price_changed" => "it cost something else than the buyer was told",
+        "wait_ended" => "its turn did not come in time",
         "amount_too_large" => "it costs more than an order may",
         "expired" => "the hold's time was up",
         "not_held" => "the order was not on hold",

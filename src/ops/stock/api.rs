@@ -18,7 +18,7 @@ use crate::http::query::Query;
 use crate::http::views::Problem;
 use crate::ops::desk::Desk;
 use crate::ops::rights::Viewer;
-use crate::store::stock::corrections::Correction;
+use crate::store::corrections::Correction;
 
 /// List SKUs with their stock
 #[utoipa::path(

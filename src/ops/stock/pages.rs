@@ -17,7 +17,7 @@ use crate::http::query::Query;
 use crate::ops::console::{self, Frame, filters};
 use crate::ops::desk::Desk;
 use crate::ops::orders::pages::time_left;
-use crate::store::stock::corrections::Correction;
+use crate::store::corrections::Correction;
 
 #[derive(askama::Template)]
 #[template(path = "stock.html")]

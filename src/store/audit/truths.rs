@@ -5,7 +5,7 @@
 use super::{Key, Truth};
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 31] = [
+pub const TRUTHS: [Truth; 34] = [
     Truth {
         name: "stock_is_never_oversold",
         pieces: None,
@@ -19,6 +19,37 @@ pub const TRUTHS: [Truth; 31] = [
                     SELECT i.sku_id, sum(i.quantity) AS units FROM orders o JOIN order_items i ON i.order_id = o.id
                      WHERE o.status IN ('held', 'paying') GROUP BY i.sku_id) h ON h.sku_id = s.sku_id
               WHERE coalesce(s.reserved, 0) <> coalesce(h.units, 0)",
+    },
+    Truth {
+        name: "nobody_waits_for_what_is_free",
+        pieces: None,
+        broken_by: "SELECT 'order ' || l.order_id AS row
+               FROM stock st
+               JOIN skus s ON s.id = st.sku_id
+              CROSS JOIN LATERAL (
+                    SELECT order_id FROM waiting_lines
+                     WHERE sku_id = st.sku_id AND quantity <= st.on_hand - st.reserved LIMIT 100) l
+               JOIN waiting_orders w ON w.order_id = l.order_id
+              WHERE st.least_waiting IS NOT NULL AND s.is_active AND w.wait_until > now()
+                AND coalesce(s.sale_from <= now() - interval '1 minute', s.updated_at <= now() - interval '1 minute')
+                AND coalesce(now() < s.sale_until, true)",
+    },
+    Truth {
+        name: "waiting_orders_stand_in_line",
+        pieces: None,
+        broken_by: "SELECT 'order ' || coalesce(o.id, w.order_id) AS row
+               FROM (SELECT id, customer_id, expires_at FROM orders WHERE status = 'waiting') o
+               FULL JOIN waiting_orders w ON w.order_id = o.id
+              WHERE (o.customer_id, o.expires_at) IS DISTINCT FROM (w.customer_id, w.wait_until)
+                 OR NOT EXISTS (SELECT FROM waiting_lines l WHERE l.order_id = w.order_id)",
+    },
+    Truth {
+        name: "no_line_is_overlooked",
+        pieces: None,
+        broken_by: "SELECT 'sku ' || l.sku_id AS row
+               FROM (SELECT sku_id, min(quantity) AS least FROM waiting_lines GROUP BY sku_id) l
+               LEFT JOIN stock st ON st.sku_id = l.sku_id
+              WHERE st.least_waiting IS NULL OR st.least_waiting > l.least",
     },
     Truth {
         name: "on_hand_is_the_sum_of_movements",
@@ -125,11 +156,12 @@ pub const TRUTHS: [Truth; 31] = [
         name: "an_order_costs_the_sum_of_its_items",
         pieces: Some(Key::Order),
         broken_by: "SELECT 'order ' || coalesce(o.id, i.order_id) AS row
-               FROM (SELECT id, status, amount_won FROM orders WHERE id > $1 AND id <= $2) o FULL JOIN (
+               FROM (SELECT id, amount_won, status = 'refused' AND refusal ->> 'reason' <> 'wait_ended' AS has_none
+                       FROM orders WHERE id > $1 AND id <= $2) o FULL JOIN (
                     SELECT order_id, sum(amount_won) AS amount_won, count(*) AS items FROM order_items
                      WHERE order_id > $1 AND order_id <= $2 GROUP BY order_id) i ON i.order_id = o.id
               WHERE o.id IS NULL OR o.amount_won <> coalesce(i.amount_won, 0)
-                 OR (o.status = 'refused') <> (i.order_id IS NULL)",
+                 OR o.has_none <> (i.order_id IS NULL)",
     },
     Truth {
         name: "items_are_of_known_skus",
@@ -143,14 +175,18 @@ pub const TRUTHS: [Truth; 31] = [
         broken_by: "SELECT 'order ' || coalesce(o.id, e.order_id) AS row
                FROM (SELECT id, status FROM orders WHERE id > $1 AND id <= $2) o FULL JOIN (
                     SELECT order_id,
-                           count(*) FILTER (WHERE type IN ('order.held', 'order.refused')) AS decided,
+                           count(*) FILTER (WHERE type = 'order.waiting' OR type IN ('order.held', 'order.refused')
+                                                  AND data ->> 'waiting_since' IS NULL) AS decided,
+                           count(*) FILTER (WHERE type = 'order.waiting') AS waited,
+                           count(*) FILTER (WHERE data ->> 'waiting_since' IS NOT NULL) AS turned,
                            count(*) FILTER (WHERE type = 'order.paid') AS paid,
                            count(*) FILTER (WHERE type = 'order.expired') AS expired,
                            count(*) FILTER (WHERE type = 'order.cancelled') AS cancelled,
                            -- Late money may pay for an order that expired before.
                            bool_or(type = 'payment.late' AND data ->> 'paid' = 'true') AS late
                       FROM order_events WHERE order_id > $1 AND order_id <= $2 GROUP BY order_id) e ON e.order_id = o.id
-              WHERE o.id IS NULL OR e.order_id IS NULL OR e.decided <> 1
+              WHERE o.id IS NULL OR e.order_id IS NULL OR e.decided <> 1 OR e.turned > e.waited
+                 OR (o.status <> 'cancelled' AND e.waited - e.turned <> (o.status = 'waiting')::int)
                  OR e.paid <> (o.status IN ('paid', 'partly_refunded', 'refunded'))::int
                  OR e.cancelled <> (o.status = 'cancelled')::int
                  OR (e.expired <> (o.status = 'expired')::int AND NOT (e.late AND e.expired = 1))",

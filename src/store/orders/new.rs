@@ -96,6 +96,7 @@ impl OrderColumns {
         });
         self.deadlines.push(match &order.state {
             OrderState::Held(hold) => Some(hold.expires_at),
+            OrderState::Waiting(wait) => Some(wait.until),
             _ => None,
         });
         self.closed.push(order.state.is_final().then_some(now));

@@ -9,7 +9,7 @@ use crate::domain::allocation::Usage;
 use crate::domain::ids::{CustomerId, SkuId};
 use crate::store::decoded;
 
-/// Live holds and their units of these customers, and the units they bought of the SKUs in `counting_sales` and did not give
+/// Live holds and their units of these customers, orders that wait among them, and the units they bought of the SKUs in `counting_sales` and did not give
 /// back. Overdue holds no longer count, released or not. Of each customer at most `max_holds` are read: who has so many gets
 /// nothing, whatever they are of.
 ///
@@ -35,6 +35,14 @@ pub async fn of(
                            LIMIT $2) AS live
                     CROSS JOIN LATERAL (
                           SELECT sku_id, quantity::bigint AS units FROM order_items WHERE order_id = live.id
+                          OFFSET 0) AS item
+                    UNION ALL
+                   SELECT wanted.customer_id, waiting.order_id, item.sku_id, item.units
+                     FROM unnest($1::text[]) AS wanted (customer_id)
+                    CROSS JOIN LATERAL (
+                          SELECT order_id FROM waiting_orders WHERE customer_id = wanted.customer_id LIMIT $2) AS waiting
+                    CROSS JOIN LATERAL (
+                          SELECT sku_id, quantity::bigint AS units FROM order_items WHERE order_id = waiting.order_id
                           OFFSET 0) AS item
                     UNION ALL
                    SELECT bought.customer_id, NULL, bought.sku_id, bought.units

@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use super::parts::BatchParts;
 use super::worker::{Applied, ApplyError, Delivered, Worker};
-use super::{counted_at_commit, stop_points};
+use super::{counted_at_commit, served, stop_points};
 
 /// The longest wait between two looks at a database that is away.
 const DATABASE_CEILING: Duration = Duration::from_secs(2);
@@ -209,17 +209,18 @@ async fn transaction<W: Worker>(
 ) -> Result<(Instant, Applied), Trouble> {
     let mut tx = conn.begin().await?;
     let began = Instant::now();
-    let outcome = AssertUnwindSafe(worker.apply(&mut tx, batch)).catch_unwind().await;
-    let applied = match outcome {
+    let applying = AssertUnwindSafe(worker.apply(&mut tx, batch)).catch_unwind();
+    let (outcome, wake_ups) = served::collect(applying).await;
+    let mut applied = match outcome {
         Ok(Ok(applied)) if applied.verdicts.len() == batch.len() => applied,
         Ok(Ok(_)) => {
             return Err(Trouble::Fault { class: "defect", reason: "a verdict is missing".to_owned() });
         }
-        Ok(Err(ApplyError::Overdue(orders))) => {
+        Ok(Err(ApplyError::InTheWay(obstacle))) => {
             tx.rollback().await?;
             let mut own = conn.begin().await?;
             counted_at_commit::at_commit(async {
-                worker.make_way(&mut own, &orders).await?;
+                worker.make_way(&mut own, &obstacle).await?;
                 own.commit().await
             })
             .await?;
@@ -237,6 +238,7 @@ async fn transaction<W: Worker>(
             return Err(Trouble::Fault { class: "panic", reason: text.to_owned() });
         }
     };
+    applied.wake_ups.extend(wake_ups);
     stop_points::point("before_commit").await;
     tx.commit().await?;
     Ok((began, applied))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use holdfast::broker::envelope::{Incoming, Outgoing};
-use holdfast::domain::ids::{CommandId, OrderId};
+use holdfast::domain::ids::{CommandId, OrderId, SkuId};
 use holdfast::message::{
     ChargeWallet, Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode,
 };
@@ -180,12 +180,21 @@ impl Applied {
     }
 }
 
+/// What is to be done before a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// These holds are overdue and keep units from a buyer: they are to be released.
+    Overdue(Vec<OrderId>),
+    /// Units of these SKUs are free, and somebody in line may have them.
+    Lines(Vec<SkuId>),
+}
+
 /// Why a batch could not be applied. Its transaction is rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// These holds are overdue and keep units from a buyer: release them first, then apply the batch again.
-    #[error("{} overdue holds are in the way", .0.len())]
-    Overdue(Vec<OrderId>),
+    /// Something is to be done before this batch, in a transaction of its own: then apply the batch again.
+    #[error("others come first: {0:?}")]
+    InTheWay(Obstacle),
     /// Somebody else took what this batch had counted on: decide it again.
     #[error("others were faster")]
     Overtaken,
@@ -226,12 +235,12 @@ pub trait Worker: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Ends overdue holds that [`apply`](Self::apply) found in its way, in a transaction of their own. Only a worker that
-    /// answers [`ApplyError::Overdue`] needs it.
+    /// Does away with what [`apply`](Self::apply) found in its way, in a transaction of its own. Only a worker that answers
+    /// [`ApplyError::InTheWay`] needs it.
     fn make_way(
         &self,
         _tx: &mut PgConnection,
-        _overdue: &[OrderId],
+        _obstacle: &Obstacle,
     ) -> impl Future<Output = sqlx::Result<()>> + Send {
         async { Ok(()) }
     }

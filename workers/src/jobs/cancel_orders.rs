@@ -9,7 +9,7 @@ use holdfast::domain::order::OrderState;
 use holdfast::event::OrderEvent;
 use holdfast::message::{CancelOrder, Queue};
 use holdfast::store::events::NewEvent;
-use holdfast::store::{orders, stock};
+use holdfast::store::{orders, waiting};
 use sqlx::PgConnection;
 
 use crate::engine::worker::{
@@ -45,6 +45,7 @@ impl Worker for CancelOrders {
             orders::lock(tx, &ids).await?.into_iter().map(|order| (order.id, order.state)).collect();
 
         let mut steps = Vec::new();
+        let (mut held, mut in_line) = (vec![], vec![]);
         let mut told = Vec::new();
         let mut verdicts = Vec::with_capacity(batch.len());
         for Delivered { message, .. } in batch {
@@ -52,9 +53,15 @@ impl Worker for CancelOrders {
                 verdicts.push(unknown_order());
                 continue;
             };
-            // Only a hold can be called off; for every other state there is nothing left to do.
+            // Only a hold or a wait can be called off; for every other state there is nothing left to do.
+            let is_held = matches!(state, OrderState::Held(_));
             if let Some(step) = state.go(|state| state.cancel(clock::now())) {
                 steps.push((message.order_id, step));
+                if is_held {
+                    held.push(message.order_id)
+                } else {
+                    in_line.push(message.order_id)
+                }
                 told.push(NewEvent {
                     order_id: message.order_id,
                     command_id: Some(message.command_id),
@@ -68,11 +75,11 @@ impl Worker for CancelOrders {
             });
         }
         if !steps.is_empty() {
-            let cancelled: Vec<OrderId> = steps.iter().map(|(order, _)| *order).collect();
             orders::advance(tx, steps).await?;
             facts::append(tx, &told).await?;
-            let changes = release::units_back(tx, &cancelled).await?;
-            stock::change(tx, &changes).await?;
+            waiting::leave(tx, &in_line).await?;
+            let changes = release::units_back(tx, &held).await?;
+            release::change_stock(tx, &changes).await?;
         }
         Ok(Applied { verdicts, ..Applied::default() })
     }

@@ -3,7 +3,7 @@
 mod overdue;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Incoming;
@@ -11,8 +11,9 @@ use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, allocate};
 use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::money::Won;
-use holdfast::domain::order::{Hold, OrderState, OrderStep};
+use holdfast::domain::order::{Hold, OrderState, OrderStep, Wait};
 use holdfast::domain::refusal::Refusal;
+use holdfast::domain::waiting::WaitSeconds;
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::NewEvent;
@@ -20,17 +21,21 @@ use holdfast::store::named_locks::{self, Named};
 use holdfast::store::orders::new::{DecidedOrder, KnownOrder};
 use holdfast::store::orders::{self, units_bought, usage};
 use holdfast::store::payments::{self, NewPayment};
-use holdfast::store::stock::{self, StockChange};
+use holdfast::store::stock::{self, NewInLine, StockChange};
+use holdfast::store::waiting::{self, NewWait};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::engine::worker::{
-    Applied, ApplyError, BatchLimits, Delivered, Verdict, WakeUp, Worker, read_command,
+    Applied, ApplyError, BatchLimits, Delivered, Obstacle, Verdict, WakeUp, Worker, read_command,
 };
 use crate::steps::distinct::distinct;
 use crate::steps::facts;
 use crate::steps::release::{self, sold};
 use overdue::OverdueSearch;
+
+/// How often lines are served for one batch, which is decided again each time.
+const LINES_SERVED: u32 = 3;
 
 #[derive(Debug)]
 pub struct HoldOrders {
@@ -39,6 +44,8 @@ pub struct HoldOrders {
     /// Others were faster at the last try: the next one locks the stock before it looks, so that it is the last.
     overtaken: AtomicBool,
     overdue: OverdueSearch,
+    /// How often lines were served for the batch that is being decided.
+    lines_served: AtomicU32,
 }
 
 impl Worker for HoldOrders {
@@ -61,9 +68,11 @@ impl Worker for HoldOrders {
         about(message.order_id.uuid());
     }
 
-    async fn make_way(&self, tx: &mut PgConnection, overdue: &[OrderId]) -> sqlx::Result<()> {
-        release::expire_and_give_back(tx, overdue).await?;
-        Ok(())
+    async fn make_way(&self, tx: &mut PgConnection, obstacle: &Obstacle) -> sqlx::Result<()> {
+        match obstacle {
+            Obstacle::Overdue(orders) => release::expire_and_give_back(tx, orders).await.map(|_| ()),
+            Obstacle::Lines(skus) => waiting::serve(tx, skus).await.map(|_| ()),
+        }
     }
 
     async fn apply(
@@ -79,15 +88,17 @@ impl Worker for HoldOrders {
         let mut due = sorted.due_again;
 
         if !sorted.fresh.is_empty() {
-            let decided = self.decide(tx, &customers, &sorted.fresh, now).await?;
+            let (decided, waits) = self.decide(tx, &customers, &sorted.fresh, now).await?;
             store(tx, &decided, now).await?;
-            if !stock::take(tx, &units_of(&decided)).await? {
+            waiting::join(tx, &waits.waits).await?;
+            if !stock::take(tx, &units_of(&decided), &waits.lines).await? {
                 return Err(self.overtaken());
             }
             self.overtaken.store(false, Ordering::Relaxed);
             due.extend(decided.iter().filter_map(timer));
             hand_over_free(tx, decided, now).await?;
             self.overdue.batch_is_decided();
+            self.lines_served.store(0, Ordering::Relaxed);
         }
         Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due, now), ..Applied::default() })
     }
@@ -96,7 +107,13 @@ impl Worker for HoldOrders {
 impl HoldOrders {
     /// A worker that lets a customer hold so much and takes so many messages at once; the rate hardly grows above 500.
     pub const fn new(limits: Limits, batch_size: usize) -> Self {
-        Self { limits, batch_size, overtaken: AtomicBool::new(false), overdue: OverdueSearch::new() }
+        Self {
+            limits,
+            batch_size,
+            overtaken: AtomicBool::new(false),
+            overdue: OverdueSearch::new(),
+            lines_served: AtomicU32::new(0),
+        }
     }
 
     fn overtaken(&self) -> ApplyError {
@@ -112,26 +129,46 @@ impl HoldOrders {
         customers: &[&str],
         fresh: &[&'a HoldOrder],
         now: DateTime<Utc>,
-    ) -> Result<Vec<DecidedOrder>, ApplyError> {
+    ) -> Result<(Vec<DecidedOrder>, Waits), ApplyError> {
         let codes = distinct(fresh.iter().flat_map(|order| order.items.iter().map(|item| item.sku.as_str())));
         if self.overtaken.load(Ordering::Relaxed) {
             stock::lock_codes(tx, &codes).await?;
         }
         let mut shelf = stock::shelf(tx, &codes).await?;
+        self.let_lines_go_first(&mut shelf, now)?;
         let counting_sales = counting_sales(fresh, &shelf);
         let mut usage = usage::of(tx, customers, &counting_sales, self.limits.max_live_holds).await?;
         let demand = |order: &&'a HoldOrder| Demand {
             customer: &order.customer_id,
             items: &order.items,
             expected_amount: order.expected_amount_won,
+            wait_for: order.wait.map(|terms| terms.wait_for),
         };
         let demands: Vec<Demand<'_>> = fresh.iter().map(demand).collect();
         let decisions = allocate(&demands, &mut shelf, &mut usage, self.limits, now);
 
-        let decided = fresh.iter().zip(decisions).map(|(order, decision)| begin(order, decision, now));
+        let mut waits = Waits::default();
+        let decided = fresh.iter().zip(decisions).map(|(order, decision)| {
+            waits.add(order, &decision, &shelf, now);
+            begin(order, decision, now)
+        });
         let decided: Vec<DecidedOrder> = decided.collect();
-        self.look_again(tx, &decided, &shelf, now).await?;
-        Ok(decided)
+        self.look_again(tx, &decided, &waits, &shelf, now).await?;
+        Ok((decided, waits))
+    }
+
+    /// Whoever waits in line for what is free comes before anybody new. Where that is not settled after some tries, as somebody
+    /// else is at work on the line, there is nothing for this batch.
+    fn let_lines_go_first(&self, shelf: &mut Shelf, now: DateTime<Utc>) -> Result<(), ApplyError> {
+        let first: Vec<SkuId> = shelf.values().filter(|sku| sku.has_turn(now)).map(|sku| sku.id).collect();
+        if first.is_empty() {
+            return Ok(());
+        }
+        if self.lines_served.fetch_add(1, Ordering::Relaxed) < LINES_SERVED {
+            return Err(ApplyError::InTheWay(Obstacle::Lines(first)));
+        }
+        shelf.values_mut().filter(|sku| first.contains(&sku.id)).for_each(|sku| sku.available = 0);
+        Ok(())
     }
 
     /// Whether those who got nothing could have got something: a hold past its time blocks nobody, as far as a batch may
@@ -140,10 +177,12 @@ impl HoldOrders {
         &self,
         tx: &mut PgConnection,
         decided: &[DecidedOrder],
+        waits: &Waits,
         left: &Shelf,
         now: DateTime<Utc>,
     ) -> Result<(), ApplyError> {
-        let short = short_skus(decided);
+        let mut short = short_skus(decided);
+        short.extend(waits.short.iter().map(SkuCode::as_str));
         if short.is_empty() {
             return Ok(());
         }
@@ -151,13 +190,13 @@ impl HoldOrders {
             left.iter().filter(|(code, _)| short.contains(code.as_str())).map(|(_, sku)| sku.id).collect();
         let overdue = self.overdue.in_the_way(tx, &skus, now).await?;
         if !overdue.is_empty() {
-            return Err(ApplyError::Overdue(overdue));
+            return Err(ApplyError::InTheWay(Obstacle::Overdue(overdue)));
         }
         // Overdue holds that are gone by now were released after the stock was read: their units are there.
         let taken = units_of(decided);
-        let has_more = |(code, now): (&SkuCode, &ShelfSku)| {
-            let taken: i32 = taken.iter().filter(|(id, _)| *id == now.id).map(|(_, units)| units).sum();
-            left.get(code).is_none_or(|before| now.available > before.available + taken)
+        let has_more = |(code, sku): (&SkuCode, &ShelfSku)| {
+            let taken: i32 = taken.iter().filter(|(id, _)| *id == sku.id).map(|(_, units)| units).sum();
+            !sku.has_turn(now) && left.get(code).is_none_or(|before| sku.available > before.available + taken)
         };
         let short: Vec<String> = short.into_iter().map(str::to_owned).collect();
         if stock::shelf(tx, &short).await?.iter().any(has_more) { Err(self.overtaken()) } else { Ok(()) }
@@ -171,10 +210,55 @@ fn begin(order: &HoldOrder, decision: Decision, now: DateTime<Utc>) -> DecidedOr
             let expires_at = now + TimeDelta::seconds(order.hold_seconds.seconds().into());
             (OrderState::hold(Hold { began_at: now, expires_at, extension_count: 0 }), items, amount)
         }
+        Decision::Waiting { items, amount, sale_from, .. } => {
+            let until = wait_until(order, sale_from, now);
+            (OrderState::wait(Wait { since: now, until }), items, amount)
+        }
         Decision::Refused(refusal) => (OrderState::refuse(refusal), vec![], Won(0)),
     };
     let (id, fingerprint, customer_id) = (order.order_id, order.fingerprint, order.customer_id.clone());
     DecidedOrder { id, customer_id, fingerprint, items, amount, state, step }
+}
+
+/// Until when an order waits: its patience begins with the sale.
+fn wait_until(order: &HoldOrder, sale_from: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let patience = order.wait.map_or(WaitSeconds::STANDARD, |terms| terms.seconds);
+    sale_from.unwrap_or(now).max(now) + TimeDelta::seconds(patience.seconds().into())
+}
+
+/// The orders of a batch that come to wait.
+#[derive(Debug, Default)]
+struct Waits {
+    waits: Vec<NewWait>,
+    /// Their places in lines.
+    lines: Vec<NewInLine>,
+    /// The SKUs of which there are too few for them.
+    short: BTreeSet<SkuCode>,
+}
+
+impl Waits {
+    /// Adds an order, if it waits. The shelf tells why: it is as it was left by the whole batch.
+    fn add(&mut self, order: &HoldOrder, decision: &Decision, shelf: &Shelf, now: DateTime<Utc>) {
+        let Decision::Waiting { items, lines, sale_from, .. } = decision else { return };
+        for (sku_id, units) in lines.iter().copied() {
+            let on_sale = items
+                .iter()
+                .find(|item| item.sku_id == sku_id)
+                .and_then(|item| shelf.get_key_value(&item.sku));
+            let on_sale = on_sale.filter(|(_, sku)| sku.sale.is_on(now));
+            let is_short = on_sale.is_some_and(|(_, sku)| !sku.has_turn(now));
+            self.short.extend(on_sale.map(|(code, _)| code.clone()));
+            self.lines.push(NewInLine { sku_id, units, is_short });
+        }
+        self.waits.push(NewWait {
+            order_id: order.order_id,
+            customer_id: order.customer_id.clone(),
+            hold_seconds: order.hold_seconds,
+            wait_for: order.wait.map(|terms| terms.wait_for).unwrap_or_default(),
+            wait_until: wait_until(order, *sale_from, now),
+            lines: lines.clone(),
+        });
+    }
 }
 
 /// When an order is to be looked at again, if it has to be paid.
@@ -280,16 +364,23 @@ async fn hand_over_free(
 }
 
 fn units_of(decided: &[DecidedOrder]) -> Vec<(SkuId, i32)> {
-    decided.iter().flat_map(|order| &order.items).map(|item| (item.sku_id, item.quantity)).collect()
+    let held = decided.iter().filter(|order| matches!(order.state, OrderState::Held(_)));
+    held.flat_map(|order| &order.items).map(|item| (item.sku_id, item.quantity)).collect()
 }
 
 fn event(order: &DecidedOrder) -> Option<NewEvent> {
     let customer_id = order.customer_id.clone();
     let event = match &order.state {
         OrderState::Held(Hold { expires_at, .. }) => {
-            OrderEvent::Held { customer_id, amount_won: order.amount, expires_at: *expires_at }
+            let (amount_won, expires_at) = (order.amount, *expires_at);
+            OrderEvent::Held { customer_id, amount_won, expires_at, waiting_since: None }
         }
-        OrderState::Refused(refusal) => OrderEvent::Refused { customer_id, refusal: refusal.clone() },
+        OrderState::Waiting(Wait { until, .. }) => {
+            OrderEvent::Waiting { customer_id, amount_won: order.amount, wait_until: *until }
+        }
+        OrderState::Refused(refusal) => {
+            OrderEvent::Refused { customer_id, refusal: refusal.clone(), waiting_since: None }
+        }
         // No life begins otherwise.
         _ => return None,
     };

@@ -27,6 +27,7 @@ pub(crate) async fn append(tx: &mut PgConnection, facts: &[NewEvent]) -> sqlx::R
 /// What a fact decides about its order, and why.
 fn decision(event: &OrderEvent) -> Option<(&'static str, &'static str)> {
     Some(match event {
+        OrderEvent::Waiting { .. } => ("waiting", NO_REASON),
         OrderEvent::Held { .. } => ("held", NO_REASON),
         OrderEvent::Refused { refusal, .. } => ("refused", refusal_name(refusal)),
         OrderEvent::Expired { .. } => ("expired", NO_REASON),
@@ -48,6 +49,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::OutOfStock { .. } => "out_of_stock",
         Refusal::UnknownSku { .. } => "unknown_sku",
         Refusal::OffSale { .. } => "off_sale",
+        Refusal::WaitEnded => "wait_ended",
         Refusal::PriceChanged { .. } => "price_changed",
         Refusal::TooManyHolds { .. } => "too_many_holds",
         Refusal::TooManyUnits { .. } => "too_many_units",

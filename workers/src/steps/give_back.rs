@@ -13,11 +13,11 @@ use holdfast::event::{OrderEvent, RefundedItem};
 use holdfast::store::events::NewEvent;
 use holdfast::store::ledger::{self, Posting};
 use holdfast::store::orders::{OrderRow, units_bought};
-use holdfast::store::{refunds, stock};
+use holdfast::store::refunds;
 use metrics::counter;
 use sqlx::PgConnection;
 
-use super::facts;
+use super::{facts, release};
 use crate::engine::counted_at_commit;
 
 /// A refund that is to be done.
@@ -79,7 +79,7 @@ pub(crate) async fn give_back(
         .collect();
     facts::append(tx, &told).await?;
     let changes = refunds::restock(tx, &ids).await?;
-    stock::change(tx, &changes).await?;
+    release::change_stock(tx, &changes).await?;
     units_bought::take_back(tx, &ids).await?;
     counted_at_commit::count(counter!("holdfast_refunds_total", "outcome" => "done"), done.len());
     Ok(())

@@ -5,11 +5,12 @@ use holdfast::event::OrderEvent;
 use holdfast::store::events::NewEvent;
 use holdfast::store::orders;
 use holdfast::store::stock::{self, StockChange};
-use metrics::histogram;
+use holdfast::store::waiting;
+use metrics::{counter, histogram};
 use sqlx::PgConnection;
 
 use super::facts;
-use crate::engine::counted_at_commit;
+use crate::engine::{counted_at_commit, served};
 
 /// Ends those of these holds whose time is up, writes that down, and returns what it does to the stock, for the
 /// caller to apply together with its own changes: SKUs are locked once and in order.
@@ -37,8 +38,24 @@ pub async fn expire(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
 /// [`expire`], and the stock with it.
 pub async fn expire_and_give_back(tx: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<usize> {
     let changes = expire(tx, orders).await?;
-    stock::change(tx, &changes).await?;
+    change_stock(tx, &changes).await?;
     Ok(changes.len())
+}
+
+/// Changes the stock, and gives what comes free to those who wait for it: whatever frees units does it by this.
+pub async fn change_stock(tx: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<()> {
+    let lines = stock::change(tx, changes).await?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let served = waiting::serve(tx, &lines).await?;
+    let count = |outcome, times| {
+        counted_at_commit::count(counter!("holdfast_waits_ended_total", "outcome" => outcome), times);
+    };
+    count("served", served.holds.len());
+    count("in_vain", served.ended);
+    served::note(served);
+    Ok(())
 }
 
 /// The change that gives the units of these orders back.

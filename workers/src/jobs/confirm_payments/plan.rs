@@ -100,7 +100,7 @@ impl ConfirmPlan {
         if !self.overdue.is_empty() {
             changes.extend(release::expire(tx, &self.overdue).await?);
         }
-        stock::change(tx, &changes).await?;
+        release::change_stock(tx, &changes).await?;
         units_bought::add(tx, &self.paid).await?;
         facts::append(tx, &self.told).await?;
         self.count();

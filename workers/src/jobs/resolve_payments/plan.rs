@@ -169,7 +169,7 @@ impl ResolvePlan {
                 stock_changes.extend(sold(stock::units_of(tx, &set_aside).await?));
             }
         }
-        stock::change(tx, &stock_changes).await?;
+        release::change_stock(tx, &stock_changes).await?;
         units_bought::add(tx, &paid).await?;
         payments::by_card::change(tx, &self.changes).await?;
         ledger::post(tx, &self.postings).await?;

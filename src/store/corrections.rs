@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::Invalid;
 use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode, SkuId};
 use crate::domain::items::MAX_ON_HAND;
+use crate::store::waiting;
 
 /// How stock is corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub enum CorrectionError {
     Database(#[from] sqlx::Error),
 }
 
-/// Corrects the stock of a SKU. A key corrects once.
+/// Corrects the stock of a SKU, and gives what comes to those who wait for it. A key corrects once.
 pub async fn correct(
     conn: &mut PgConnection,
     code: &SkuCode,
@@ -130,7 +131,10 @@ pub async fn correct(
     }
     let units = counted - on_hand;
     let was_receipt = correction.is_receipt(units);
-    put_down(conn, (sku_id, units), was_receipt, note, command).await?;
+    put_down(&mut *conn, (sku_id, units), was_receipt, note, command).await?;
+    if units > 0 {
+        waiting::serve(conn, &[sku_id]).await?;
+    }
     Ok(Corrected { before: on_hand, on_hand: counted, reserved, was_receipt, is_repeat: false })
 }
 

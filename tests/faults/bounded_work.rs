@@ -155,7 +155,7 @@ fn refund(order_id: OrderId, asked: Asked) -> RefundOrder {
 }
 
 /// Nothing looks at the tables until the test says so.
-async fn without_statistics(world: &World) {
+pub async fn without_statistics(world: &World) {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
             .fetch_all(&world.pool)
@@ -208,7 +208,7 @@ async fn life_of_a_batch(world: &World) -> Vec<(&'static str, i64)> {
 }
 
 /// How many rows and entries of indexes a worker reads for a batch.
-async fn measure<W: Worker>(world: &World, worker: &W, commands: Vec<W::Message>) -> i64
+pub async fn measure<W: Worker>(world: &World, worker: &W, commands: Vec<W::Message>) -> i64
 where
     W::Message: Command + Debug,
 {
@@ -221,7 +221,7 @@ where
 }
 
 /// What this connection has read in this transaction; dead entries of indexes count, too.
-async fn read_so_far(conn: &mut PgConnection) -> i64 {
+pub async fn read_so_far(conn: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "SELECT (SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables)
               + (SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0)::bigint

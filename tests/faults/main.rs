@@ -25,6 +25,7 @@ mod foreign_keys;
 mod full_queues;
 mod full_rungs;
 mod limits;
+mod long_lines;
 mod nacks;
 mod overdue;
 mod poison;

@@ -35,12 +35,54 @@ pub struct Served {
     pub ended: usize,
 }
 
+/// Orders that are looked at beside those for which there are units: some may be passed over.
+const SPARE: i32 = 8;
+
 /// Serves those in the lines of these SKUs who can be served, in the order of their places, at most [`AT_ONCE`] of them.
 pub async fn serve(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<Served> {
     let mut free = lock_free(&mut *conn, skus, true).await?;
-    let line = candidates(&mut *conn, skus).await?;
-    let rows = lock_open(&mut *conn, &line.iter().map(|wait| wait.order_id).collect::<Vec<_>>()).await?;
     let now = orders::transaction_time(&mut *conn).await?;
+    let (mut served, mut looked_at) = (Served { now, ..Served::default() }, 0);
+    loop {
+        // Everybody takes a unit at least, so no more than so many can be served.
+        let units =
+            skus.iter().filter_map(|sku| free.get(sku)).fold(0_i32, |sum, free| sum.saturating_add(*free));
+        if units == 0 {
+            break;
+        }
+        let at_most = i64::from(units.saturating_add(SPARE)).min(AT_ONCE);
+        let look = serve_some(&mut *conn, skus, &mut free, now, at_most).await?;
+        looked_at += look.found;
+        served.holds.extend(look.holds);
+        served.ended += look.ended;
+        // Who has left the line makes room for those behind.
+        if look.found < at_most || !look.has_moved || looked_at >= AT_ONCE {
+            break;
+        }
+    }
+    shorten(conn, &free.into_keys().collect::<Vec<_>>()).await?;
+    Ok(served)
+}
+
+/// What came of one look at the beginning of some lines.
+struct FirstInLine {
+    found: i64,
+    holds: Vec<(DateTime<Utc>, OrderId)>,
+    ended: usize,
+    /// Whether somebody has left the line.
+    has_moved: bool,
+}
+
+async fn serve_some(
+    conn: &mut PgConnection,
+    skus: &[SkuId],
+    free: &mut HashMap<SkuId, i32>,
+    now: DateTime<Utc>,
+    at_most: i64,
+) -> sqlx::Result<FirstInLine> {
+    let line = candidates(&mut *conn, skus, at_most).await?;
+    let found = line.len() as i64;
+    let rows = lock_open(&mut *conn, &line.iter().map(|wait| wait.order_id).collect::<Vec<_>>()).await?;
     let (over, rows): (Vec<OrderRow>, Vec<OrderRow>) =
         rows.into_iter().partition(|order| order.expires_at.is_some_and(|until| until <= now));
     let ended = give_up(&mut *conn, over, now).await?;
@@ -57,17 +99,16 @@ pub async fn serve(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<Serv
     let mut rows: HashMap<OrderId, OrderRow> = rows.into_iter().map(|order| (order.id, order)).collect();
     let line: Vec<Candidate> = line.into_iter().filter(|wait| rows.contains_key(&wait.order_id)).collect();
     let wants: Vec<InLine> = line.iter().map(|wait| wait.wants(&items)).collect();
-    let touched: Vec<SkuId> = free.keys().copied().collect();
-    let turns = take_turns(&wants, &mut free);
+    let turns = take_turns(&wants, free);
     let mut outcome = Outcome::new(now);
     for (wait, turn) in line.iter().zip(turns) {
         if let Some(order) = rows.remove(&wait.order_id) {
             outcome.add(wait, order, items.remove(&wait.order_id).unwrap_or_default(), turn)?;
         }
     }
-    let holds = outcome.write(&mut *conn).await?;
-    shorten(conn, &touched).await?;
-    Ok(Served { now, holds, ended })
+    let goes_over = !outcome.moves.is_empty();
+    let holds = outcome.write(conn).await?;
+    Ok(FirstInLine { found, has_moved: goes_over || ended > 0 || !holds.is_empty(), holds, ended })
 }
 
 /// Refuses those of these orders that wait no longer.
@@ -116,7 +157,7 @@ impl Candidate {
 
 /// The first in the lines of these SKUs who want no more than is free. Of each number of units that somebody wants, the first:
 /// those who want more than there is are not walked through.
-async fn candidates(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<Vec<Candidate>> {
+async fn candidates(conn: &mut PgConnection, skus: &[SkuId], at_most: i64) -> sqlx::Result<Vec<Candidate>> {
     let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
     let rows = sqlx::query!(
         r#"WITH RECURSIVE sizes (sku_id, free, quantity) AS (
@@ -136,7 +177,7 @@ async fn candidates(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<Vec
             CROSS JOIN LATERAL (SELECT * FROM waiting_orders WHERE order_id = first.order_id OFFSET 0) w
             ORDER BY w.place"#,
         &skus,
-        AT_ONCE,
+        at_most,
     )
     .fetch_all(conn)
     .await?;

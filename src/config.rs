@@ -95,6 +95,9 @@ pub struct RateConfig {
     /// Tokens, sessions and sign-ins a minute of one address that are looked up in vain; 0: no bound
     #[arg(long, env = "HOLDFAST_FAILED_AUTHENTICATIONS_PER_MINUTE_PER_ADDRESS", default_value_t = Self::default().failed_authentications_per_minute_per_address)]
     pub failed_authentications_per_minute_per_address: u32,
+    /// Calls a minute of guests of one address, of which a tenth may begin a cart; 0: no bound
+    #[arg(long, env = "HOLDFAST_GUEST_CALLS_PER_MINUTE_PER_ADDRESS", default_value_t = Self::default().guest_calls_per_minute_per_address)]
+    pub guest_calls_per_minute_per_address: u32,
 }
 
 impl Default for RateConfig {
@@ -104,6 +107,7 @@ impl Default for RateConfig {
             commands_per_second_per_token: 50_000,
             refusals_per_minute_per_customer: 300,
             failed_authentications_per_minute_per_address: 60,
+            guest_calls_per_minute_per_address: 600,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod allocation;
 pub mod card;
+pub mod cart;
 pub mod charge;
 pub mod contact;
 pub mod extension;

@@ -8,8 +8,9 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::content::Content;
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,8 +19,10 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
-    charges, customers, events, health, orders, payments, popular, receipts, refunds, skus, wallets, webhooks,
+    carts, charges, checkout, customers, events, health, orders, payments, popular, receipts, refunds, skus,
+    wallets, webhooks,
 };
+use crate::http::shopper::GUEST_HEADER;
 use crate::http::{body, observe, problem};
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::console::{self, sign_in};
@@ -41,6 +44,7 @@ fn shops() -> OpenApiRouter<App> {
         .routes(routes!(orders::read))
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::extend))
+        .routes(routes!(checkout::check_out))
         .routes(routes!(payments::pay))
         .routes(routes!(refunds::refund, refunds::list))
         .routes(routes!(webhooks::receive))
@@ -54,7 +58,7 @@ fn shops() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
 }
 
-/// What they may wait for while orders go on: lists, the catalogue and streams.
+/// What they may wait for while orders go on: lists, the catalogue, carts and streams.
 fn reads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(orders::list))
@@ -64,6 +68,10 @@ fn reads() -> OpenApiRouter<App> {
         .routes(routes!(skus::put, skus::patch, skus::read))
         .routes(routes!(receipts::receive))
         .routes(routes!(popular::list))
+        .routes(routes!(carts::read, carts::clear))
+        .routes(routes!(carts::put, carts::remove))
+        .routes(routes!(carts::become_guest))
+        .routes(routes!(carts::merge_guests))
 }
 
 /// What operators call, behind the guard.
@@ -149,10 +157,13 @@ fn door() -> Router<App> {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = shops().merge(reads()).merge(operators()).split_for_parts();
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    document.components.get_or_insert_default().add_security_scheme("token", bearer);
+    let guest = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(GUEST_HEADER)));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", bearer);
+    components.add_security_scheme("guest", guest);
     for path in document.paths.paths.values_mut() {
-        for operation in [&mut path.get, &mut path.post, &mut path.put, &mut path.patch].into_iter().flatten()
-        {
+        let PathItem { get, post, put, patch, delete, .. } = path;
+        for operation in [get, post, put, patch, delete].into_iter().flatten() {
             for (status, description) in COMMON_PROBLEMS {
                 if let ("429", Some(RefOr::T(own))) = (status, operation.responses.responses.get_mut(status))
                 {

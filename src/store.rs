@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::Invalid;
 
 pub mod audit;
+pub mod carts;
 pub mod charges;
 pub mod corrections;
 pub mod customers;

@@ -1,7 +1,9 @@
 //! The story of Holdfast against a running one: an order that is paid from a wallet, one that expires and whose unit the
-//! next buyer pays for by card, an order that is refused, one that is paid from three sources and given back. Exits
+//! next buyer pays for by card, an order that is refused, one that is paid from three sources and given back, a cart that is
+//! checked out. Exits
 //! non-zero when anything differs. `make demo` runs it.
 
+mod carts;
 mod effects;
 mod holds;
 mod money;
@@ -38,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
     shop.call("shop", Method::PUT, &format!("/v1/skus/{shirts}"), shirt).await?;
     money::money_comes_and_goes(&shop, &shirts).await?;
     effects::a_payment_takes_effect(&shop, &paid).await?;
+    carts::a_cart_is_checked_out(&shop).await?;
 
     let posters = shop.get("shop", &format!("/v1/skus/{sku}")).await?;
     let shirts = shop.get("shop", &format!("/v1/skus/{shirts}")).await?;
@@ -45,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
         posters["available"] == 0 && posters["on_hand"] == posters["reserved"] && shirts["available"] == 1;
     ensure!(is_right, "the stock is {posters} and {shirts}");
     say(
-        13,
+        14,
         &format!("the books agree: {} posters and {} shirt on hand", posters["on_hand"], shirts["on_hand"]),
     );
     println!("\nAll as it should be.");

@@ -22,6 +22,8 @@ pub enum ApiError {
     BadHeader(String),
     /// No token, or none that is known.
     Unauthenticated,
+    /// A guest asks for what only a customer may have.
+    SignInFirst,
     /// A webhook that its gateway has not signed, or long ago.
     NotSigned,
     /// The token may not do this.
@@ -58,6 +60,10 @@ pub enum ApiError {
     PriceChanged { order: OrderId, amount: Won },
     /// The charge's card was declined.
     ChargeDeclined { charge: CommandId, reason: String },
+    /// There is nothing in the cart to check out.
+    CartEmpty,
+    /// The cart has as many different SKUs as one may have.
+    CartFull,
     /// The purse would hold more than it may.
     PurseFull {
         purse: Purse,
@@ -92,6 +98,10 @@ pub enum Excess {
     Commands,
     /// Orders that were refused.
     Refusals,
+    /// Calls of guests, or carts that they begin.
+    Guests,
+    /// Checkouts of one cart that nobody has decided about.
+    Checkouts,
     /// Open streams, of this customer or in all.
     Streams,
     /// Callers who wait, of this customer or in all.

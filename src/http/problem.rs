@@ -28,6 +28,7 @@ impl ApiError {
             Self::Malformed(_) => (S::BAD_REQUEST, "malformed", "The request is malformed"),
             Self::BadHeader(_) => (S::BAD_REQUEST, "bad-header", "A header is missing or malformed"),
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "No valid token"),
+            Self::SignInFirst => (S::UNAUTHORIZED, "sign-in-first", "Guests cannot check out"),
             Self::NotSigned => (S::UNAUTHORIZED, "not-signed", "The webhook is not the gateway's"),
             Self::Forbidden(_) => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::NotFound | Self::NoSuch(_) => (S::NOT_FOUND, "not-found", "Not found"),
@@ -51,6 +52,8 @@ impl ApiError {
                 (S::PAYMENT_REQUIRED, "payment-declined", "The payment was declined")
             }
             Self::PriceChanged { .. } => (S::CONFLICT, "price-changed", PRICE_CHANGED),
+            Self::CartEmpty => (S::CONFLICT, "cart-empty", "The cart is empty"),
+            Self::CartFull => (S::CONFLICT, "cart-full", "The cart has 50 different SKUs"),
             Self::PurseFull { purse: Purse::Wallet, .. } => {
                 (S::CONFLICT, "wallet-full", "A wallet holds at most 100,000 won")
             }
@@ -96,6 +99,10 @@ impl ApiError {
             Self::Unauthenticated => {
                 "send Authorization: Bearer with a token that is known and not revoked".into()
             }
+            Self::SignInFirst => {
+                "send a customer's token; POST /v1/cart/merge moves the guest's cart into the customer's"
+                    .into()
+            }
             Self::NotSigned => "its signature is missing, wrong or too old".into(),
             Self::NotFound => "there is nothing here for you".into(),
             Self::MethodNotAllowed => "this path knows other methods".into(),
@@ -118,6 +125,8 @@ impl ApiError {
             Self::ChargeDeclined { .. } => {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
+            Self::CartEmpty => "put something in; what a checkout was held for has left it".into(),
+            Self::CartFull => "check out what is in it, or take something out".into(),
             Self::PurseFull { .. } => "nothing was added".into(),
             Self::PreconditionFailed => "nothing was done; read it again and decide anew".into(),
             Self::PreconditionRequired => {
@@ -191,6 +200,16 @@ fn too_many(excess: Excess) -> (&'static str, &'static str, &'static str) {
         ),
         Excess::Commands => ("too-many-commands", "Too many commands at once", again),
         Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused", again),
+        Excess::Guests => (
+            "too-many-guests",
+            "Guests of this address call too often",
+            "nothing was done; try again after Retry-After, or sign in",
+        ),
+        Excess::Checkouts => (
+            "too-many-checkouts",
+            "Too many checkouts of this cart are not decided yet",
+            "nothing was done; repeat one of them with its key, or wait until they are decided",
+        ),
         Excess::Streams => (
             "too-many-streams",
             "Too many streams are open",

@@ -1,6 +1,8 @@
 //! How often one caller may ask. Every process keeps its own count, but for refused orders, which all hear of.
 
 mod bucket;
+mod by_address;
+mod guests;
 mod strangers;
 mod told;
 mod turns;
@@ -13,9 +15,10 @@ use governor::Quota;
 use metrics::counter;
 
 use self::bucket::Buckets;
+pub use self::guests::Guests;
 pub use self::strangers::{Shown, Strangers};
 use self::told::Told;
-pub use self::turns::Turns;
+pub use self::turns::{Turn, Turns};
 use super::error::{ApiError, Excess};
 use crate::config::RateConfig;
 use crate::domain::ids::CustomerId;
@@ -33,6 +36,7 @@ struct Kept {
     commands_by_token: Buckets<String>,
     refusals_by_customer: Buckets<CustomerId>,
     strangers: Strangers,
+    guests: Guests,
     told: Told,
 }
 
@@ -51,6 +55,7 @@ impl Rates {
             commands_by_token: Buckets::new(per_second(config.commands_per_second_per_token)),
             refusals_by_customer: Buckets::new(per_minute(config.refusals_per_minute_per_customer)),
             strangers: Strangers::new(failures, told.clone()),
+            guests: Guests::new(config.guest_calls_per_minute_per_address, told.clone()),
             told,
         }))
     }
@@ -58,6 +63,11 @@ impl Rates {
     /// Those whom nobody knows.
     pub fn strangers(&self) -> &Strangers {
         &self.0.strangers
+    }
+
+    /// Those who have a cart and no token.
+    pub fn guests(&self) -> &Guests {
+        &self.0.guests
     }
 
     /// Counts a command that the token of this name gives, unless it gives too many.

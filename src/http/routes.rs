@@ -1,6 +1,8 @@
 //! The handlers, one file per group of routes.
 
+pub mod carts;
 pub mod charges;
+pub mod checkout;
 pub mod customers;
 pub mod events;
 pub mod health;

@@ -19,7 +19,7 @@ use crate::store::refunds::RefundRow;
 use crate::store::stock::skus::SkuRow;
 
 /// Every price and amount is in Korean won.
-const CURRENCY: &str = "KRW";
+pub(super) const CURRENCY: &str = "KRW";
 
 /// An order.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

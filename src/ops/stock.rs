@@ -63,7 +63,7 @@ pub async fn list(conn: &mut PgConnection, filter: &StockFilter) -> Result<Stock
         return Err(Invalid::new("text", "a text without NUL").into());
     }
     let limit = page::rows_to_read(PAGE);
-    let mut rows = skus::read(conn, SkuCriteria { code: None, text, after }, limit).await?;
+    let mut rows = skus::read(conn, SkuCriteria { text, after, ..SkuCriteria::default() }, limit).await?;
     let next = page::cut(&mut rows, PAGE).map(|last| last.definition.code.to_string());
     Ok(StockPage { skus: rows.into_iter().map(Into::into).collect(), next })
 }

@@ -39,7 +39,10 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
     assert_eq!(
         routes,
         [
+            "DELETE /v1/cart",
+            "DELETE /v1/cart/items/{sku}",
             "GET /readyz",
+            "GET /v1/cart",
             "GET /v1/customer",
             "GET /v1/ops/actions",
             "GET /v1/ops/dead-letters",
@@ -70,6 +73,9 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "GET /v1/wallet",
             "GET /v1/wallet/charges/{id}",
             "PATCH /v1/skus/{sku}",
+            "POST /v1/cart/checkout",
+            "POST /v1/cart/guests",
+            "POST /v1/cart/merge",
             "POST /v1/ops/dead-letters/discard",
             "POST /v1/ops/dead-letters/restore",
             "POST /v1/ops/dead-letters/{id}/edit",
@@ -95,6 +101,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "POST /v1/wallet/charges",
             "POST /v1/wallet/charges/{id}/payments",
             "POST /v1/webhooks/{provider}",
+            "PUT /v1/cart/items/{sku}",
             "PUT /v1/customer",
             "PUT /v1/skus/{sku}",
         ]

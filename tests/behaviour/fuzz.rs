@@ -81,7 +81,7 @@ fn mutate(document: &mut Value, path: &[usize], new: Option<Value>) {
 }
 
 /// The calls that take a body, each with one that is good.
-fn calls(order: &str) -> [(Method, String, Value); 5] {
+fn calls(order: &str) -> [(Method, String, Value); 6] {
     let items = json!([{"sku": "sku-a", "quantity": 1}, {"sku": "sku-b", "quantity": 2}]);
     [
         (Method::POST, "/v1/orders".to_owned(), json!({"items": items, "hold_seconds": 60})),
@@ -90,6 +90,7 @@ fn calls(order: &str) -> [(Method, String, Value); 5] {
             "/v1/skus/sku-a".to_owned(),
             json!({"name": "A", "price_won": 10, "on_hand": 9, "discount_ratio": 0.5}),
         ),
+        (Method::PUT, "/v1/cart/items/sku-a".to_owned(), json!({"quantity": 3})),
         (Method::POST, "/v1/wallet/charges".to_owned(), json!({"amount_won": 5})),
         (Method::POST, format!("/v1/orders/{order}/payments"), json!({"method": "wallet"})),
         (Method::POST, format!("/v1/orders/{order}/extend"), json!({"extend_seconds": 5})),

@@ -9,6 +9,8 @@ mod auth;
 mod bad_bodies;
 mod bad_requests;
 mod cancel;
+mod carts;
+mod checkouts;
 mod cli;
 mod crowds;
 mod documents;

@@ -13,6 +13,7 @@ use crate::support::world::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Nobody,
+    Guest,
     Viewer,
     Operator,
     Admin,
@@ -27,8 +28,16 @@ struct Route {
     template: String,
 }
 
-/// What anybody may call: the gateway signs its webhooks, and probes have no token.
-const OPEN: [(&str, &str); 2] = [("POST", "/v1/webhooks/{provider}"), ("GET", "/readyz")];
+/// What anybody may call: the gateway signs its webhooks, probes have no token, and anybody may become a guest.
+const OPEN: [(&str, &str); 3] =
+    [("POST", "/v1/webhooks/{provider}"), ("GET", "/readyz"), ("POST", "/v1/cart/guests")];
+/// What a guest does beside, with a secret and no token.
+const FOR_GUESTS: [(&str, &str); 4] = [
+    ("GET", "/v1/cart"),
+    ("DELETE", "/v1/cart"),
+    ("PUT", "/v1/cart/items/{sku}"),
+    ("DELETE", "/v1/cart/items/{sku}"),
+];
 /// What every token may read.
 const FOR_ANY_TOKEN: [(&str, &str); 3] =
     [("GET", "/v1/skus"), ("GET", "/v1/skus/{sku}"), ("GET", "/v1/popular")];
@@ -80,7 +89,10 @@ fn fits(route: &Route, caller: Caller, status: StatusCode) -> bool {
     if is_one_of(route, &OPEN) || (is_page && status == StatusCode::METHOD_NOT_ALLOWED) {
         return true;
     }
-    if caller == Caller::Nobody {
+    if caller == Caller::Guest && is_one_of(route, &FOR_GUESTS) {
+        return !refused;
+    }
+    if [Caller::Nobody, Caller::Guest].contains(&caller) {
         return status == if is_page { StatusCode::SEE_OTHER } else { StatusCode::UNAUTHORIZED };
     }
     if is_for_operators {
@@ -107,7 +119,7 @@ fn fits(route: &Route, caller: Caller, status: StatusCode) -> bool {
         Caller::OtherCustomer if route.template.contains("{id}") => {
             [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN].contains(&status)
         }
-        Caller::OtherCustomer | Caller::Nobody => true,
+        Caller::OtherCustomer | Caller::Nobody | Caller::Guest => true,
     }
 }
 
@@ -127,7 +139,8 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     shop.stock("mug", 10).await;
     let order = shop.place("mug", 1, 600).await.text("id").to_owned();
 
-    let mut tokens = vec![(Caller::Nobody, None)];
+    let guest = format!("hfg_{}", "0".repeat(64));
+    let mut tokens = vec![(Caller::Nobody, None), (Caller::Guest, None)];
     for (caller, role, customer) in [
         (Caller::Viewer, Role::Viewer, None),
         (Caller::Operator, Role::Operator, None),
@@ -152,6 +165,9 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
             let mut request = http.request(route.method.clone(), format!("{}{path}", shop.base));
             if let Some(token) = token {
                 request = request.bearer_auth(token);
+            }
+            if *caller == Caller::Guest {
+                request = request.header("Holdfast-Guest", &guest);
             }
             if *caller == Caller::Shop {
                 request = request.header("Holdfast-Customer", &shop.customer);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod browser;
+pub mod cart;
 pub mod client;
 pub mod crowd;
 pub mod history;

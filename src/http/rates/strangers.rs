@@ -2,21 +2,18 @@
 //! is told to wait, the same one again and again costs no look-up, and who was known lately is looked up whatever strangers do.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
-use governor::Quota;
 use metrics::counter;
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
-use super::bucket::{Bucket, Buckets};
+use super::by_address::{ByAddress, Permits};
 use super::told::Told;
 use super::turns::{self, Turns};
 use crate::http::LIMIT;
 use crate::http::error::{ApiError, Excess};
-use crate::peers::network::{site, who};
+use crate::peers::network::who;
 
 /// What was not found is taken for unknown for this long without asking.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -24,8 +21,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 /// How many of each are remembered.
 const REMEMBERED: u64 = 100_000;
-/// Look-ups in vain of one site of IPv6, in those of one address.
-const ADDRESSES_OF_A_SITE: u32 = 10;
 
 /// What somebody shows to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,29 +59,17 @@ impl Shown {
 pub struct Strangers {
     known: Cache<(bool, [u8; 32]), ()>,
     unknown: Cache<(bool, [u8; 32]), ()>,
-    by_address: Buckets<IpAddr>,
-    /// Of IPv6, whose addresses are many.
-    by_site: Buckets<IpAddr>,
+    in_vain: ByAddress,
     told: Told,
 }
 
 impl Strangers {
     /// So many look-ups in vain a minute of one address; without a bound when it is 0.
     pub(super) fn new(per_minute: u32, told: Told) -> Self {
-        let buckets = |per_minute: u32| {
-            // Look-ups that go on at once, in three pools, must not find each other's permits missing.
-            let at_once = NonZeroU32::new(per_minute.max(2 * turns::MOST as u32));
-            let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
-            Buckets::new(quota.zip(at_once).map(|(quota, size)| quota.allow_burst(size)))
-        };
+        // Look-ups that go on at once, in three pools, must not find each other's permits missing.
+        let in_vain = ByAddress::new(per_minute, 2 * turns::MOST as u32);
         let remember = |time| Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build();
-        Self {
-            known: remember(KNOWN_FOR),
-            unknown: remember(UNKNOWN_FOR),
-            by_address: buckets(per_minute),
-            by_site: buckets(per_minute.saturating_mul(ADDRESSES_OF_A_SITE)),
-            told,
-        }
+        Self { known: remember(KNOWN_FOR), unknown: remember(UNKNOWN_FOR), in_vain, told }
     }
 
     /// Looks up who shows something with this hash, unless it is known as nobody's, or too much was looked up in vain
@@ -136,9 +119,9 @@ impl Strangers {
         find: impl Future<Output = Result<Option<T>, ApiError>>,
     ) -> Result<Option<T>, ApiError> {
         let too_many = |wait| ApiError::TooMany(Excess::Failures, wait);
-        let buckets = if by.is_paid_for() { self.buckets_of(from) } else { vec![] };
+        let permits = if by.is_paid_for() { self.in_vain.permits_of(from) } else { Permits::default() };
         // Who has no permit left does not lengthen the queue.
-        if let Some(wait) = buckets.iter().find_map(|bucket| bucket.wait()) {
+        if let Some(wait) = permits.wait() {
             return Err(too_many(wait));
         }
         let deadline = Instant::now() + LIMIT;
@@ -147,11 +130,11 @@ impl Strangers {
         if self.unknown.contains_key(&key) {
             return Ok(None);
         }
-        take_all(&buckets).map_err(too_many)?;
+        permits.take().map_err(too_many)?;
         // Whoever hangs up meanwhile has paid.
         let found = timeout_at(deadline, find).await.unwrap_or(Err(ApiError::DatabaseUnavailable));
         if !matches!(found, Ok(None)) {
-            give_back(&buckets);
+            permits.give_back();
         }
         found
     }
@@ -161,23 +144,6 @@ impl Strangers {
         counter!("holdfast_failed_authentications_total", "by" => by.name()).increment(1);
         self.told.note("failed authentications", who(from).to_string());
     }
-
-    fn buckets_of(&self, from: IpAddr) -> Vec<Arc<Bucket>> {
-        let of_site = site(from).and_then(|site| self.by_site.of(&site));
-        self.by_address.of(&who(from)).into_iter().chain(of_site).collect()
-    }
-}
-
-/// Takes a permit of each bucket, or of none.
-fn take_all(buckets: &[Arc<Bucket>]) -> Result<(), Duration> {
-    for (taken, bucket) in buckets.iter().enumerate() {
-        bucket.take().inspect_err(|_| give_back(&buckets[..taken]))?;
-    }
-    Ok(())
-}
-
-fn give_back(buckets: &[Arc<Bucket>]) {
-    buckets.iter().for_each(|bucket| bucket.give_back());
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ struct Kept {
 }
 
 /// A turn, until it is dropped.
-pub(super) struct Turn {
+pub struct Turn {
     _theirs: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }

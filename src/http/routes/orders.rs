@@ -23,6 +23,7 @@ use crate::http::headers::{OptionalKey, RequiredKey, Trace, Wait};
 use crate::http::outcome::{self, Awaited};
 use crate::http::query::Query;
 use crate::http::views::{OrderList, OrderView, Problem, is_false};
+use crate::http::visit::Stay;
 use crate::message::{CancelOrder, ExtendHold, HoldOrder, Version};
 use crate::page;
 use crate::store::orders::search::OrderCriteria;
@@ -80,28 +81,17 @@ pub struct PlaceItem {
     quantity: i64,
 }
 
-/// On which terms stock is to be held.
-struct Terms {
-    hold_seconds: HoldSeconds,
-    expected_amount_won: Option<Won>,
-    wait: Option<WaitTerms>,
+/// The terms as a caller writes them.
+pub(super) struct AskedTerms {
+    pub(super) hold_seconds: Option<i64>,
+    pub(super) expected_amount_won: Option<i64>,
+    pub(super) on_shortage: Option<OnShortage>,
+    pub(super) wait_seconds: Option<i64>,
+    pub(super) wait_for: Option<WaitFor>,
 }
 
-impl Terms {
-    /// The fingerprint of these items on these terms.
-    fn fingerprint(&self, items: &RequestedItems) -> Fingerprint {
-        let expected = self.expected_amount_won.map(|Won(won)| format!("expected_amount_won {won}"));
-        let wait = self.wait.map(|terms| format!("wait {} {:?}", terms.seconds.seconds(), terms.wait_for));
-        items.fingerprint(self.hold_seconds).and(&Vec::from_iter(expected.into_iter().chain(wait)))
-    }
-}
-
-impl PlaceOrder {
-    fn parse(self) -> Result<(RequestedItems, Terms), ApiError> {
-        let parse = |item: PlaceItem| {
-            Ok(RequestedItem { sku: SkuCode::parse(item.sku)?, quantity: Quantity::parse(item.quantity)? })
-        };
-        let items = self.items.into_iter().map(parse).collect::<Result<Vec<_>, ApiError>>()?;
+impl AskedTerms {
+    pub(super) fn parse(self) -> Result<Terms, ApiError> {
         let hold_seconds = self.hold_seconds.map_or(Ok(HoldSeconds::STANDARD), HoldSeconds::parse)?;
         let expected_amount_won =
             self.expected_amount_won.map(|won| Won::parse("expected_amount_won", won)).transpose()?;
@@ -116,7 +106,41 @@ impl PlaceOrder {
             }
             _ => None,
         };
-        Ok((RequestedItems::parse(items)?, Terms { hold_seconds, expected_amount_won, wait }))
+        Ok(Terms { hold_seconds, expected_amount_won, wait })
+    }
+}
+
+/// On which terms stock is to be held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    hold_seconds: HoldSeconds,
+    expected_amount_won: Option<Won>,
+    wait: Option<WaitTerms>,
+}
+
+impl Terms {
+    /// The fingerprint of these items on these terms.
+    pub(super) fn fingerprint(&self, items: &RequestedItems) -> Fingerprint {
+        let expected = self.expected_amount_won.map(|Won(won)| format!("expected_amount_won {won}"));
+        let wait = self.wait.map(|terms| format!("wait {} {:?}", terms.seconds.seconds(), terms.wait_for));
+        items.fingerprint(self.hold_seconds).and(&Vec::from_iter(expected.into_iter().chain(wait)))
+    }
+}
+
+impl PlaceOrder {
+    fn parse(self) -> Result<(RequestedItems, Terms), ApiError> {
+        let parse = |item: PlaceItem| {
+            Ok(RequestedItem { sku: SkuCode::parse(item.sku)?, quantity: Quantity::parse(item.quantity)? })
+        };
+        let items = self.items.into_iter().map(parse).collect::<Result<Vec<_>, ApiError>>()?;
+        let terms = AskedTerms {
+            hold_seconds: self.hold_seconds,
+            expected_amount_won: self.expected_amount_won,
+            on_shortage: self.on_shortage,
+            wait_seconds: self.wait_seconds,
+            wait_for: self.wait_for,
+        };
+        Ok((RequestedItems::parse(items)?, terms.parse()?))
     }
 }
 
@@ -146,10 +170,29 @@ pub async fn place(
     body::Json(request): body::Json<PlaceOrder>,
 ) -> Result<Response, ApiError> {
     let (items, terms) = request.parse()?;
-    let fingerprint = terms.fingerprint(&items);
     let order_id = OrderId::derive(&customer_id, &key);
     app.rates.may_place(&customer_id)?;
     let stay = wait.begin(&app.stays)?;
+    ask_for(&app, NewOrder { order_id, customer_id, items, terms }, stay, trace.as_deref()).await
+}
+
+/// An order that nobody has asked for yet, or the same once more.
+pub(super) struct NewOrder {
+    pub(super) order_id: OrderId,
+    pub(super) customer_id: CustomerId,
+    pub(super) items: RequestedItems,
+    pub(super) terms: Terms,
+}
+
+/// Asks for an order, however it came about; its customer may place one, and has a place if they wait.
+pub(super) async fn ask_for(
+    app: &App,
+    order: NewOrder,
+    stay: Option<Stay>,
+    trace: Option<&str>,
+) -> Result<Response, ApiError> {
+    let NewOrder { order_id, customer_id, items, terms } = order;
+    let fingerprint = terms.fingerprint(&items);
     if !app.remember(order_id.uuid(), fingerprint) {
         return Err(ApiError::KeyReused);
     }
@@ -164,7 +207,7 @@ pub async fn place(
         expected_amount_won,
         wait,
     };
-    give(&app, command, order_id, stay, Awaited::Decision(fingerprint), trace.as_deref()).await
+    give(app, command, order_id, stay, Awaited::Decision(fingerprint), trace).await
 }
 
 /// Read an order

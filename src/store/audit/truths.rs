@@ -5,12 +5,13 @@
 use super::{Key, Truth};
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 34] = [
+pub const TRUTHS: [Truth; 35] = [
     Truth {
         name: "stock_is_never_oversold",
         pieces: None,
         broken_by: "SELECT 'sku ' || sku_id AS row FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)",
     },
+    // A cart holds no stock: whatever is set aside belongs to a live hold.
     Truth {
         name: "reserved_is_the_sum_of_live_holds",
         pieces: None,
@@ -404,5 +405,12 @@ pub const TRUTHS: [Truth; 34] = [
         pieces: None,
         broken_by: "SELECT kind || ' of event ' || event_id AS row FROM effects
               WHERE status = 'open' AND due_at < now() - interval '10 minutes'",
+    },
+    Truth {
+        name: "a_cart_gives_up_only_what_was_held",
+        pieces: Some(Key::Order),
+        broken_by: "SELECT 'checkout ' || c.order_id AS row FROM cart_checkouts c LEFT JOIN orders o ON o.id = c.order_id
+              WHERE c.order_id > $1 AND c.order_id <= $2 AND c.outcome IN ('held', 'refused')
+                AND (o.id IS NULL OR o.fingerprint <> c.fingerprint OR (o.status = 'refused') <> (c.outcome = 'refused'))",
     },
 ];

@@ -100,6 +100,8 @@ pub const OVERDUE_LOOKED_AT: i64 = 1_000;
 pub struct SkuCriteria<'a> {
     /// The one of this code.
     pub code: Option<&'a SkuCode>,
+    /// Those of these codes.
+    pub codes: Option<&'a [String]>,
     /// Those whose code begins with this, or whose name contains it.
     pub text: Option<&'a str>,
     /// Those after this code.
@@ -125,6 +127,7 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
                   st.reserved > 0 AND (SELECT count(*) FROM overdue) >= $5 AS "overdue_has_more!"
              FROM (SELECT * FROM skus
                     WHERE ($1::text IS NULL OR code = $1)
+                      AND ($6::text[] IS NULL OR code = ANY($6))
                       AND ($2::text IS NULL OR starts_with(lower(code), lower($2)) OR strpos(lower(name), lower($2)) > 0)
                       AND code > coalesce($3, '')
                     ORDER BY code LIMIT $4) s
@@ -134,6 +137,7 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
         wanted.after,
         limit,
         OVERDUE_LOOKED_AT,
+        wanted.codes,
     )
     .fetch_all(conn)
     .await?;
@@ -159,6 +163,19 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
 
 pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<SkuRow>> {
     Ok(read(conn, SkuCriteria { code: Some(code), ..SkuCriteria::default() }, 1).await?.pop())
+}
+
+/// Those of these SKUs that there are, none of them named twice.
+pub async fn find_all(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Vec<SkuRow>> {
+    let Ok(most @ 1..) = i64::try_from(codes.len()) else { return Ok(vec![]) };
+    read(conn, SkuCriteria { codes: Some(codes), ..SkuCriteria::default() }, most).await
+}
+
+/// What one unit of a SKU costs now, after discount.
+pub async fn unit_amount(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Won>> {
+    let sku = sqlx::query!("SELECT price_won, discount_ratio_bp FROM skus WHERE code = $1", code.as_str());
+    let sku = sku.fetch_optional(conn).await?;
+    Ok(sku.map(|sku| DiscountRatio::from_basis_points(sku.discount_ratio_bp).apply(Won(sku.price_won))))
 }
 
 /// The row of a SKU.

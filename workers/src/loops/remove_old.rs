@@ -1,10 +1,11 @@
-//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, and sessions that are over. What
-//! removes the rows of the other tables stands in `docs/tables.md`.
+//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, sessions that are over, carts that
+//! nobody uses and checkouts that are settled. What removes the rows of the other tables stands in `docs/tables.md`.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use holdfast::store;
+use holdfast::store::carts::{self, Idle, checkouts};
 use holdfast::store::operators::sessions;
 use holdfast::store::webhooks;
 use metrics::counter;
@@ -23,6 +24,12 @@ const AT_ONCE: i64 = 1_000;
 /// After this time the next table has its turn, however many rows are left.
 const TURN: Duration = Duration::from_secs(10);
 
+/// Carts that nobody used for so long are removed. A guest does not come back after that, and anybody can make up guests.
+const GUEST_CART_DAYS: i32 = 14;
+const CUSTOMER_CART_DAYS: i32 = 90;
+/// For so long the key of a checkout asks for the same items again.
+const SETTLED_CHECKOUT_DAYS: i32 = 30;
+
 /// Rows that somebody removes.
 #[derive(Debug, Clone, Copy)]
 enum Old {
@@ -31,6 +38,10 @@ enum Old {
     Webhooks { days: i32, from: Option<DateTime<Utc>> },
     /// Sessions that are over.
     Sessions,
+    /// Carts that nobody used for so many days, and what is in them.
+    Carts(Idle, i32),
+    /// Checkouts that were settled a while ago.
+    Checkouts,
 }
 
 impl Old {
@@ -38,6 +49,8 @@ impl Old {
         match self {
             Self::Webhooks { .. } => "webhooks",
             Self::Sessions => "sessions",
+            Self::Carts(..) => "carts",
+            Self::Checkouts => "cart_checkouts",
         }
     }
 
@@ -49,6 +62,10 @@ impl Old {
                 Ok((removed, Self::Webhooks { days, from: last.or(from) }))
             }
             Self::Sessions => Ok((sessions::remove_ended(conn, at_most).await?, self)),
+            Self::Carts(kind, days) => Ok((carts::remove_idle(conn, kind, days, at_most).await?, self)),
+            Self::Checkouts => {
+                Ok((checkouts::remove_settled(conn, SETTLED_CHECKOUT_DAYS, at_most).await?, self))
+            }
         }
     }
 
@@ -88,15 +105,21 @@ pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
     let Context { pool, stop, gate, .. } = context;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut of_webhooks, mut of_sessions) = (Portion::of(AT_ONCE), Portion::of(AT_ONCE));
+    let of = |old| (old, Portion::of(AT_ONCE));
+    let mut all = [
+        of(Old::Webhooks { days: unmatched_webhook_days.into(), from: None }),
+        of(Old::Sessions),
+        of(Old::Carts(Idle::OfGuests, GUEST_CART_DAYS)),
+        of(Old::Carts(Idle::OfCustomers, CUSTOMER_CART_DAYS)),
+        of(Old::Checkouts),
+    ];
     let may_go_on = || gate.is_open() && !stop.is_cancelled();
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         if stop.run_until_cancelled(gate.opened()).await.is_none() {
             return;
         }
-        Old::Webhooks { days: unmatched_webhook_days.into(), from: None }
-            .remove(&pool, &mut of_webhooks, may_go_on)
-            .await;
-        Old::Sessions.remove(&pool, &mut of_sessions, may_go_on).await;
+        for (old, portion) in &mut all {
+            old.remove(&pool, portion, may_go_on).await;
+        }
     }
 }

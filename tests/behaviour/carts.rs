@@ -1,0 +1,315 @@
+//! Carts: what somebody means to buy. They hold nothing, lose nothing, and are shown to nobody else.
+
+use futures_util::future::join_all;
+use holdfast::message::Queue;
+use holdfast::store::operators::tokens::Role;
+use holdfast_workers::pools::Pool;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::cart::{in_cart, items};
+use crate::support::client::{Answer, Client};
+use crate::support::eventually;
+use crate::support::world::World;
+
+/// Somebody without a token.
+struct Guest {
+    http: reqwest::Client,
+    shop: Client,
+    secret: String,
+}
+
+impl Guest {
+    async fn new(shop: &Client) -> Self {
+        let http = reqwest::Client::new();
+        let made = shop.send(http.post(format!("{}/v1/cart/guests", shop.base))).await;
+        assert_eq!((made.status, &made.headers["cache-control"]), (201, &"no-store".parse().unwrap()));
+        Self { http, shop: shop.clone(), secret: made.text("guest").to_owned() }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let request = self.http.request(method, format!("{}{path}", self.shop.base));
+        let request = request.header("Holdfast-Guest", &self.secret).header("Idempotency-Key", "a-key");
+        self.shop.send(body.iter().fold(request, |request, body| request.json(body))).await
+    }
+
+    async fn put_in(&self, sku: &str, quantity: i64) -> Answer {
+        let body = json!({"quantity": quantity});
+        self.call(Method::PUT, &format!("/v1/cart/items/{sku}"), Some(body)).await
+    }
+
+    async fn cart(&self) -> Vec<(String, i64)> {
+        in_cart(&self.call(Method::GET, "/v1/cart", None).await)
+    }
+
+    /// Signs in as this customer.
+    async fn merge_into(&self, customer: &Client) -> Answer {
+        let request = customer.request(Method::POST, "/v1/cart/merge");
+        customer.send(request.header("Holdfast-Guest", &self.secret)).await
+    }
+}
+
+/// The SKU costs something else from now on.
+async fn price(shop: &Client, sku: &str, price_won: i64, discount_ratio: f64) {
+    let change = json!({"name": "New", "price_won": price_won, "discount_ratio": discount_ratio});
+    assert_eq!(shop.patch(&format!("/v1/skus/{sku}"), &change).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cart_says_what_its_items_cost_and_how_many_there_are_and_holds_none_of_them() {
+    let world = World::idle().await;
+    world.start_workers_of(&[Queue::OrderHold]);
+    world.start_workers(Pool::Relay);
+    let shop = world.start_api().await;
+    shop.stock("mug", 3).await;
+    shop.stock("tee", 1).await;
+    let empty = json!({"items": [], "amount_won": 0, "currency": "KRW"});
+    assert_eq!(shop.get("/v1/cart").await.body, empty);
+    assert_eq!(world.count("SELECT count(*) FROM carts").await, 0, "looking at a cart makes none");
+
+    assert_eq!(in_cart(&shop.put_in("tee", 2).await), items(&[("tee", 2)]));
+    let cart = shop.put_in("mug", 2).await;
+    assert_eq!((cart.status, &cart.headers["cache-control"]), (200, &"no-store".parse().unwrap()));
+    let mug = json!({
+        "sku": "mug", "quantity": 2, "put_in_at_won": 1_000, "name": "The mug", "unit_price_won": 1_000,
+        "discount_ratio": 0.0, "discounted_price_won": 1_000, "amount_won": 2_000, "price_changed": false,
+        "sale": "on", "available": 3, "is_enough": true,
+    });
+    assert_eq!((&cart.body["items"][1], &cart.body["amount_won"]), (&mug, &json!(4_000)));
+    assert_eq!(
+        (&cart.body["items"][0]["is_enough"], &cart.body["items"][0]["available"]),
+        (&json!(false), &json!(1))
+    );
+    assert_eq!(shop.get("/v1/skus/mug").await.body["reserved"], 0, "a cart holds nothing");
+
+    // A changed price is told, also to whoever takes more now.
+    price(&shop, "mug", 2_000, 0.25).await;
+    let cart = shop.put_in("mug", 3).await;
+    let told = &cart.body["items"][1];
+    let numbers =
+        ["put_in_at_won", "unit_price_won", "discounted_price_won", "amount_won"].map(|of| told[of].as_i64());
+    assert_eq!(numbers, [Some(1_000), Some(2_000), Some(1_500), Some(4_500)]);
+    assert_eq!((&told["price_changed"], &told["name"]), (&json!(true), &json!("New")));
+
+    // Held units are not available, overdue ones are.
+    let held = shop.as_customer("bob").place("mug", 2, 600).await;
+    assert_eq!(shop.get("/v1/cart").await.body["items"][1]["available"], 1);
+    world.make_overdue(held.text("id")).await;
+    let freed = shop.get("/v1/cart").await;
+    assert_eq!(
+        (&freed.body["items"][1]["available"], &freed.body["items"][1]["is_enough"]),
+        (&json!(3), &json!(true))
+    );
+
+    // What is not sold now can lie in a cart all the same.
+    shop.patch("/v1/skus/tee", &json!({"is_active": false})).await;
+    shop.patch("/v1/skus/mug", &json!({"sale_from": "2999-01-01T00:00:00Z"})).await;
+    let cart = shop.get("/v1/cart").await;
+    let sale = |n: usize| (cart.body["items"][n]["sale"].clone(), cart.body["items"][n]["sale_from"].clone());
+    assert_eq!(
+        [sale(0), sale(1)],
+        [(json!("off"), Value::Null), (json!("upcoming"), json!("2999-01-01T00:00:00Z"))]
+    );
+
+    // Put in anew, it is put in at today's price.
+    assert_eq!(in_cart(&shop.delete("/v1/cart/items/mug").await), items(&[("tee", 2)]));
+    assert_eq!(shop.put_in("mug", 1).await.body["items"][1]["put_in_at_won"], 1_500);
+    // What the catalogue does not know any more is told.
+    world.execute("UPDATE skus SET code = 'shirt' WHERE code = 'tee'").await;
+    let cart = shop.get("/v1/cart").await;
+    let tee =
+        json!({"sku": "tee", "quantity": 2, "put_in_at_won": 1_000, "is_unknown": true, "is_enough": false});
+    assert_eq!((&cart.body["items"][0], &cart.body["amount_won"]), (&tee, &json!(1_500)));
+    assert_eq!(in_cart(&shop.delete("/v1/cart").await), []);
+    assert_eq!(shop.get("/v1/cart").await.body, empty);
+    world.execute("UPDATE orders SET expires_at = now() + interval '1 hour'").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cart_is_its_owners_takes_fifty_skus_and_refuses_what_no_order_may_ask_for() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    join_all((0..51).map(|n| {
+        let shop = shop.clone();
+        async move { shop.stock(&format!("sku-{n}"), 1).await }
+    }))
+    .await;
+    assert_eq!(shop.put_in("sku-0", 1).await.status, 200);
+    let token = shop.with_token(&world.token(Role::Customer, Some("alice")).await);
+    assert_eq!(token.cart().await, items(&[("sku-0", 1)]));
+    assert_eq!(token.as_customer("bob").get("/v1/cart").await.status, 403);
+    assert_eq!(shop.as_customer("bob").cart().await, []);
+
+    for quantity in [json!(0), json!(-1), json!(1_001), json!(1.5), json!("2"), json!(null)] {
+        let refused = shop.put("/v1/cart/items/sku-0", &json!({"quantity": quantity})).await;
+        assert_eq!((refused.status, refused.problem()), (422, "unprocessable"), "{quantity}");
+    }
+    for (sku, status, problem) in [("mug", 404, "not-found"), ("a%20b", 422, "unprocessable")] {
+        let refused = shop.put_in(sku, 1).await;
+        assert_eq!((refused.status, refused.problem()), (status, problem), "{sku}");
+    }
+    assert_eq!(shop.as_customer("bob").put_in("mug", 1).await.status, 404);
+    assert_eq!(world.count("SELECT count(*) FROM carts").await, 1, "what is refused makes no cart");
+
+    // Fifty at once, from fifty tabs: none is lost, and the fifty-first does not fit.
+    let all = join_all((1..51).map(|n| {
+        let shop = shop.clone();
+        async move { shop.put_in(&format!("sku-{n}"), 2).await }
+    }))
+    .await;
+    let full: Vec<&Answer> = all.iter().filter(|answer| answer.status != 200).collect();
+    assert_eq!(full.len(), 1);
+    assert_eq!((full[0].status, full[0].problem()), (409, "cart-full"));
+    assert_eq!(shop.cart().await.len(), 50);
+    assert_eq!(shop.put_in("sku-0", 5).await.status, 200, "more of what is in it fits");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn two_tabs_that_change_one_cart_never_lose_an_item() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    for n in 0..8 {
+        shop.stock(&format!("sku-{n}"), 1).await;
+    }
+    assert_eq!(shop.put_in("sku-7", 1).await.status, 200);
+    let tab = async |first: usize| {
+        for n in (first..7).step_by(2) {
+            shop.put_in(&format!("sku-{n}"), 1).await;
+            shop.put_in(&format!("sku-{n}"), 2).await;
+            shop.delete(&format!("/v1/cart/items/sku-{n}")).await;
+            shop.put_in(&format!("sku-{n}"), 3).await;
+        }
+    };
+    tokio::join!(tab(0), tab(1), async { shop.delete("/v1/cart/items/sku-7").await });
+    let mut cart = shop.cart().await;
+    cart.sort();
+    let expected: Vec<(String, i64)> = (0..7).map(|n| (format!("sku-{n}"), 3)).collect();
+    assert_eq!(cart, expected);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_guest_has_a_cart_that_nobody_else_sees_and_that_becomes_the_customers_once() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    for sku in ["mug", "tee", "pen"] {
+        shop.stock(sku, 2_000).await;
+    }
+    let (guest, other) = (Guest::new(&shop).await, Guest::new(&shop).await);
+    assert_eq!(guest.cart().await, []);
+    assert_eq!(
+        world.count("SELECT count(*) FROM carts").await,
+        0,
+        "a guest costs no row before the first item"
+    );
+    assert_eq!(in_cart(&guest.put_in("mug", 2).await), items(&[("mug", 2)]));
+    guest.put_in("tee", 600).await;
+    guest.put_in("pen", 1).await;
+    assert_eq!(
+        in_cart(&guest.call(Method::DELETE, "/v1/cart/items/pen", None).await),
+        items(&[("mug", 2), ("tee", 600)])
+    );
+    assert_eq!(other.cart().await, []);
+    assert_ne!(guest.secret, other.secret);
+    let made_up = Guest { secret: "hfg_00".to_owned(), ..Guest::new(&shop).await };
+    assert_eq!(made_up.call(Method::GET, "/v1/cart", None).await.problem(), "bad-header");
+    // A shop may act for a guest, from whatever address its own server calls.
+    let request = reqwest::Client::new().get(format!("{}/v1/cart", shop.base)).bearer_auth(&shop.token);
+    let by_shop = shop.send(request.header("Holdfast-Guest", &guest.secret)).await;
+    assert_eq!(in_cart(&by_shop), items(&[("mug", 2), ("tee", 600)]));
+
+    let refused = guest.call(Method::POST, "/v1/cart/checkout", Some(json!({}))).await;
+    assert_eq!((refused.status, refused.problem()), (401, "sign-in-first"));
+    for (method, path) in
+        [(Method::GET, "/v1/wallet"), (Method::POST, "/v1/cart/merge"), (Method::POST, "/v1/orders")]
+    {
+        assert_eq!(guest.call(method, path, Some(json!({}))).await.status, 401, "{path}");
+    }
+
+    shop.put_in("tee", 500).await;
+    let merged = guest.merge_into(&shop).await;
+    assert_eq!(in_cart(&merged), items(&[("mug", 2), ("tee", 1_000)]));
+    assert_eq!(merged.body["left_out"], json!([{"sku": "tee", "quantity": 100}]));
+    for _ in 0..2 {
+        let again = guest.merge_into(&shop).await;
+        assert_eq!((in_cart(&again).len(), &again.body["left_out"]), (2, &json!([])));
+    }
+    assert_eq!(guest.cart().await, []);
+    assert_eq!(shop.post("/v1/cart/merge", &json!({})).await.problem(), "bad-header");
+    // Of many who move one guest's cart at once, one gets it.
+    other.put_in("pen", 1).await;
+    let customers: Vec<Client> = (0..6).map(|n| shop.as_customer(&format!("customer-{n}"))).collect();
+    join_all(customers.iter().map(|customer| other.merge_into(customer))).await;
+    let carts = join_all(customers.iter().map(Client::cart)).await;
+    assert_eq!(carts.concat(), items(&[("pen", 1)]));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn guests_of_one_address_begin_few_carts_and_keep_no_customer_out() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    shop.stock("mug", 1).await;
+    let mut limited = None;
+    for _ in 0..70 {
+        let guest = Guest::new(&shop).await;
+        let answer = guest.put_in("mug", 1).await;
+        if answer.status != 200 {
+            limited = Some((guest, answer));
+            break;
+        }
+    }
+    let (guest, answer) = limited.expect("nobody was told to wait");
+    answer.asks_to_wait("too-many-guests");
+    assert!(world.count("SELECT count(*) FROM carts").await <= 70);
+    assert_eq!(guest.cart().await, [], "looking at a cart makes none");
+    assert_eq!(shop.put_in("mug", 1).await.status, 200);
+    // A shop's own server calls for all its guests from one address.
+    let request =
+        reqwest::Client::new().put(format!("{}/v1/cart/items/mug", shop.base)).bearer_auth(&shop.token);
+    let by_shop =
+        shop.send(request.header("Holdfast-Guest", &guest.secret).json(&json!({"quantity": 1}))).await;
+    assert_eq!(by_shop.status, 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn carts_that_nobody_uses_are_removed_a_guests_earlier_than_a_customers() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    shop.stock("mug", 1).await;
+    let (idle, used) = (Guest::new(&shop).await, Guest::new(&shop).await);
+    idle.put_in("mug", 1).await;
+    used.put_in("mug", 1).await;
+    for customer in ["idle", "used", "alice"] {
+        shop.as_customer(customer).put_in("mug", 1).await;
+    }
+    shop.as_customer("idle")
+        .send(
+            shop.as_customer("idle")
+                .request(Method::POST, "/v1/cart/checkout")
+                .header("Idempotency-Key", "k")
+                .json(&json!({})),
+        )
+        .await;
+    world.execute("UPDATE carts SET touched_at = now() - interval '20 days'").await;
+    world
+        .execute(
+            "UPDATE carts SET touched_at = now() - interval '100 days' WHERE customer_id IN ('idle', 'used')",
+        )
+        .await;
+    // Whoever looks at a cart uses it.
+    assert_eq!((used.cart().await.len(), shop.as_customer("used").cart().await.len()), (1, 1));
+    world.start_workers(Pool::Sweep);
+    eventually("idle carts are removed", async || {
+        (world.count("SELECT count(*) FROM carts").await == 3).then_some(())
+    })
+    .await;
+    assert_eq!((idle.cart().await, used.cart().await), (vec![], items(&[("mug", 1)])));
+    assert_eq!((shop.as_customer("idle").cart().await, shop.cart().await), (vec![], items(&[("mug", 1)])));
+    assert_eq!(world.count("SELECT count(*) FROM cart_items").await, 3);
+    assert_eq!(world.count("SELECT count(*) FROM cart_checkouts").await, 0);
+    world.finish().await;
+}

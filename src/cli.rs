@@ -3,6 +3,7 @@
 // A macro of the standard library panics once nobody reads any more.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod catalogue;
 mod client;
 mod cursors;
 mod dead_letters;
@@ -88,6 +89,8 @@ enum Command {
     Pools(workers::PoolArguments),
     /// Compare our payments with the gateway's transactions; exit 1 if anything differs
     Reconcile(reconcile::ReconcileArguments),
+    /// Bring products and SKUs in from a file, and take them out
+    Catalogue(catalogue::CatalogueArguments),
     /// List, show, receive and adjust stock
     Stock(stock::StockArguments),
     /// Make, list and revoke tokens
@@ -174,6 +177,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Pools(arguments) => workers::run_pools(arguments).await?,
         Command::Orders(arguments) => return orders::run(arguments).await,
         Command::Reconcile(arguments) => return reconcile::run(arguments).await,
+        Command::Catalogue(arguments) => return catalogue::run(arguments).await,
         Command::Stock(arguments) => stock::run(arguments).await?,
         Command::Token(arguments) => tokens::run(arguments).await?,
         Command::Asyncapi => say!("{:#}", asyncapi::document()),

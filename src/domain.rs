@@ -3,6 +3,7 @@
 pub mod allocation;
 pub mod card;
 pub mod cart;
+pub mod catalogue;
 pub mod charge;
 pub mod contact;
 pub mod extension;

@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::content::Content;
-use utoipa::openapi::path::PathItem;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
@@ -19,8 +19,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
-    carts, charges, checkout, customers, events, health, orders, payments, popular, receipts, refunds, skus,
-    wallets, webhooks,
+    carts, catalogue, charges, checkout, customers, events, health, orders, payments, popular, product_lists,
+    products, receipts, refunds, skus, wallets, webhooks,
 };
 use crate::http::shopper::GUEST_HEADER;
 use crate::http::{body, observe, problem};
@@ -67,11 +67,16 @@ fn reads() -> OpenApiRouter<App> {
         .routes(routes!(skus::list))
         .routes(routes!(skus::put, skus::patch, skus::read))
         .routes(routes!(receipts::receive))
+        .routes(routes!(product_lists::list))
+        .routes(routes!(products::read, products::put, products::patch, products::archive))
         .routes(routes!(popular::list))
         .routes(routes!(carts::read, carts::clear))
         .routes(routes!(carts::put, carts::remove))
         .routes(routes!(carts::become_guest))
         .routes(routes!(carts::merge_guests))
+        .routes(routes!(popular::products))
+        .routes(routes!(catalogue::take_in))
+        .routes(routes!(catalogue::take_out))
 }
 
 /// What operators call, behind the guard.
@@ -162,8 +167,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     components.add_security_scheme("token", bearer);
     components.add_security_scheme("guest", guest);
     for path in document.paths.paths.values_mut() {
-        let PathItem { get, post, put, patch, delete, .. } = path;
-        for operation in [get, post, put, patch, delete].into_iter().flatten() {
+        for operation in operations(path) {
             for (status, description) in COMMON_PROBLEMS {
                 if let ("429", Some(RefOr::T(own))) = (status, operation.responses.responses.get_mut(status))
                 {
@@ -179,6 +183,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         }
     }
     document
+}
+
+/// The calls of a path.
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let methods = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+    methods.into_iter().flatten()
 }
 
 /// What any call may answer beside its own.

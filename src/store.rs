@@ -11,6 +11,7 @@ use crate::domain::Invalid;
 
 pub mod audit;
 pub mod carts;
+pub mod catalogue;
 pub mod charges;
 pub mod corrections;
 pub mod customers;

@@ -24,7 +24,7 @@ use holdfast::serving;
 
 use options::{Arguments, Helper, Phase, Plan};
 use phases::throughput::{self, Load, Rates};
-use phases::{letters, million, payments, rates, release, requests, steady};
+use phases::{letters, million, payments, products, rates, release, requests, steady};
 use report::Row;
 use servers::Servers;
 
@@ -98,6 +98,9 @@ async fn measure(plan: &Plan, servers: &Servers, rows: &mut Vec<Row>) -> anyhow:
     }
     if plan.wants(Phase::Letters) {
         rows.push(letters::lists(plan, servers).await?);
+    }
+    if plan.wants(Phase::Products) {
+        rows.extend(products::lists(plan, servers).await?);
     }
     if plan.wants(Phase::Million) {
         rows.push(million::open_holds(plan, servers).await?);

@@ -69,6 +69,8 @@ pub(crate) enum Phase {
     Steady,
     /// What operators list, with many dead letters
     Letters,
+    /// A large catalogue: bringing it in, and pages of it
+    Products,
 }
 
 /// The sizes of a run.
@@ -89,6 +91,8 @@ pub(crate) struct Plan {
     pub(crate) probe: Duration,
     pub(crate) steady: Duration,
     pub(crate) dead_letters: usize,
+    pub(crate) products: usize,
+    pub(crate) pages: Duration,
 }
 
 impl Plan {
@@ -114,6 +118,8 @@ impl Plan {
             probe: seconds(10, 20),
             steady: Duration::from_secs(arguments.steady_seconds.unwrap_or(pick(15, 600))),
             dead_letters: count(10_000, 100_000),
+            products: count(10_000, 100_000),
+            pages: seconds(5, 20),
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod letters;
 pub(crate) mod million;
 pub(crate) mod payments;
+pub(crate) mod products;
 pub(crate) mod rates;
 pub(crate) mod release;
 pub(crate) mod requests;

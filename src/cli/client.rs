@@ -36,7 +36,7 @@ pub(super) struct ApiArguments {
     /// Where the API is
     #[arg(long, env = "HOLDFAST_URL", default_value = "http://127.0.0.1:8080")]
     url: Uri,
-    /// The token of a viewer, an operator or an admin
+    /// The token of a viewer, an operator or an admin; of a shop for its catalogue
     #[arg(long, env = "HOLDFAST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
     /// A file that holds the token
@@ -95,6 +95,8 @@ pub(super) struct Manner<'a> {
     pub(super) key: Option<&'a IdempotencyKey>,
     /// How long to wait for the outcome; 0 leaves that to the API.
     pub(super) wait_seconds: u64,
+    /// The body is a JSON document on each line.
+    pub(super) is_lines: bool,
 }
 
 impl Manner<'_> {
@@ -154,6 +156,16 @@ impl ApiClient {
         Ok(out.flush()?)
     }
 
+    /// Sends documents, one on each line.
+    pub(super) async fn send_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+    ) -> anyhow::Result<T> {
+        let manner = Manner { is_lines: true, ..Manner::default() };
+        self.call(Method::POST, path, Some(lines), manner).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -184,7 +196,8 @@ impl ApiClient {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         request = request.header(AUTHORIZATION, self.authorization.clone());
         if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            let kind = if manner.is_lines { "application/x-ndjson" } else { "application/json" };
+            request = request.header(CONTENT_TYPE, kind);
         }
         if let Some(key) = manner.key {
             request = request.header("Idempotency-Key", key.as_str());

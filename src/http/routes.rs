@@ -1,6 +1,7 @@
 //! The handlers, one file per group of routes.
 
 pub mod carts;
+pub mod catalogue;
 pub mod charges;
 pub mod checkout;
 pub mod customers;
@@ -9,6 +10,8 @@ pub mod health;
 pub mod orders;
 pub mod payments;
 pub mod popular;
+pub mod product_lists;
+pub mod products;
 pub mod receipts;
 pub mod refunds;
 pub mod skus;

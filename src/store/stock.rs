@@ -1,5 +1,6 @@
 //! Stock: the counters under lock, and the movements behind them. SKUs are always locked in the order of their ids.
 
+pub mod available;
 pub mod desk;
 pub mod sales;
 pub mod skus;

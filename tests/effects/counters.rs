@@ -50,6 +50,66 @@ async fn only_the_last_days_make_a_sku_popular() {
     stage.finish().await;
 }
 
+/// The popular products as (code, units, units before refunds, whether there may be more of these).
+async fn popular_products(stage: &Stage, query: &str) -> Value {
+    let answer = stage.shop.get(&format!("/v1/products/popular{query}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let products = answer.body["products"].as_array().unwrap().clone();
+    let row = |sold: Value| {
+        json!([sold["product"], sold["units"], sold["gross_units"], sold["gross_is_at_least"] == true])
+    };
+    products.into_iter().map(row).collect()
+}
+
+#[tokio::test]
+async fn products_are_popular_by_what_was_sold_of_their_skus_before_and_after_refunds() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    for sku in ["pot", "pan"] {
+        stage.shop.stock(sku, 10).await;
+    }
+    for (code, skus) in [("crockery", vec![("cup", "blue"), ("pan", "red")]), ("bare", vec![])] {
+        let skus: Vec<Value> =
+            skus.iter().map(|(sku, choice)| json!({"sku": sku, "choices": [choice]})).collect();
+        let options =
+            if skus.is_empty() { json!([]) } else { json!([{"name": "colour", "values": ["blue", "red"]}]) };
+        let product = json!({"name": code, "options": options, "skus": skus});
+        assert_eq!(stage.shop.put(&format!("/v1/products/{code}"), &product).await.status, 201);
+    }
+    stage.shop.put("/v1/products/mugs", &json!({"name": "Mugs", "skus": [{"sku": "mug"}]})).await;
+    let (bob, carol) = (stage.shop.as_customer("bob"), stage.shop.as_customer("carol"));
+    let order = stage.paid(4).await;
+    paid(&bob, "cup", 1).await;
+    paid(&bob, "pan", 2).await;
+    // A SKU of no product is on the list of SKUs only.
+    paid(&carol, "pot", 9).await;
+    stage.until_counted("bob", 2, 3_000, 0).await;
+    stage.until_counted("alice", 1, 4_000, 0).await;
+    stage.until_counted("carol", 1, 9_000, 0).await;
+    assert_eq!(popular_products(&stage, "").await, json!([["mugs", 4, 4, false], ["crockery", 3, 3, false]]));
+
+    stage.refund(&order, 3, false).await;
+    stage.until_counted("alice", 1, 4_000, 3_000).await;
+    assert_eq!(popular_products(&stage, "").await, json!([["crockery", 3, 3, false], ["mugs", 1, 4, false]]));
+    assert_eq!(popular_products(&stage, "?by=gross&limit=1").await, json!([["mugs", 1, 4, false]]));
+
+    // The edge of a day is where the API's time zone has it, and what was counted before is told as far as it is known.
+    world.execute("UPDATE sku_sales SET day = day - 2").await;
+    assert_eq!(popular_products(&stage, "?days=3&limit=1").await, json!([["crockery", 3, 3, false]]));
+    assert_eq!(popular_products(&stage, "?days=2").await, json!([]));
+    world.execute("UPDATE sku_sales SET sold_units = NULL, refunded_units = NULL").await;
+    assert_eq!(popular_products(&stage, "").await, json!([["crockery", 3, 3, true], ["mugs", 1, 1, true]]));
+    // An ended product is no longer on offer.
+    let ended = json!({"sale_until": "2020-01-01T00:00:00Z"});
+    let ended = stage.shop.request(reqwest::Method::PATCH, "/v1/products/crockery").json(&ended);
+    assert_eq!(stage.shop.send(ended).await.status, 200);
+    assert_eq!(popular_products(&stage, "").await, json!([["mugs", 1, 1, true]]));
+    for bad in ["?days=0", "?limit=101", "?by=price", "?day=1"] {
+        assert_eq!(stage.shop.get(&format!("/v1/products/popular{bad}")).await.status, 422, "{bad}");
+    }
+    stage.finish().await;
+}
+
 /// Lets what is new take effect, as a feed does, beside whoever else does so.
 async fn feed_by_hand(pool: &PgPool) {
     let mut tx = pool.begin().await.unwrap();

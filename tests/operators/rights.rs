@@ -39,13 +39,24 @@ const FOR_GUESTS: [(&str, &str); 4] = [
     ("DELETE", "/v1/cart/items/{sku}"),
 ];
 /// What every token may read.
-const FOR_ANY_TOKEN: [(&str, &str); 3] =
-    [("GET", "/v1/skus"), ("GET", "/v1/skus/{sku}"), ("GET", "/v1/popular")];
+const FOR_ANY_TOKEN: [(&str, &str); 6] = [
+    ("GET", "/v1/skus"),
+    ("GET", "/v1/skus/{sku}"),
+    ("GET", "/v1/popular"),
+    ("GET", "/v1/products"),
+    ("GET", "/v1/products/popular"),
+    ("GET", "/v1/products/{product}"),
+];
 /// What shops do, and operators for them.
-const FOR_SHOPS_AND_OPERATORS: [(&str, &str); 8] = [
+const FOR_SHOPS_AND_OPERATORS: [(&str, &str); 13] = [
     ("PUT", "/v1/skus/{sku}"),
     ("PATCH", "/v1/skus/{sku}"),
     ("POST", "/v1/skus/{sku}/receipts"),
+    ("PUT", "/v1/products/{product}"),
+    ("PATCH", "/v1/products/{product}"),
+    ("DELETE", "/v1/products/{product}"),
+    ("POST", "/v1/catalogue/import"),
+    ("GET", "/v1/catalogue/export"),
     ("POST", "/v1/points/charges"),
     ("POST", "/v1/orders/{id}/refunds"),
     ("GET", "/v1/orders/{id}/refunds"),
@@ -158,8 +169,11 @@ async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     for route in &routes {
         let path =
             route.template.replace("{id}", &order).replace("{sku}", "mug").replace("{pool}", "order.hold");
-        let path =
-            path.replace("{name}", "nobody").replace("{provider}", "toss").replace("{payment}", &order);
+        let path = path
+            .replace("{product}", "mug")
+            .replace("{name}", "nobody")
+            .replace("{provider}", "toss")
+            .replace("{payment}", &order);
         assert!(!path.contains('{'), "the test does not know what to put into {}", route.template);
         for (caller, token) in &tokens {
             let mut request = http.request(route.method.clone(), format!("{}{path}", shop.base));

@@ -11,5 +11,6 @@ use holdfast_testing as support;
 
 mod meter;
 mod past;
+mod products;
 mod shop;
 mod snapshots;

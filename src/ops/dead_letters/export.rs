@@ -142,7 +142,7 @@ fn cells(letter: &LetterView) -> [String; 18] {
 }
 
 /// A cell that no spreadsheet takes for a formula.
-fn harmless(cell: String) -> String {
+pub fn harmless(cell: String) -> String {
     let begins = cell.starts_with(['\t', '\r', '\n'])
         || cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     if begins { format!("'{cell}") } else { cell }

@@ -5,7 +5,7 @@
 use super::{Key, Truth};
 
 /// Every truth, in the order of the report.
-pub const TRUTHS: [Truth; 35] = [
+pub const TRUTHS: [Truth; 37] = [
     Truth {
         name: "stock_is_never_oversold",
         pieces: None,
@@ -399,6 +399,27 @@ pub const TRUTHS: [Truth; 35] = [
                            <= (SELECT from_transaction, last_id FROM relay_cursors WHERE name = 'effects')
                      GROUP BY sku_id) f ON f.sku_id = t.sku_id
               WHERE (t.units, t.amount_won) IS DISTINCT FROM (f.units, f.amount_won)",
+    },
+    Truth {
+        name: "products_say_what_their_skus_cost",
+        pieces: None,
+        broken_by: "SELECT 'product ' || p.code AS row
+               FROM products p LEFT JOIN (
+                    SELECT ps.product_id, count(*) AS sku_count, max(s.discount_ratio_bp) AS discount,
+                           min(s.price_won - s.price_won * s.discount_ratio_bp / 10000) AS lowest,
+                           max(s.price_won - s.price_won * s.discount_ratio_bp / 10000) AS highest
+                      FROM product_skus ps JOIN skus s ON s.id = ps.sku_id GROUP BY ps.product_id) c ON c.product_id = p.id
+              WHERE (p.sku_count, p.price_from_won, p.price_to_won, p.discount_max_bp) IS DISTINCT FROM
+                    (coalesce(c.sku_count, 0), coalesce(c.lowest, 0), coalesce(c.highest, 0), coalesce(c.discount, 0))",
+    },
+    Truth {
+        name: "products_are_found_by_their_terms",
+        pieces: None,
+        broken_by: "SELECT 'product ' || coalesce(p.id, t.product_id) || ' by ' || coalesce(p.term, t.term) AS row
+               FROM (SELECT id, archived_at IS NOT NULL AS is_archived, unnest(terms) AS term FROM products) p
+               FULL JOIN product_terms t
+                    ON t.product_id = p.id AND t.term = p.term AND t.is_archived = p.is_archived
+              WHERE p.id IS NULL OR t.product_id IS NULL",
     },
     Truth {
         name: "no_open_effect_is_forgotten",

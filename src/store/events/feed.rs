@@ -73,19 +73,22 @@ pub async fn count_sales(conn: &mut PgConnection, part: &LogPart, time_zone: Tz)
                 AND (transaction_id, id) <= ($3::bigint::text::xid8, $4)
                 AND type IN ('order.paid', 'order.refunded')
          ), moved AS (
-             SELECT f.day, i.sku_id, i.quantity AS units, i.amount_won
+             SELECT f.day, i.sku_id, i.quantity AS sold, 0 AS refunded, i.amount_won
                FROM facts f JOIN order_items i ON i.order_id = f.order_id WHERE f.type = 'order.paid'
              UNION ALL
-             SELECT f.day, s.id, -r.quantity, -r.amount_won
+             SELECT f.day, s.id, 0, r.quantity, -r.amount_won
                FROM facts f
               CROSS JOIN jsonb_to_recordset(f.data -> 'items') AS r (sku text, quantity integer, amount_won bigint)
                JOIN skus s ON s.code = r.sku
               WHERE f.type = 'order.refunded'
          )
-         INSERT INTO sku_sales AS sales (day, sku_id, units, amount_won)
-         SELECT day, sku_id, sum(units), sum(amount_won) FROM moved GROUP BY day, sku_id
+         INSERT INTO sku_sales AS sales (day, sku_id, units, amount_won, sold_units, refunded_units)
+         SELECT day, sku_id, sum(sold - refunded), sum(amount_won), sum(sold), sum(refunded)
+           FROM moved GROUP BY day, sku_id
          ON CONFLICT (day, sku_id) DO UPDATE
-            SET units = sales.units + excluded.units, amount_won = sales.amount_won + excluded.amount_won",
+            SET units = sales.units + excluded.units, amount_won = sales.amount_won + excluded.amount_won,
+                sold_units = sales.sold_units + excluded.sold_units,
+                refunded_units = sales.refunded_units + excluded.refunded_units",
         part.from.transaction,
         part.from.id,
         part.to.transaction,

@@ -1,10 +1,12 @@
 //! The catalogue: making, changing and reading SKUs.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::ids::{ProductName, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
 use crate::domain::sku::{Sale, SkuDefinition};
+use crate::store::catalogue::prices;
 use crate::store::decoded;
 
 /// A SKU as the catalogue knows it.
@@ -71,7 +73,7 @@ pub async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Optio
     Ok(Some(LockedSku { id: SkuId(row.id), definition, on_hand: row.on_hand }))
 }
 
-/// Writes another definition of a locked SKU.
+/// Writes another definition of a locked SKU; the product that it belongs to follows its price.
 pub async fn update(conn: &mut PgConnection, id: SkuId, sku: &SkuDefinition) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE skus SET name = $2, price_won = $3, discount_ratio_bp = $4, max_per_customer = $5, is_active = $6,
@@ -85,6 +87,33 @@ pub async fn update(conn: &mut PgConnection, id: SkuId, sku: &SkuDefinition) -> 
         sku.sale.is_active,
         sku.sale.from,
         sku.sale.until,
+    )
+    .execute(&mut *conn)
+    .await?;
+    prices::follow(conn, &[id]).await
+}
+
+/// Has SKUs of these codes, which are locked, sold when these sales say. Nothing else of them changes.
+pub async fn set_sales(conn: &mut PgConnection, sales: &[(SkuCode, Sale)]) -> sqlx::Result<()> {
+    if sales.is_empty() {
+        return Ok(());
+    }
+    let codes: Vec<String> = sales.iter().map(|(code, _)| code.to_string()).collect();
+    let are_active: Vec<bool> = sales.iter().map(|(_, sale)| sale.is_active).collect();
+    let from: Vec<Option<DateTime<Utc>>> = sales.iter().map(|(_, sale)| sale.from).collect();
+    let until: Vec<Option<DateTime<Utc>>> = sales.iter().map(|(_, sale)| sale.until).collect();
+    sqlx::query!(
+        "UPDATE skus s
+            SET is_active = new.is_active, sale_from = new.sale_from, sale_until = new.sale_until, updated_at = now()
+           FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[])
+                AS new (code, is_active, sale_from, sale_until)
+          WHERE s.code = new.code
+            AND (s.is_active, s.sale_from, s.sale_until)
+                IS DISTINCT FROM (new.is_active, new.sale_from, new.sale_until)",
+        &codes,
+        &are_active,
+        &from as _,
+        &until as _,
     )
     .execute(conn)
     .await?;

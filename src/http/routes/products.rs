@@ -1,0 +1,238 @@
+//! `/v1/products/{product}`: make, change, read and archive what a shop shows.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+
+use crate::domain::catalogue::product::{Product, merge};
+use crate::domain::catalogue::texts::ProductCode;
+use crate::http::app::App;
+use crate::http::auth::Shopkeeper;
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
+use crate::http::product_views::ProductView;
+use crate::http::tokens::Caller;
+use crate::http::views::Problem;
+use crate::store::catalogue::products::{self, Change, NotWritten, Stored};
+use crate::store::catalogue::shown;
+use crate::store::operators::tokens::Role;
+use crate::store::stock::available;
+
+/// Buyers may see what others saw this long ago; whoever keeps the catalogue never.
+pub(super) const FOR_BUYERS: &str = "private, max-age=5";
+pub(super) const FOR_SHOPS: &str = "private, no-cache";
+
+impl From<NotWritten> for ApiError {
+    fn from(error: NotWritten) -> Self {
+        match error {
+            NotWritten::UnknownSku(_) => Self::Unprocessable(error.to_string()),
+            NotWritten::SkuOfAnother | NotWritten::MadeMeanwhile => Self::Conflict(error.to_string()),
+            NotWritten::Database(error) => error.into(),
+        }
+    }
+}
+
+/// How long an answer about the catalogue is good for whoever asks.
+pub(super) fn cache_control(caller: &Caller) -> &'static str {
+    if is_buyer(caller) { FOR_BUYERS } else { FOR_SHOPS }
+}
+
+/// Whether a caller sees only what is for buyers.
+pub(super) fn is_buyer(caller: &Caller) -> bool {
+    caller.role == Role::Customer
+}
+
+fn known(code: String) -> Result<ProductCode, ApiError> {
+    ProductCode::parse(code).map_err(|_| ApiError::NotFound)
+}
+
+/// A product with its tag. A unit that is sold changes the tag for those who read, and its version not for those who write.
+async fn view(conn: &mut PgConnection, code: &ProductCode) -> Result<Option<(ETag, ProductView)>, ApiError> {
+    let Some(shown) = shown::one(conn, code).await? else { return Ok(None) };
+    let available = available::of(conn, &shown.summary.skus).await?;
+    let version = shown.version;
+    let view = ProductView::new(shown, &available);
+    Ok(Some((ETag::of_version_and_view(version, &view), view)))
+}
+
+/// Read a product
+#[utoipa::path(
+    get, path = "/v1/products/{product}", tag = "catalogue",
+    params(
+        ("product" = String, Path),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of what you have: 304 if it is still that"),
+    ),
+    responses(
+        (status = 200, description = "The product, with an ETag", body = ProductView),
+        (status = 304, description = "It is as you have it"),
+        (status = 404, description = "No such product, or none that buyers see", body = Problem),
+    )
+)]
+pub async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    has_it: IfNoneMatch,
+    Path(code): Path<String>,
+) -> Result<Response, ApiError> {
+    let code = known(code)?;
+    let found: Option<_> = app.read(async |conn| view(conn, &code).await).await?;
+    let (tag, view) = found.ok_or(ApiError::NotFound)?;
+    if is_buyer(&caller) && !view.summary.sale_state.is_for_buyers() {
+        return Err(ApiError::NotFound);
+    }
+    Ok(etag::answer(&has_it, &tag, cache_control(&caller), Json(view)))
+}
+
+/// Create or replace a product
+#[utoipa::path(
+    put, path = "/v1/products/{product}", tag = "catalogue", request_body = Product,
+    params(
+        ("product" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The ETag of what is replaced; needed where there is one"),
+        ("If-None-Match" = Option<String>, Header, description = "* creates only"),
+    ),
+    responses(
+        (status = 201, description = "Created", body = ProductView),
+        (status = 200, description = "Replaced", body = ProductView),
+        (status = 409, description = "A SKU belongs to another product", body = Problem),
+        (status = 412, description = "It is not as you have seen it", body = Problem),
+        (status = 428, description = "There is one, and If-Match is missing", body = Problem),
+    )
+)]
+pub async fn put(
+    State(app): State<App>,
+    _: Shopkeeper,
+    seen: IfMatch,
+    none_seen: IfNoneMatch,
+    Path(code): Path<String>,
+    body::Json(product): body::Json<Product>,
+) -> Result<Response, ApiError> {
+    let code = ProductCode::parse(code)?;
+    let product = product.checked()?;
+    let skus = product.skus.iter().map(|variant| variant.sku.to_string()).collect();
+    write(&app, code, skus, move |before| {
+        match before {
+            Some(_) if none_seen.asks_for_nothing_there() => return Err(ApiError::PreconditionFailed),
+            Some(stored) => seen.required()?.check_version(Some(stored.version))?,
+            None => seen.check_version(None)?,
+        }
+        Ok(product)
+    })
+    .await
+}
+
+/// Change what is named of a product
+///
+/// A JSON merge patch (RFC 7396) of what PUT takes: what is absent stays, null empties, lists are replaced as a whole.
+#[utoipa::path(
+    patch, path = "/v1/products/{product}", tag = "catalogue",
+    request_body(content = Object, content_type = "application/merge-patch+json"),
+    params(
+        ("product" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The ETag of what is changed"),
+    ),
+    responses(
+        (status = 200, description = "Changed", body = ProductView),
+        (status = 404, description = "No such product", body = Problem),
+        (status = 409, description = "A SKU belongs to another product", body = Problem),
+        (status = 412, description = "It is not as you have seen it", body = Problem),
+    )
+)]
+pub async fn patch(
+    State(app): State<App>,
+    _: Shopkeeper,
+    seen: IfMatch,
+    Path(code): Path<String>,
+    body::Json(patch): body::Json<Map<String, Value>>,
+) -> Result<Response, ApiError> {
+    let code = known(code)?;
+    let named = patch.get("skus").and_then(Value::as_array).into_iter().flatten();
+    let skus = named.filter_map(|sku| Some(sku["sku"].as_str()?.to_owned())).collect();
+    write(&app, code, skus, move |before| {
+        let stored = before.ok_or(ApiError::NotFound)?;
+        seen.check_version(Some(stored.version))?;
+        patched(&stored.product, patch)
+    })
+    .await
+}
+
+/// A product as a merge patch leaves it.
+fn patched(product: &Product, patch: Map<String, Value>) -> Result<Product, ApiError> {
+    let mut document = serde_json::to_value(product).map_err(|_| ApiError::Internal)?;
+    merge(&mut document, Value::Object(patch));
+    let product: Product =
+        serde_json::from_value(document).map_err(|error| ApiError::Unprocessable(error.to_string()))?;
+    Ok(product.checked()?)
+}
+
+/// Writes a product as it is to be once one has seen what there is, and answers with it. One that would stay as it is is left
+/// alone, and keeps its version.
+async fn write(
+    app: &App,
+    code: ProductCode,
+    new_skus: Vec<String>,
+    decide: impl FnOnce(Option<&Stored>) -> Result<Product, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let (is_new, (tag, view)) = app
+        .write(move |tx| {
+            async move {
+                products::lock(tx, &[code.to_string()], &new_skus).await?;
+                let before = products::find(tx, &code).await?;
+                let product = decide(before.as_ref())?;
+                let is_new = before.is_none();
+                let stays = before.as_ref().is_some_and(|old| !old.is_archived && old.product == product);
+                if !stays {
+                    products::write(tx, &[Change { code: code.clone(), before, product }]).await?;
+                }
+                Ok((is_new, view(tx, &code).await?.ok_or(ApiError::Internal)?))
+            }
+            .boxed()
+        })
+        .await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, [(ETAG, tag.header())], Json(view)).into_response())
+}
+
+/// Archive a product
+///
+/// It is shown to buyers no more. Its SKUs stay, and PUT brings it back.
+#[utoipa::path(
+    delete, path = "/v1/products/{product}", tag = "catalogue",
+    params(
+        ("product" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The ETag of what is archived"),
+    ),
+    responses(
+        (status = 204, description = "Archived, now or before"),
+        (status = 404, description = "No such product", body = Problem),
+        (status = 412, description = "It is not as you have seen it", body = Problem),
+    )
+)]
+pub async fn archive(
+    State(app): State<App>,
+    _: Shopkeeper,
+    seen: IfMatch,
+    Path(code): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let code = known(code)?;
+    app.write(move |tx| {
+        async move {
+            products::lock(tx, &[code.to_string()], &[]).await?;
+            let stored = products::find(tx, &code).await?.ok_or(ApiError::NotFound)?;
+            // Whoever repeats it after an answer that was lost has seen it as it was before.
+            if !stored.is_archived {
+                seen.check_version(Some(stored.version))?;
+                products::archive(tx, &stored).await?;
+            }
+            Ok(StatusCode::NO_CONTENT)
+        }
+        .boxed()
+    })
+    .await
+}

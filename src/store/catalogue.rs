@@ -1,0 +1,10 @@
+//! The catalogue: products, what leads to them, and which SKUs are theirs. Neither holds nor payments read any of it.
+//!
+//! Whoever writes locks rows of `skus` first, in the order of their ids, and then products in the order of theirs.
+
+pub mod import;
+pub mod lists;
+pub mod places;
+pub mod prices;
+pub mod products;
+pub mod shown;

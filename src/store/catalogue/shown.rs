@@ -1,0 +1,218 @@
+//! Products as they are shown: one in full, or several on a page.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::products::Format;
+use crate::domain::catalogue::options::ProductOption;
+use crate::domain::catalogue::product::TextFormat;
+use crate::domain::catalogue::texts::ProductCode;
+use crate::domain::ids::SkuId;
+use crate::domain::money::{DiscountRatio, Won};
+
+/// How a product stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductState {
+    /// It can be bought.
+    OnSale,
+    /// Its sale begins later.
+    Upcoming,
+    /// Its sale is over.
+    Ended,
+    /// The shop does not show it, or it has no SKU yet.
+    Inactive,
+    /// The shop has taken it off for good.
+    Archived,
+}
+
+impl ProductState {
+    pub const ALL: [Self; 5] = [Self::OnSale, Self::Upcoming, Self::Ended, Self::Inactive, Self::Archived];
+
+    /// As the database says it, and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OnSale => "on_sale",
+            Self::Upcoming => "upcoming",
+            Self::Ended => "ended",
+            Self::Inactive => "inactive",
+            Self::Archived => "archived",
+        }
+    }
+
+    /// Whether buyers see such a product.
+    pub fn is_for_buyers(self) -> bool {
+        matches!(self, Self::OnSale | Self::Upcoming)
+    }
+
+    pub(super) fn parse(name: &str) -> sqlx::Result<Self> {
+        let state = Self::ALL.into_iter().find(|state| state.name() == name);
+        state.ok_or_else(|| sqlx::Error::Decode(format!("{name} is no state of a product").into()))
+    }
+}
+
+/// What is on a list of a product.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    pub code: String,
+    pub name: String,
+    pub image_urls: Vec<String>,
+    pub category: Option<String>,
+    pub tags: Vec<String>,
+    pub state: ProductState,
+    pub sale_from: Option<DateTime<Utc>>,
+    pub sale_until: Option<DateTime<Utc>>,
+    pub prices: Prices,
+    pub skus: Vec<SkuId>,
+}
+
+/// What is asked for the SKUs of a product, after discount.
+#[derive(Debug, Clone, Copy)]
+pub struct Prices {
+    pub sku_count: i32,
+    pub from: Won,
+    pub to: Won,
+    /// The greatest discount.
+    pub discount: DiscountRatio,
+}
+
+/// A product in full.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub version: i64,
+    pub summary: Summary,
+    pub description: String,
+    pub description_format: TextFormat,
+    pub options: Vec<ProductOption>,
+    pub is_active: bool,
+    pub archived_at: Option<DateTime<Utc>>,
+    pub skus: Vec<ShownSku>,
+}
+
+/// A SKU of a product.
+#[derive(Debug, Clone)]
+pub struct ShownSku {
+    pub id: SkuId,
+    pub code: String,
+    pub choices: Vec<String>,
+    pub price: Won,
+    pub discount: DiscountRatio,
+    pub max_per_customer: Option<i32>,
+    /// Whether the engine takes orders for it now.
+    pub is_on_sale: bool,
+}
+
+/// Products of these ids, in this order.
+pub async fn page(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<Summary>> {
+    let rows = sqlx::query!(
+        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.sku_count,
+                  p.price_from_won, p.price_to_won, p.discount_max_bp,
+                  product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
+                  ARRAY(SELECT ps.sku_id FROM product_skus ps WHERE ps.product_id = p.id ORDER BY ps.position) AS "skus!"
+             FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, place) JOIN products p ON p.id = wanted.id
+            ORDER BY wanted.place"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Summary {
+                code: row.code,
+                name: row.name,
+                image_urls: row.image_urls,
+                category: row.category,
+                tags: row.tags,
+                state: ProductState::parse(&row.state)?,
+                sale_from: row.sale_from,
+                sale_until: row.sale_until,
+                prices: Prices {
+                    sku_count: row.sku_count,
+                    from: Won(row.price_from_won),
+                    to: Won(row.price_to_won),
+                    discount: DiscountRatio::from_basis_points(row.discount_max_bp),
+                },
+                skus: row.skus.into_iter().map(SkuId).collect(),
+            })
+        })
+        .collect()
+}
+
+/// A SKU as a statement tells of it.
+#[derive(Debug, serde::Deserialize)]
+struct SkuOfProduct {
+    id: i64,
+    code: String,
+    choices: Vec<String>,
+    price_won: i64,
+    discount_ratio_bp: i32,
+    max_per_customer: Option<i32>,
+    is_on_sale: bool,
+}
+
+impl From<SkuOfProduct> for ShownSku {
+    fn from(sku: SkuOfProduct) -> Self {
+        Self {
+            id: SkuId(sku.id),
+            code: sku.code,
+            choices: sku.choices,
+            price: Won(sku.price_won),
+            discount: DiscountRatio::from_basis_points(sku.discount_ratio_bp),
+            max_per_customer: sku.max_per_customer,
+            is_on_sale: sku.is_on_sale,
+        }
+    }
+}
+
+/// The product of this code, in full, as of one instant.
+pub async fn one(conn: &mut PgConnection, code: &ProductCode) -> sqlx::Result<Option<Shown>> {
+    let row = sqlx::query!(
+        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.sku_count,
+                  p.price_from_won, p.price_to_won, p.discount_max_bp, p.version, p.description,
+                  p.description_format AS "format: Format", p.options AS "options: Json<Vec<ProductOption>>",
+                  p.is_active, p.archived_at,
+                  product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                              'id', s.id, 'code', s.code, 'choices', ps.choices, 'price_won', s.price_won,
+                              'discount_ratio_bp', s.discount_ratio_bp, 'max_per_customer', s.max_per_customer,
+                              'is_on_sale', s.is_active AND coalesce(s.sale_from <= now(), true)
+                                            AND coalesce(now() < s.sale_until, true))
+                              ORDER BY ps.position), '[]')
+                     FROM product_skus ps JOIN skus s ON s.id = ps.sku_id
+                    WHERE ps.product_id = p.id) AS "skus!: Json<Vec<SkuOfProduct>>"
+             FROM products p WHERE p.code = $1"#,
+        code.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let skus: Vec<ShownSku> = row.skus.0.into_iter().map(ShownSku::from).collect();
+    let summary = Summary {
+        code: row.code,
+        name: row.name,
+        image_urls: row.image_urls,
+        category: row.category,
+        tags: row.tags,
+        state: ProductState::parse(&row.state)?,
+        sale_from: row.sale_from,
+        sale_until: row.sale_until,
+        prices: Prices {
+            sku_count: row.sku_count,
+            from: Won(row.price_from_won),
+            to: Won(row.price_to_won),
+            discount: DiscountRatio::from_basis_points(row.discount_max_bp),
+        },
+        skus: skus.iter().map(|sku| sku.id).collect(),
+    };
+    Ok(Some(Shown {
+        version: row.version,
+        summary,
+        description: row.description,
+        description_format: row.format.into(),
+        options: row.options.0,
+        is_active: row.is_active,
+        archived_at: row.archived_at,
+        skus,
+    }))
+}

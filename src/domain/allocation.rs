@@ -161,10 +161,15 @@ fn decide(
     if there.len() == items.len() {
         return Ok(Decision::Held { items, amount });
     }
-    match demand.wait_for {
-        // What costs nothing is handed over at once or not at all.
-        Some(_) if amount > Won(0) => {}
-        _ => return Err(Refusal::OutOfStock { shortages: shortages(&items, shelf) }),
+    // What costs nothing is handed over at once or not at all, also where it might be all that is there of any.
+    let is_paid_for = match demand.wait_for {
+        Some(WaitFor::All) => amount > Won(0),
+        Some(WaitFor::Any) => items.iter().all(|item| item.amount > Won(0)),
+        None => false,
+    };
+    match is_paid_for {
+        true => {}
+        false => return Err(Refusal::OutOfStock { shortages: shortages(&items, shelf) }),
     }
     if demand.wait_for == Some(WaitFor::Any) && !there.is_empty() {
         let amount = Won(there.iter().map(|item| item.amount.0).sum());

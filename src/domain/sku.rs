@@ -1,6 +1,6 @@
 //! What a shop says of a SKU, how it is replaced and changed, and when it is sold.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +17,15 @@ pub struct Sale {
     pub from: Option<DateTime<Utc>>,
     /// Not from this instant on.
     pub until: Option<DateTime<Utc>>,
+}
+
+/// An instant as the database keeps it: to the microsecond, in four digits of years.
+pub(crate) fn instant(field: &'static str, instant: DateTime<Utc>) -> Result<DateTime<Utc>, Invalid> {
+    if (2000..=9999).contains(&instant.year()) {
+        Ok(instant.trunc_subsecs(6))
+    } else {
+        Err(Invalid::new(field, "an instant of the years 2000 to 9999"))
+    }
 }
 
 impl Default for Sale {
@@ -105,8 +114,16 @@ impl SkuChange {
     pub fn apply(self, to: SkuDefinition) -> Result<SkuDefinition, Invalid> {
         let sale = Sale {
             is_active: self.is_active.unwrap_or(to.sale.is_active),
-            from: self.sale_from.unwrap_or(to.sale.from),
-            until: self.sale_until.unwrap_or(to.sale.until),
+            from: self
+                .sale_from
+                .unwrap_or(to.sale.from)
+                .map(|from| instant("sale_from", from))
+                .transpose()?,
+            until: self
+                .sale_until
+                .unwrap_or(to.sale.until)
+                .map(|until| instant("sale_until", until))
+                .transpose()?,
         };
         if sale.from.zip(sale.until).is_some_and(|(from, until)| until <= from) {
             return Err(Invalid::new("sale_until", "later than sale_from"));
@@ -139,7 +156,7 @@ mod tests {
     use super::*;
 
     fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).unwrap()
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
     #[test]

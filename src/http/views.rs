@@ -37,7 +37,7 @@ pub struct OrderView {
     /// Always KRW.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<Cow<'static, str>>,
-    /// When it was decided and its hold began.
+    /// When it was decided: its hold began, unless it waited in line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<DateTime<Utc>>,
     /// From this instant on it cannot be paid.

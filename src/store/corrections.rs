@@ -35,6 +35,17 @@ impl Correction {
         }
     }
 
+    /// The command that a key names. The key of a receipt is that of its token, whatever it was used for; those of operators are
+    /// of one SKU and one kind.
+    fn command(self, code: &SkuCode, key: &IdempotencyKey, actor: &str) -> Uuid {
+        let key = key.as_str();
+        let named = match self {
+            Self::Receipt(_) => format!("receipt\n{actor}\n{key}"),
+            _ => format!("stock\n{code}\n{}\n{key}", self.name()),
+        };
+        Fingerprint::of(&named).0
+    }
+
     /// By how much it changes what there is, where it says so.
     fn difference(self) -> Option<i64> {
         match self {
@@ -117,9 +128,12 @@ pub async fn correct(
     note: Note<'_>,
 ) -> Result<Corrected, CorrectionError> {
     let Counters { sku_id, on_hand, reserved } = lock(conn, code).await?.ok_or(CorrectionError::NotFound)?;
-    let command = Fingerprint::of(&format!("stock\n{code}\n{}\n{}", correction.name(), key.as_str())).0;
-    if let Some(moved) = moved_by(conn, command).await? {
-        if correction.difference().is_some_and(|units| units != i64::from(moved)) {
+    let command = correction.command(code, key, note.actor);
+    if let Some(Moved { units: moved, sku, note: noted }) = moved_by(conn, command).await? {
+        let is_same_receipt = sku == sku_id && noted.as_deref() == Some(note.text);
+        if correction.difference().is_some_and(|units| units != i64::from(moved))
+            || (matches!(correction, Correction::Receipt(_)) && !is_same_receipt)
+        {
             return Err(CorrectionError::KeyReused);
         }
         let was_receipt = correction.is_receipt(moved);
@@ -158,10 +172,20 @@ async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Co
 }
 
 /// What a command of a person has moved, if it has been carried out before.
-async fn moved_by(conn: &mut PgConnection, command: Uuid) -> sqlx::Result<Option<i32>> {
-    sqlx::query_scalar!("SELECT on_hand_change FROM stock_movements WHERE command_id = $1", command)
-        .fetch_optional(conn)
-        .await
+async fn moved_by(conn: &mut PgConnection, command: Uuid) -> sqlx::Result<Option<Moved>> {
+    let moved = sqlx::query!(
+        "SELECT sku_id, on_hand_change, note FROM stock_movements WHERE command_id = $1",
+        command,
+    );
+    let moved = moved.fetch_optional(conn).await?;
+    Ok(moved.map(|row| Moved { sku: SkuId(row.sku_id), units: row.on_hand_change, note: row.note }))
+}
+
+/// What a command has moved.
+struct Moved {
+    sku: SkuId,
+    units: i32,
+    note: Option<String>,
 }
 
 /// Moves units of a locked SKU and writes that down: none if a count found what was expected.

@@ -49,6 +49,7 @@ pub(super) struct RawOrder {
     pub(super) refusal: Option<serde_json::Value>,
     pub(super) extension_count: i16,
     pub(super) created_at: DateTime<Utc>,
+    pub(super) held_at: Option<DateTime<Utc>>,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) closed_at: Option<DateTime<Utc>>,
 }
@@ -61,7 +62,7 @@ impl TryFrom<RawOrder> for OrderRow {
         let impossible = || sqlx::Error::Decode(format!("order {} has an impossible row", row.id).into());
         let hold = || {
             let expires_at = row.expires_at.ok_or_else(impossible)?;
-            let (began_at, extension_count) = (row.created_at, row.extension_count);
+            let (began_at, extension_count) = (row.held_at.unwrap_or(row.created_at), row.extension_count);
             Ok::<_, sqlx::Error>(Hold { began_at, expires_at, extension_count })
         };
         let closed_at = || row.closed_at.ok_or_else(impossible);
@@ -105,7 +106,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
         &orders,
     )
@@ -120,7 +121,7 @@ pub async fn lock_unlocked(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"#,
         &orders,
     )
@@ -138,7 +139,7 @@ pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Optio
     let row = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at
              FROM orders WHERE id = $1"#,
         order.uuid(),
     )
@@ -153,7 +154,7 @@ pub async fn find_all(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at
              FROM orders WHERE id = ANY($1) ORDER BY created_at DESC, id DESC"#,
         &orders,
     )
@@ -174,7 +175,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at
              FROM (SELECT * FROM orders
                     WHERE customer_id = $1
                       AND ($3::uuid IS NULL OR (created_at, id) <
@@ -327,7 +328,7 @@ pub async fn begin_holds(conn: &mut PgConnection, holds: &[(OrderId, Hold, Won)]
     let deadlines: Vec<DateTime<Utc>> = holds.iter().map(|(_, hold, _)| hold.expires_at).collect();
     let amounts: Vec<i64> = holds.iter().map(|(.., amount)| amount.0).collect();
     sqlx::query!(
-        "UPDATE orders SET created_at = new.began_at, expires_at = new.expires_at, amount_won = new.amount_won
+        "UPDATE orders SET held_at = new.began_at, expires_at = new.expires_at, amount_won = new.amount_won
            FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[])
                 AS new (id, began_at, expires_at, amount_won)
           WHERE orders.id = new.id AND CASE WHEN status = 'held' THEN true ELSE false END",

@@ -147,10 +147,11 @@ pub async fn places(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec
         PlaceInLine,
         r#"SELECT s.code AS sku, own.quantity, w.wait_until,
                   (SELECT count(*) FROM (SELECT FROM waiting_lines l
-                                          WHERE l.sku_id = own.sku_id AND l.place < own.place LIMIT $2) l) AS "before!"
+                                          WHERE l.sku_id = own.sku_id AND l.place < own.place
+                                          ORDER BY l.place LIMIT $2) l) AS "before!"
              FROM waiting_orders w
-             JOIN waiting_lines own ON own.order_id = w.order_id
-             JOIN skus s ON s.id = own.sku_id
+            CROSS JOIN LATERAL (SELECT * FROM waiting_lines WHERE order_id = w.order_id OFFSET 0) own
+            CROSS JOIN LATERAL (SELECT code FROM skus WHERE id = own.sku_id OFFSET 0) s
             WHERE w.order_id = $1 ORDER BY s.code"#,
         order.uuid(),
         COUNTED,

@@ -156,7 +156,11 @@ async fn a_restock_by_patch_changes_nothing_but_what_it_names() {
     assert_eq!(cleared["discount_ratio"], 0.0);
     assert!(cleared.get("max_per_customer").is_none() && cleared.get("sale_until").is_none(), "{cleared}");
     for (body, status) in [
-        (json!({"name": null}), 200),
+        (json!({"name": null}), 422),
+        (json!({"price_won": null}), 422),
+        (json!({"on_hand": null}), 422),
+        (json!({"is_active": null}), 200),
+        (json!({"sale_from": "+262142-12-31T00:00:00Z"}), 422),
         (json!({"price_won": -1}), 422),
         (json!({"colour": "blue"}), 422),
         (json!({"sale_from": "2030-01-02T00:00:00Z", "sale_until": "2030-01-01T00:00:00Z"}), 422),
@@ -218,12 +222,21 @@ async fn a_receipt_counts_once_and_its_movement_says_who_received_what_and_why()
         assert_eq!((received.status, &received.body["on_hand"]), (200, &json!(5)));
     }
     assert_eq!(receive("a", 4).await.problem(), "key-reused");
+    let (other_reason, other_sku) =
+        (json!({"units": 3, "reason": "another"}), json!({"units": 3, "reason": "delivery 7"}));
+    shop.stock("tee", 0).await;
+    assert_eq!(shop.post_as("a", "/v1/skus/mug/receipts", &other_reason).await.problem(), "key-reused");
+    assert_eq!(shop.post_as("a", "/v1/skus/tee/receipts", &other_sku).await.problem(), "key-reused");
+    // A key is its token's.
+    let second = shop.with_token(&world.named_token("second-shop", Role::Shop).await);
+    assert_eq!(second.post_as("a", "/v1/skus/tee/receipts", &other_sku).await.body["on_hand"], 3);
     assert_eq!(receive("b", -3).await.body["on_hand"], 2);
     let refused = receive("c", -1).await;
     assert_eq!((refused.status, refused.problem()), (409, "below-reserved"));
     assert_eq!(receive("d", 0).await.status, 422);
     assert_eq!(shop.post("/v1/skus/none/receipts", &json!({"units": 1, "reason": "x"})).await.status, 404);
-    let sql = "SELECT json_agg(json_build_array(reason, on_hand_change, actor, note) ORDER BY id) FROM stock_movements";
+    let sql = "SELECT json_agg(json_build_array(reason, on_hand_change, actor, note) ORDER BY id)
+                 FROM stock_movements WHERE sku_id = (SELECT id FROM skus WHERE code = 'mug')";
     let movements: Value = sqlx::query_scalar(sql).fetch_one(&world.pool).await.unwrap();
     let actor = movements[0][2].clone();
     let expected = json!([

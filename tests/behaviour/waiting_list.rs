@@ -61,7 +61,7 @@ async fn what_is_cancelled_goes_to_the_first_in_line_for_its_full_time_and_nobod
     let served = shop.as_customer("bob").order(&first).await;
     assert_eq!(served.text("status"), "held", "in the transaction that freed it");
     let length: i64 = sqlx::query_scalar(
-        "SELECT extract(epoch FROM expires_at - created_at)::bigint FROM orders WHERE status = 'held'",
+        "SELECT extract(epoch FROM expires_at - held_at)::bigint FROM orders WHERE status = 'held'",
     )
     .fetch_one(&world.pool)
     .await
@@ -127,7 +127,57 @@ async fn every_way_in_which_units_come_free_serves_the_line_in_its_own_transacti
     world.make_overdue(&e).await;
     assert_eq!(shop.as_customer("e").pay(&e).await.status, 410);
     served(&f, "f").await;
-    // Each hold that began has its timer, as any hold.
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_begins_for_who_waited_has_its_timer_and_a_gift_is_handed_over_or_not_waited_for() {
+    // Nothing but its timer ends it.
+    let world = World::idle().await;
+    world.start_workers_of(&Queue::ALL);
+    world.start_workers(Pool::Relay);
+    let shop = world.start_api().await;
+    shop.stock("mug", 1).await;
+    let held = shop.place("mug", 1, 60).await;
+    let body = json!({"items": one("mug", 1), "on_shortage": "wait", "hold_seconds": 2});
+    let served = shop.as_customer("bob").post("/v1/orders", &body).await.text("id").to_owned();
+    cancel(&shop, held.text("id")).await;
+    shop.as_customer("bob").until(&served, "expired").await;
+    // What costs nothing is never on hold: it is not waited for alone, nor as one of any.
+    shop.put("/v1/skus/gift", &json!({"name": "Gift", "price_won": 0})).await;
+    shop.stock("tee", 0).await;
+    let any = json!([{"sku": "gift", "quantity": 1}, {"sku": "tee", "quantity": 1}]);
+    let any = json!({"items": any, "on_shortage": "wait", "wait_for": "any"});
+    assert_eq!(shop.as_customer("carol").post("/v1/orders", &any).await.problem(), "out-of-stock");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn somebody_new_is_decided_behind_a_long_line_though_nobody_else_serves_it() {
+    let world = World::idle().await;
+    world.start_workers_of(&[Queue::OrderHold]);
+    world.start_workers(Pool::Relay);
+    let shop = world.start_api().await;
+    shop.stock("mug", 0).await;
+    let mut line = vec![];
+    for customer in 0..30 {
+        let customer = format!("c{customer}");
+        line.push(shop.as_customer(&customer).place_in_line_async("mug").await);
+    }
+    eventually("all wait", async || {
+        (world.count("SELECT count(*) FROM waiting_orders").await == 30).then_some(())
+    })
+    .await;
+    // Somebody keeps the first of them locked, who cannot be served now.
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM orders WHERE id = (SELECT order_id FROM waiting_orders ORDER BY place LIMIT 1) FOR UPDATE")
+        .execute(&mut *locked).await.unwrap();
+    shop.post("/v1/skus/mug/receipts", &json!({"units": 32, "reason": "x"})).await;
+    assert_eq!(world.count("SELECT count(*) FROM orders WHERE status = 'held'").await, 29);
+    assert_eq!(shop.as_customer("new").place("mug", 1, 60).await.problem(), "out-of-stock");
+    wait_for(&shop, "newer", "mug", 1).await;
+    locked.rollback().await.unwrap();
+    assert_eq!(serve_waiting::look(&world.pool, &mut None).await.unwrap(), (2, 0));
     world.finish().await;
 }
 

@@ -149,6 +149,13 @@ impl Client {
         self.send(request.json(&body)).await
     }
 
+    /// Places an order for one unit that waits in line if there is none; does not wait for the answer.
+    pub async fn place_in_line_async(&self, sku: &str) -> Answer {
+        let body = json!({"items": [{"sku": sku, "quantity": 1}], "on_shortage": "wait"});
+        let key = Uuid::now_v7().to_string();
+        self.send(self.request(Method::POST, "/v1/orders").header("Idempotency-Key", key).json(&body)).await
+    }
+
     /// Places an order for one unit and waits up to so many seconds for the outcome.
     pub async fn place_waiting(&self, key: &str, sku: &str, wait_seconds: u64) -> Answer {
         let body = json!({"items": [{"sku": sku, "quantity": 1}]});

@@ -1,6 +1,6 @@
 //! A product as a shop writes it.
 
-use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -9,6 +9,7 @@ use super::options::{self, ProductOption, Variant};
 use super::texts::{Category, Description, ImageUrl, Tag};
 use crate::domain::Invalid;
 use crate::domain::ids::ProductName;
+use crate::domain::sku;
 
 pub const MAX_IMAGES: usize = 20;
 pub const MAX_TAGS: usize = 20;
@@ -96,14 +97,8 @@ impl Product {
     }
 }
 
-/// An instant as the database keeps it: to the microsecond, in four digits of years.
 fn instant(field: &'static str, instant: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>, Invalid> {
-    match instant {
-        Some(instant) if !(2000..=9999).contains(&instant.year()) => {
-            Err(Invalid::new(field, "an instant of the years 2000 to 9999"))
-        }
-        instant => Ok(instant.map(|instant| instant.trunc_subsecs(6))),
-    }
+    instant.map(|instant| sku::instant(field, instant)).transpose()
 }
 
 /// Changes a document as a merge patch says (RFC 7396): null removes a member, an object is merged, anything else takes the

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::domain::Invalid;
 use crate::domain::ids::{IdempotencyKey, ProductName, SkuCode};
 use crate::domain::items::MAX_ON_HAND;
 use crate::domain::money::{DiscountRatio, Won};
@@ -47,9 +48,10 @@ pub struct PutSku {
     /// Units owned, absolute; absent leaves them as they are. To change them it takes `If-Match`.
     #[schema(minimum = 0, maximum = 1000000000)]
     on_hand: Option<i64>,
-    /// What is taken off, from 0 to 1; 0 when absent.
-    #[schema(minimum = 0, maximum = 1)]
-    discount_ratio: Option<f64>,
+    /// What is taken off, from 0 to 1; 0 when absent or null.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
+    discount_ratio: Option<Option<f64>>,
     /// Units one customer may have, bought ones included; when absent or null, the configured limit on holds.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<i64>, minimum = 1)]
@@ -70,15 +72,18 @@ pub struct PutSku {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchSku {
-    /// The product's name.
-    #[schema(min_length = 1, max_length = 200)]
-    name: Option<String>,
-    /// The price of one unit, in whole won.
-    #[schema(minimum = 0)]
-    price_won: Option<i64>,
+    /// The product's name, which cannot be taken away.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    name: Option<Option<String>>,
+    /// The price of one unit, in whole won, which cannot be taken away.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = i64, required = false, minimum = 0)]
+    price_won: Option<Option<i64>>,
     /// Units owned, absolute. To change them it takes `If-Match`; a receipt does not.
-    #[schema(minimum = 0, maximum = 1000000000)]
-    on_hand: Option<i64>,
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = i64, required = false, minimum = 0, maximum = 1000000000)]
+    on_hand: Option<Option<i64>>,
     /// What is taken off, from 0 to 1.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 1)]
@@ -87,8 +92,10 @@ pub struct PatchSku {
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<i64>, minimum = 1)]
     max_per_customer: Option<Option<i64>>,
-    /// False: it is not sold, and what is on hold goes on.
-    is_active: Option<bool>,
+    /// False: it is not sold, and what is on hold goes on; null is true.
+    #[serde(default, deserialize_with = "named")]
+    #[schema(value_type = Option<bool>)]
+    is_active: Option<Option<bool>>,
     /// It is not sold before.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<DateTime<Utc>>)]
@@ -110,7 +117,7 @@ impl PutSku {
         let change = SkuChange {
             name: Some(name.clone()),
             price: Some(price),
-            discount: self.discount_ratio.map(DiscountRatio::parse).transpose()?,
+            discount: self.discount_ratio.map(discount).transpose()?,
             max_per_customer: self.max_per_customer.map(limit).transpose()?,
             is_active: self.is_active,
             sale_from: self.sale_from,
@@ -122,17 +129,28 @@ impl PutSku {
 
 impl PatchSku {
     fn parse(self) -> Result<(SkuChange, Option<i64>), ApiError> {
-        let discount = |ratio: Option<f64>| DiscountRatio::parse(ratio.unwrap_or_default());
         let change = SkuChange {
-            name: self.name.map(ProductName::parse).transpose()?,
-            price: self.price_won.map(|won| Won::parse("price_won", won)).transpose()?,
+            name: there("name", self.name)?.map(ProductName::parse).transpose()?,
+            price: there("price_won", self.price_won)?.map(|won| Won::parse("price_won", won)).transpose()?,
             discount: self.discount_ratio.map(discount).transpose()?,
             max_per_customer: self.max_per_customer.map(limit).transpose()?,
-            is_active: self.is_active,
+            is_active: self.is_active.map(|is_active| is_active.unwrap_or(true)),
             sale_from: self.sale_from,
             sale_until: self.sale_until,
         };
-        Ok((change, self.on_hand))
+        Ok((change, there("on_hand", self.on_hand)?))
+    }
+}
+
+fn discount(ratio: Option<f64>) -> Result<DiscountRatio, Invalid> {
+    DiscountRatio::parse(ratio.unwrap_or_default())
+}
+
+/// A field that may be left alone, and cannot be taken away.
+fn there<T>(field: &str, value: Option<Option<T>>) -> Result<Option<T>, ApiError> {
+    match value {
+        Some(None) => Err(ApiError::Unprocessable(format!("{field} must not be null"))),
+        value => Ok(value.flatten()),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct OrderFilter {
     /// The code of a SKU that the order has
     #[serde(deserialize_with = "filled", skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
+    /// waiting, held, paying, paid, partly_refunded, refunded, refused, expired or cancelled
     #[serde(deserialize_with = "filled", skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// A gateway's payment key or order id, or our id of a payment or refund

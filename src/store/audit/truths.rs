@@ -32,7 +32,7 @@ pub const TRUTHS: [Truth; 37] = [
                      WHERE sku_id = st.sku_id AND quantity <= st.on_hand - st.reserved LIMIT 100) l
                JOIN waiting_orders w ON w.order_id = l.order_id
               WHERE st.least_waiting IS NOT NULL AND s.is_active AND w.wait_until > now()
-                AND coalesce(s.sale_from <= now() - interval '1 minute', s.updated_at <= now() - interval '1 minute')
+                AND greatest(s.sale_from, s.updated_at) <= now() - interval '1 minute'
                 AND coalesce(now() < s.sale_until, true)",
     },
     Truth {

@@ -33,6 +33,8 @@ pub struct Served {
     pub holds: Vec<(DateTime<Utc>, OrderId)>,
     /// How many had waited long enough.
     pub ended: usize,
+    /// Whether anybody has left a line: served, tired, or gone over to another one.
+    pub has_moved: bool,
 }
 
 /// Orders that are looked at beside those for which there are units: some may be passed over.
@@ -55,6 +57,7 @@ pub async fn serve(conn: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<Serv
         looked_at += look.found;
         served.holds.extend(look.holds);
         served.ended += look.ended;
+        served.has_moved |= look.has_moved;
         // Who has left the line makes room for those behind.
         if look.found < at_most || !look.has_moved || looked_at >= AT_ONCE {
             break;
@@ -156,7 +159,7 @@ impl Candidate {
 }
 
 /// The first in the lines of these SKUs who want no more than is free. Of each number of units that somebody wants, the first:
-/// those who want more than there is are not walked through.
+/// those who want more than there is are not walked through, and no more of a size than could be served, and a few.
 async fn candidates(conn: &mut PgConnection, skus: &[SkuId], at_most: i64) -> sqlx::Result<Vec<Candidate>> {
     let skus: Vec<i64> = skus.iter().map(|sku| sku.0).collect();
     let rows = sqlx::query!(
@@ -172,7 +175,8 @@ async fn candidates(conn: &mut PgConnection, skus: &[SkuId], at_most: i64) -> sq
            SELECT DISTINCT w.place, w.order_id, w.hold_seconds, w.takes_any
              FROM (SELECT first.order_id FROM sizes CROSS JOIN LATERAL (
                           SELECT order_id, place FROM waiting_lines
-                           WHERE sku_id = sizes.sku_id AND quantity = sizes.quantity ORDER BY place LIMIT $2) first
+                           WHERE sku_id = sizes.sku_id AND quantity = sizes.quantity
+                           ORDER BY place LIMIT least($2::bigint, sizes.free / sizes.quantity + 8)) first
                     WHERE quantity <= free ORDER BY first.place LIMIT $2) first
             CROSS JOIN LATERAL (SELECT * FROM waiting_orders WHERE order_id = first.order_id OFFSET 0) w
             ORDER BY w.place"#,

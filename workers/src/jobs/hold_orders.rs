@@ -34,8 +34,9 @@ use crate::steps::facts;
 use crate::steps::release::{self, sold};
 use overdue::OverdueSearch;
 
-/// How often lines are served for one batch, which is decided again each time.
-const LINES_SERVED: u32 = 3;
+/// How often lines are served for one batch, which is decided again each time, and how often without any effect.
+const LINES_SERVED: u32 = 25;
+const LINES_IN_VAIN: u32 = 3;
 
 #[derive(Debug)]
 pub struct HoldOrders {
@@ -46,6 +47,7 @@ pub struct HoldOrders {
     overdue: OverdueSearch,
     /// How often lines were served for the batch that is being decided.
     lines_served: AtomicU32,
+    lines_in_vain: AtomicU32,
 }
 
 impl Worker for HoldOrders {
@@ -71,7 +73,12 @@ impl Worker for HoldOrders {
     async fn make_way(&self, tx: &mut PgConnection, obstacle: &Obstacle) -> sqlx::Result<()> {
         match obstacle {
             Obstacle::Overdue(orders) => release::expire_and_give_back(tx, orders).await.map(|_| ()),
-            Obstacle::Lines(skus) => waiting::serve(tx, skus).await.map(|_| ()),
+            Obstacle::Lines(skus) => {
+                let has_moved = release::serve_lines(tx, skus).await?;
+                let in_vain = u32::from(!has_moved);
+                self.lines_in_vain.fetch_add(in_vain, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 
@@ -99,6 +106,7 @@ impl Worker for HoldOrders {
             hand_over_free(tx, decided, now).await?;
             self.overdue.batch_is_decided();
             self.lines_served.store(0, Ordering::Relaxed);
+            self.lines_in_vain.store(0, Ordering::Relaxed);
         }
         Ok(Applied { verdicts: sorted.verdicts, wake_ups: WakeUp::group(due, now), ..Applied::default() })
     }
@@ -113,6 +121,7 @@ impl HoldOrders {
             overtaken: AtomicBool::new(false),
             overdue: OverdueSearch::new(),
             lines_served: AtomicU32::new(0),
+            lines_in_vain: AtomicU32::new(0),
         }
     }
 
@@ -135,7 +144,7 @@ impl HoldOrders {
             stock::lock_codes(tx, &codes).await?;
         }
         let mut shelf = stock::shelf(tx, &codes).await?;
-        self.let_lines_go_first(&mut shelf, now)?;
+        let contended = self.let_lines_go_first(&mut shelf, now)?;
         let counting_sales = counting_sales(fresh, &shelf);
         let mut usage = usage::of(tx, customers, &counting_sales, self.limits.max_live_holds).await?;
         let demand = |order: &&'a HoldOrder| Demand {
@@ -149,7 +158,7 @@ impl HoldOrders {
 
         let mut waits = Waits::default();
         let decided = fresh.iter().zip(decisions).map(|(order, decision)| {
-            waits.add(order, &decision, &shelf, now);
+            waits.add(order, &decision, (&shelf, &contended), now);
             begin(order, decision, now)
         });
         let decided: Vec<DecidedOrder> = decided.collect();
@@ -158,17 +167,18 @@ impl HoldOrders {
     }
 
     /// Whoever waits in line for what is free comes before anybody new. Where that is not settled after some tries, as somebody
-    /// else is at work on the line, there is nothing for this batch.
-    fn let_lines_go_first(&self, shelf: &mut Shelf, now: DateTime<Utc>) -> Result<(), ApplyError> {
+    /// else is at work on the line, there is nothing for this batch: of these SKUs.
+    fn let_lines_go_first(&self, shelf: &mut Shelf, now: DateTime<Utc>) -> Result<Vec<SkuId>, ApplyError> {
         let first: Vec<SkuId> = shelf.values().filter(|sku| sku.has_turn(now)).map(|sku| sku.id).collect();
         if first.is_empty() {
-            return Ok(());
+            return Ok(first);
         }
-        if self.lines_served.fetch_add(1, Ordering::Relaxed) < LINES_SERVED {
+        let in_vain = self.lines_in_vain.load(Ordering::Relaxed);
+        if in_vain < LINES_IN_VAIN && self.lines_served.fetch_add(1, Ordering::Relaxed) < LINES_SERVED {
             return Err(ApplyError::InTheWay(Obstacle::Lines(first)));
         }
         shelf.values_mut().filter(|sku| first.contains(&sku.id)).for_each(|sku| sku.available = 0);
-        Ok(())
+        Ok(first)
     }
 
     /// Whether those who got nothing could have got something: a hold past its time blocks nobody, as far as a batch may
@@ -237,8 +247,14 @@ struct Waits {
 }
 
 impl Waits {
-    /// Adds an order, if it waits. The shelf tells why: it is as it was left by the whole batch.
-    fn add(&mut self, order: &HoldOrder, decision: &Decision, shelf: &Shelf, now: DateTime<Utc>) {
+    /// Adds an order, if it waits. The shelf tells why, or those SKUs of which there are units that somebody in line may have.
+    fn add(
+        &mut self,
+        order: &HoldOrder,
+        decision: &Decision,
+        (shelf, contended): (&Shelf, &[SkuId]),
+        now: DateTime<Utc>,
+    ) {
         let Decision::Waiting { items, lines, sale_from, .. } = decision else { return };
         for (sku_id, units) in lines.iter().copied() {
             let on_sale = items
@@ -246,7 +262,7 @@ impl Waits {
                 .find(|item| item.sku_id == sku_id)
                 .and_then(|item| shelf.get_key_value(&item.sku));
             let on_sale = on_sale.filter(|(_, sku)| sku.sale.is_on(now));
-            let is_short = on_sale.is_some_and(|(_, sku)| !sku.has_turn(now));
+            let is_short = on_sale.is_some() && !contended.contains(&sku_id);
             self.short.extend(on_sale.map(|(code, _)| code.clone()));
             self.lines.push(NewInLine { sku_id, units, is_short });
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use holdfast::domain::ids::SkuId;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
-use holdfast::store::{self, waiting};
+use holdfast::store;
+use holdfast::store::waiting::{self, Served};
 use metrics::counter;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::{MissedTickBehavior, interval};
@@ -33,11 +34,13 @@ pub async fn run(context: Context) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = None;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        // An operator who pauses `order.hold` wants no new holds.
-        if !gate.is_open() || !orders.is_open() {
+        if !gate.is_open() {
             continue;
         }
-        match look(&pool, &mut after).await {
+        let over = end_some(&pool).await;
+        // An operator who pauses `order.hold` wants no holds to begin by themselves. What is freed goes to the line all the same.
+        let looked = if orders.is_open() { look(&pool, &mut after).await } else { Ok((0, 0)) };
+        match over.and_then(|over| looked.map(|(served, ended)| (served, ended + over))) {
             Ok((0, 0)) => {}
             Ok((served, ended)) => {
                 bell.ring();
@@ -50,30 +53,41 @@ pub async fn run(context: Context) {
     }
 }
 
-/// One look: ends waits, and serves some lines behind the last one looked at. Returns how many were served, and how many waits
-/// ended in vain.
+/// One look: serves some lines behind the last one looked at. Returns how many were served, and how many were found whose wait
+/// is over.
 pub async fn look(pool: &PgPool, after: &mut Option<SkuId>) -> sqlx::Result<(usize, usize)> {
-    let mut ended = end_some(pool).await?;
     let lines =
         store::within(pool, LIMIT, async |conn| waiting::lines_after(conn, *after, LOOKED_AT).await).await?;
-    let mut served = 0;
+    *after = lines.last;
+    let (mut served, mut ended) = (0, 0);
     for sku in lines.to_serve {
         for _ in 0..TURNS {
-            let turn = store::within(pool, LIMIT, async |conn| {
-                let mut tx = conn.begin().await?;
-                let turn = waiting::serve(&mut tx, &[sku]).await?;
-                tx.commit().await?;
-                Ok::<_, sqlx::Error>(turn)
-            })
-            .await?;
-            (served, ended) = (served + turn.holds.len(), ended + turn.ended);
-            if turn.holds.is_empty() {
-                break;
+            match serve_once(pool, sku).await {
+                Ok(turn) => {
+                    (served, ended) = (served + turn.holds.len(), ended + turn.ended);
+                    if !turn.has_moved {
+                        break;
+                    }
+                }
+                // One bad line keeps nobody in another from their turn.
+                Err(error) => {
+                    warn!(%error, sku = sku.0, "cannot serve a line now");
+                    break;
+                }
             }
         }
     }
-    *after = lines.last;
     Ok((served, ended))
+}
+
+async fn serve_once(pool: &PgPool, sku: SkuId) -> sqlx::Result<Served> {
+    store::within(pool, LIMIT, async |conn| {
+        let mut tx = conn.begin().await?;
+        let turn = waiting::serve(&mut tx, &[sku]).await?;
+        tx.commit().await?;
+        Ok(turn)
+    })
+    .await
 }
 
 /// Ends some of the waits whose time is up.

@@ -45,17 +45,23 @@ pub async fn expire_and_give_back(tx: &mut PgConnection, orders: &[OrderId]) -> 
 /// Changes the stock, and gives what comes free to those who wait for it: whatever frees units does it by this.
 pub async fn change_stock(tx: &mut PgConnection, changes: &[StockChange]) -> sqlx::Result<()> {
     let lines = stock::change(tx, changes).await?;
-    if lines.is_empty() {
-        return Ok(());
+    if !lines.is_empty() {
+        serve_lines(tx, &lines).await?;
     }
-    let served = waiting::serve(tx, &lines).await?;
+    Ok(())
+}
+
+/// Serves the lines of these SKUs. Returns whether anybody has left one.
+pub(crate) async fn serve_lines(tx: &mut PgConnection, skus: &[SkuId]) -> sqlx::Result<bool> {
+    let served = waiting::serve(tx, skus).await?;
     let count = |outcome, times| {
         counted_at_commit::count(counter!("holdfast_waits_ended_total", "outcome" => outcome), times);
     };
     count("served", served.holds.len());
     count("in_vain", served.ended);
+    let has_moved = served.has_moved;
     served::note(served);
-    Ok(())
+    Ok(has_moved)
 }
 
 /// The change that gives the units of these orders back.

@@ -173,7 +173,7 @@ impl LimitConfig {
 /// How days are counted.
 #[derive(Args, Clone, Copy)]
 pub struct TimeZoneConfig {
-    /// Where days begin and end for sales figures; the same for all processes
+    /// Where days begin and end for sales figures, and what mails tell times in; the same for all processes
     #[arg(long, env = "HOLDFAST_TIME_ZONE", default_value_t = DEFAULT_TIME_ZONE)]
     pub time_zone: Tz,
 }

@@ -1,4 +1,4 @@
-//! What is told outside about money that moved.
+//! What is told outside: that money moved, or that a wait has ended.
 
 use chrono::{DateTime, Utc};
 
@@ -19,7 +19,7 @@ pub struct Notice {
     /// Where they are written to, if they said so.
     pub email: Option<EmailAddress>,
     pub matter: Matter,
-    /// How much money moved.
+    /// How much money moved, or what the order costs.
     pub amount: Won,
     /// For which items.
     pub items: Vec<NoticeItem>,
@@ -35,6 +35,16 @@ pub enum Matter {
         /// Whether nothing of the order is left.
         is_whole: bool,
     },
+    /// The order has waited in line, and it is its turn.
+    Held {
+        waiting_since: DateTime<Utc>,
+        /// Its deadline when the hold began.
+        expires_at: DateTime<Utc>,
+        /// Its deadline now; nothing if it is on hold no longer or its time is up.
+        held_until: Option<DateTime<Utc>>,
+    },
+    /// The order has waited in line, and its turn did not come.
+    Refused { waiting_since: DateTime<Utc> },
 }
 
 impl Matter {
@@ -42,7 +52,14 @@ impl Matter {
         match self {
             Self::Paid { .. } => "order.paid",
             Self::Refunded { .. } => "order.refunded",
+            Self::Held { .. } => "order.held",
+            Self::Refused { .. } => "order.refused",
         }
+    }
+
+    /// Whether it calls the customer to do what cannot be done any more, or is done.
+    pub fn comes_too_late(self) -> bool {
+        matches!(self, Self::Held { held_until: None, .. })
     }
 }
 
@@ -53,6 +70,6 @@ pub struct NoticeItem {
     /// Its name when the order was held.
     pub name: String,
     pub quantity: i32,
-    /// What was paid or given back for them.
+    /// What they cost, or what was given back for them.
     pub amount: Won,
 }

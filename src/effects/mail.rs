@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::{self, PoolConfig};
@@ -78,9 +79,10 @@ impl Mailer {
         Ok(Self { transport, from })
     }
 
-    /// Sends a customer the mail about a fact. Sent again it is the same mail with the same `Message-ID`.
-    pub async fn send(&self, to: &EmailAddress, notice: &Notice) -> Result<(), MailError> {
-        let mail = self.compose(to, notice)?;
+    /// Sends a customer the mail about a fact. Sent again it is the same mail with the same `Message-ID`, but for a deadline that
+    /// has been moved meanwhile.
+    pub async fn send(&self, to: &EmailAddress, notice: &Notice, time_zone: Tz) -> Result<(), MailError> {
+        let mail = self.compose(to, notice, time_zone)?;
         let sending = async {
             match &self.transport {
                 Transport::Smtp(smtp) => smtp.send(mail).await.map(|_| ()).map_err(judge),
@@ -93,7 +95,7 @@ impl Mailer {
         timeout(TIMEOUT, sending).await.unwrap_or_else(|_| too_late())
     }
 
-    fn compose(&self, to: &EmailAddress, notice: &Notice) -> Result<Message, MailError> {
+    fn compose(&self, to: &EmailAddress, notice: &Notice, time_zone: Tz) -> Result<Message, MailError> {
         let refused = |error: &dyn std::fmt::Display| MailError::Refused(error.to_string());
         let to = to.as_str().parse().map_err(|error| refused(&error))?;
         let id = format!("<{}.{}@{}>", notice.event_id, notice.order_id, self.from.email.domain());
@@ -105,7 +107,7 @@ impl Mailer {
             .date(notice.occurred_at.into())
             .subject(subject(notice))
             .header(ContentType::TEXT_PLAIN)
-            .body(text(notice))
+            .body(text(notice, time_zone))
             .map_err(|error| refused(&error))
     }
 }
@@ -150,7 +152,7 @@ mod tests {
         let url = Secret::from(format!("file://{}", folder.display()));
         let mailer = Mailer::new(&url, "My shop <shop@example.com>").unwrap();
         let to = EmailAddress::parse("alice@example.com").unwrap();
-        String::from_utf8(mailer.compose(&to, &notice(name)).unwrap().formatted()).unwrap()
+        String::from_utf8(mailer.compose(&to, &notice(name), Tz::Asia__Seoul).unwrap().formatted()).unwrap()
     }
 
     #[test]

@@ -129,6 +129,10 @@ struct ReportData<'a> {
     refund_id: Option<CommandId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     is_whole: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime<Utc>>,
     amount_won: Won,
     currency: &'static str,
     items: Vec<ReportItem<'a>>,
@@ -143,29 +147,35 @@ struct ReportItem<'a> {
 }
 
 fn body(notice: &Notice) -> Vec<u8> {
-    let (payment_id, refund_id, is_whole) = match notice.matter {
-        Matter::Paid { payment_id } => (Some(payment_id), None, None),
-        Matter::Refunded { refund_id, is_whole } => (None, Some(refund_id), Some(is_whole)),
-    };
     let items = notice.items.iter().map(|item| ReportItem {
         sku: &item.sku,
         quantity: item.quantity,
         amount_won: item.amount,
     });
-    let report = WireReport {
-        kind: notice.matter.kind(),
-        timestamp: notice.occurred_at,
-        data: ReportData {
-            order_id: notice.order_id,
-            customer_id: &notice.customer_id,
-            payment_id,
-            refund_id,
-            is_whole,
-            amount_won: notice.amount,
-            currency: "KRW",
-            items: items.collect(),
-        },
+    let mut data = ReportData {
+        order_id: notice.order_id,
+        customer_id: &notice.customer_id,
+        payment_id: None,
+        refund_id: None,
+        is_whole: None,
+        waiting_since: None,
+        expires_at: None,
+        amount_won: notice.amount,
+        currency: "KRW",
+        items: items.collect(),
     };
+    match notice.matter {
+        Matter::Paid { payment_id } => data.payment_id = Some(payment_id),
+        Matter::Refunded { refund_id, is_whole } => {
+            (data.refund_id, data.is_whole) = (Some(refund_id), Some(is_whole));
+        }
+        // As it was when the hold began: reported again it has the same body.
+        Matter::Held { waiting_since, expires_at, held_until: _ } => {
+            (data.waiting_since, data.expires_at) = (Some(waiting_since), Some(expires_at));
+        }
+        Matter::Refused { waiting_since } => data.waiting_since = Some(waiting_since),
+    }
+    let report = WireReport { kind: notice.matter.kind(), timestamp: notice.occurred_at, data };
     serde_json::to_vec(&report).expect("a report has string keys and no failing serializer")
 }
 

@@ -12,7 +12,7 @@ use crate::peers::secret::Secret;
 /// For one report, from its start to the end of the answer.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Who is told about payments.
+/// Who is told about payments and waits.
 #[derive(Args, Clone, Debug)]
 pub struct EffectSettings {
     /// Where mails go: `smtp://host:port`, `smtps://user:password@host` or `file:///folder`; without it none are written
@@ -21,7 +21,7 @@ pub struct EffectSettings {
     /// Whom mails are from, such as `My shop <shop@example.com>`
     #[arg(long, env = "HOLDFAST_MAIL_FROM")]
     pub mail_from: Option<String>,
-    /// Where paid and refunded orders are reported; without it none are
+    /// Where paid and refunded orders, and waits that end, are reported; without it none are
     #[arg(long, env = "HOLDFAST_DATA_PLATFORM_URL")]
     pub data_platform_url: Option<String>,
     /// Secrets (`whsec_…`) that sign reports, comma-separated: one, or two while one replaces the other

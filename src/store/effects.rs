@@ -25,7 +25,7 @@ pub enum EffectStatus {
     /// It is to be told.
     Open,
     Done,
-    /// There is nobody to tell.
+    /// There is nobody to tell, or it came too late.
     Skipped,
     /// It was given up; its message is a dead letter.
     Dead,

@@ -223,7 +223,7 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "holdfast_effects_total",
         &["queue", "outcome"],
-        "Mails and reports: told, nobody, refused or failed",
+        "Mails and reports: told, nobody, too_late, refused or failed",
     ),
     gauge(
         "holdfast_open_effects",

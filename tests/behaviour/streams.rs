@@ -8,20 +8,20 @@ use crate::support::client::Client;
 use crate::support::world::World;
 
 #[derive(Debug, Clone, PartialEq)]
-struct Event {
+pub(crate) struct Event {
     id: String,
-    kind: String,
-    data: Value,
+    pub(crate) kind: String,
+    pub(crate) data: Value,
 }
 
 /// An open stream of server-sent events.
-struct Stream {
+pub(crate) struct Stream {
     response: reqwest::Response,
     waiting: String,
 }
 
 impl Stream {
-    async fn open(shop: &Client, order: &str, last_id: Option<&str>) -> Self {
+    pub(crate) async fn open(shop: &Client, order: &str, last_id: Option<&str>) -> Self {
         let mut request = shop.request(reqwest::Method::GET, &format!("/v1/orders/{order}/events"));
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", id);
@@ -33,7 +33,7 @@ impl Stream {
     }
 
     /// The next event; comments, which only keep the connection alive, are passed over.
-    async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         loop {
             if let Some((block, rest)) = self.waiting.split_once("\n\n") {
                 let field =

@@ -6,6 +6,7 @@ use holdfast_workers::pools::Pool;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::streams::Stream;
 use crate::support::client::{Answer, Client};
 use crate::support::eventually;
 use crate::support::random::Random;
@@ -48,6 +49,9 @@ async fn what_is_cancelled_goes_to_the_first_in_line_for_its_full_time_and_nobod
     assert_eq!((first.status, first.text("status")), (202, "waiting"));
     assert!(first.body.get("expires_at").is_none() && first.body["amount_won"] == 1_000, "{first:?}");
     let first = first.text("id").to_owned();
+    let mut following = Stream::open(&shop.as_customer("bob"), &first, None).await;
+    let waits = following.next().await;
+    assert_eq!((waits.kind.as_str(), waits.data["sequence"].as_i64()), ("order.waiting", Some(1)));
     let second = wait_for(&shop, "carol", "mug", 1).await;
     let refused = shop.as_customer("dave").place("mug", 1, 60).await;
     assert_eq!(refused.problem(), "out-of-stock");
@@ -69,10 +73,11 @@ async fn what_is_cancelled_goes_to_the_first_in_line_for_its_full_time_and_nobod
     assert_eq!(length, 300);
     assert_eq!(shop.as_customer("bob").get(&format!("/v1/orders/{first}/place")).await.status, 404);
     assert_eq!(shop.as_customer("carol").status(&second).await, "waiting");
-    let kinds = "SELECT json_agg(type ORDER BY id) FROM order_events WHERE order_id = $1";
-    let kinds: Value =
-        sqlx::query_scalar(kinds).bind(first.parse::<Uuid>().unwrap()).fetch_one(&world.pool).await.unwrap();
-    assert_eq!(kinds, json!(["order.waiting", "order.held"]));
+    // Who follows the order hears of it, and of nothing in between.
+    let turn = following.next().await;
+    assert_eq!((turn.kind.as_str(), turn.data["sequence"].as_i64()), ("order.held", Some(2)));
+    assert_eq!(turn.data["data"]["expires_at"], served.body["expires_at"]);
+    assert_eq!(turn.data["data"]["waiting_since"], waits.data["occurred_at"]);
 
     // Paid units are gone; who waits for them waits on, and may leave.
     shop.as_customer("bob").charge(1_000).await;
@@ -245,6 +250,9 @@ async fn waiting_orders_count_against_the_limits_and_end_when_their_time_is_up()
     shop.as_customer("bob").until(&waits, "refused").await;
     let ended = shop.as_customer("bob").order(&waits).await.body;
     assert_eq!(ended["refusal"]["reason"], "wait_ended");
+    let mut following = Stream::open(&shop.as_customer("bob"), &waits, None).await;
+    let told = [following.next().await.kind, following.next().await.kind];
+    assert_eq!(told, ["order.waiting", "order.refused"]);
     world.finish().await;
 }
 

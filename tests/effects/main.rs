@@ -1,4 +1,4 @@
-//! What follows from a payment: counters, mails and reports, each exactly once for us and at least once under the same
+//! What follows from a payment, or from the end of a wait: counters, mails and reports, each exactly once for us and at least once under the same
 //! name for others, whatever is killed, wiped or refused in between.
 
 #![allow(clippy::unwrap_used, reason = "test names are sentences, and a test fails by panicking")]
@@ -15,3 +15,4 @@ mod refunds;
 mod reports;
 mod smtp;
 mod stage;
+mod waits;

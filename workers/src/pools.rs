@@ -63,7 +63,7 @@ pub struct Settings {
     pub gateway: Option<Arc<dyn Gateway>>,
     /// Who is told about payments; without them their messages wait.
     pub outlets: Outlets,
-    /// Where days begin and end for sales figures.
+    /// Where days begin and end for sales figures, and what mails tell times in.
     pub time_zone: Tz,
     /// What one customer may hold.
     pub limits: Limits,
@@ -138,7 +138,7 @@ fn runner_of(pool: Pool, settings: &Settings) -> Option<RunnerMaker> {
 }
 
 fn worker_of(queue: Queue, settings: &Settings) -> Option<RunnerMaker> {
-    let Settings { gateway, outlets, limits, hold_batch_size, .. } = settings.clone();
+    let Settings { gateway, outlets, time_zone, limits, hold_batch_size, .. } = settings.clone();
     Some(match queue {
         Queue::OrderHold => consume(move || HoldOrders::new(limits, hold_batch_size)),
         Queue::OrderExpire => consume(|| ExpireDue),
@@ -160,7 +160,7 @@ fn worker_of(queue: Queue, settings: &Settings) -> Option<RunnerMaker> {
         }
         Queue::MailSend => {
             let mailer = outlets.mailer?;
-            consume(move || Deliver(Customers { mailer: mailer.clone() }))
+            consume(move || Deliver(Customers { mailer: mailer.clone(), time_zone }))
         }
         Queue::OrderReport => {
             let data_platform = outlets.data_platform?;

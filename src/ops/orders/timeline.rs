@@ -264,7 +264,7 @@ fn of_effect(effect: &OrderEffect) -> TimelineRow {
         EffectStatus::Open => (effect.due_at, "waits to be sent"),
         EffectStatus::Done => (effect.done_at.unwrap_or(effect.due_at), "was sent"),
         EffectStatus::Skipped => {
-            (effect.done_at.unwrap_or(effect.due_at), "was not sent: there is nobody to tell")
+            (effect.done_at.unwrap_or(effect.due_at), "was not sent: nobody is to be told, or it is too late")
         }
         EffectStatus::Dead => {
             (effect.done_at.unwrap_or(effect.due_at), "was given up; its message is a dead letter")

@@ -1,4 +1,5 @@
-//! What the feed makes of the facts of a part: counters, and an outbox of what is to be told outside.
+//! What the feed makes of the facts of a part: counters, and an outbox of what is to be told outside. It cares for money that
+//! moved, and for the end of a wait: that an order is held or refused which has waited, so that this is not its first fact.
 //!
 //! Everything is written in the transaction that moves the cursor, so each fact takes effect exactly once.
 
@@ -12,7 +13,9 @@ use crate::store::effects::{Effect, EffectKind, effect};
 pub async fn is_behind(conn: &mut PgConnection, position: LogPosition) -> sqlx::Result<bool> {
     let next = sqlx::query!(
         "SELECT FROM order_events
-          WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2) AND type IN ('order.paid', 'order.refunded')
+          WHERE (transaction_id, id) > ($1::bigint::text::xid8, $2)
+            AND (type IN ('order.paid', 'order.refunded')
+                 OR (type IN ('order.held', 'order.refused') AND sequence > 1))
           ORDER BY transaction_id, id LIMIT 1",
         position.transaction,
         position.id,
@@ -25,7 +28,7 @@ pub async fn next_part(conn: &mut PgConnection, look: &CursorLook, limit: i64) -
     let facts = sqlx::query_as!(
         LogPosition,
         r#"SELECT transaction_id::text::bigint AS "transaction!", id AS "id!"
-             FROM money_facts_after($1::bigint::text::xid8, $2, $3::bigint::text::xid8, $4)"#,
+             FROM facts_of_effect_after($1::bigint::text::xid8, $2, $3::bigint::text::xid8, $4)"#,
         look.position.transaction,
         look.position.id,
         look.horizon,
@@ -117,7 +120,8 @@ pub async fn fill_outbox(
                  FROM order_events e
                 WHERE (e.transaction_id, e.id) > ($1::bigint::text::xid8, $2)
                   AND (e.transaction_id, e.id) <= ($3::bigint::text::xid8, $4)
-                  AND e.type IN ('order.paid', 'order.refunded')
+                  AND (e.type IN ('order.paid', 'order.refunded')
+                       OR (e.type IN ('order.held', 'order.refused') AND e.sequence > 1))
                   AND e.occurred_at >= (SELECT created_at FROM relay_cursors WHERE name = 'effects')
            ), written AS (
                INSERT INTO effects (event_id, kind, order_id, status, done_at)

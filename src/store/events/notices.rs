@@ -1,4 +1,4 @@
-//! Facts about money, with all that is told of them outside.
+//! Facts that take effect, with all that is told of them outside.
 
 use std::collections::HashMap;
 
@@ -23,9 +23,11 @@ use crate::store::orders;
 enum FactData {
     Refunded { refund_id: CommandId, amount_won: Won, is_whole: bool, items: Vec<RefundedItem> },
     Paid { payment_id: CommandId, amount_won: Won },
+    Held { waiting_since: DateTime<Utc>, expires_at: DateTime<Utc>, amount_won: Won },
+    Refused { waiting_since: DateTime<Utc> },
 }
 
-/// A fact that is not what facts about money are.
+/// A fact that is not what facts of its kind are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the fact cannot be told: {0}")]
 pub struct Unreadable(String);
@@ -39,7 +41,8 @@ pub async fn of(
     let orders: Vec<Uuid> = effects.iter().map(|effect| effect.order_id.uuid()).collect();
     let rows = sqlx::query_as!(
         RawFact,
-        r#"SELECT e.id, e.order_id, e.data, e.occurred_at, o.customer_id, c.email AS "email?"
+        r#"SELECT e.id, e.order_id, e.data, e.occurred_at, o.customer_id, c.email AS "email?",
+                  CASE WHEN o.status = 'held' AND now() < o.expires_at THEN o.expires_at END AS held_until
              FROM unnest($1::bigint[], $2::uuid[]) AS wanted (event_id, order_id)
              JOIN order_events e ON e.order_id = wanted.order_id AND e.id = wanted.event_id
              JOIN orders o ON o.id = e.order_id
@@ -68,12 +71,13 @@ struct RawFact {
     occurred_at: DateTime<Utc>,
     customer_id: String,
     email: Option<String>,
+    held_until: Option<DateTime<Utc>>,
 }
 
 impl RawFact {
     fn notice(self, held: &[HeldItem]) -> Result<Notice, Unreadable> {
         let data = serde_json::from_value(self.data).map_err(|error| Unreadable(error.to_string()))?;
-        let (matter, amount, items) = told(data, held);
+        let (matter, amount, items) = told(data, held, self.held_until);
         Ok(Notice {
             event_id: self.id,
             occurred_at: self.occurred_at,
@@ -89,18 +93,23 @@ impl RawFact {
     }
 }
 
-fn told(data: FactData, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
+fn told(
+    data: FactData,
+    held: &[HeldItem],
+    held_until: Option<DateTime<Utc>>,
+) -> (Matter, Won, Vec<NoticeItem>) {
     let name = |sku: &SkuCode| held.iter().find(|item| item.sku == *sku).map(|item| item.name.clone());
+    let all = || {
+        let items = held.iter().map(|item| NoticeItem {
+            sku: item.sku.clone(),
+            name: item.name.clone(),
+            quantity: item.quantity,
+            amount: item.amount,
+        });
+        items.collect()
+    };
     match data {
-        FactData::Paid { payment_id, amount_won } => {
-            let items = held.iter().map(|item| NoticeItem {
-                sku: item.sku.clone(),
-                name: item.name.clone(),
-                quantity: item.quantity,
-                amount: item.amount,
-            });
-            (Matter::Paid { payment_id }, amount_won, items.collect())
-        }
+        FactData::Paid { payment_id, amount_won } => (Matter::Paid { payment_id }, amount_won, all()),
         FactData::Refunded { refund_id, amount_won, is_whole, items } => {
             let items = items.into_iter().map(|item| NoticeItem {
                 name: name(&item.sku).unwrap_or_else(|| item.sku.to_string()),
@@ -109,6 +118,13 @@ fn told(data: FactData, held: &[HeldItem]) -> (Matter, Won, Vec<NoticeItem>) {
                 amount: item.amount_won,
             });
             (Matter::Refunded { refund_id, is_whole }, amount_won, items.collect())
+        }
+        FactData::Held { waiting_since, expires_at, amount_won } => {
+            (Matter::Held { waiting_since, expires_at, held_until }, amount_won, all())
+        }
+        FactData::Refused { waiting_since } => {
+            let cost = Won(held.iter().map(|item| item.amount.0).sum());
+            (Matter::Refused { waiting_since }, cost, all())
         }
     }
 }

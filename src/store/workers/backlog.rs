@@ -117,14 +117,14 @@ pub async fn unread(conn: &mut PgConnection, reader: Cursor, at_most: i64) -> sq
     .await
 }
 
-/// Facts about money that the feed has not let take effect.
+/// Facts that the feed has not let take effect.
 async fn unread_by_feed(conn: &mut PgConnection, at_most: i64) -> sqlx::Result<Waiting> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT count(*) AS "count!",
                   coalesce(extract(epoch FROM now() - min(f.occurred_at))::float8, 0) AS "oldest_seconds!"
              FROM relay_cursors c
-            CROSS JOIN LATERAL money_facts_after(c.from_transaction, c.last_id, '9223372036854775807', $1) f
+            CROSS JOIN LATERAL facts_of_effect_after(c.from_transaction, c.last_id, '9223372036854775807', $1) f
             WHERE c.name = 'effects'"#,
         at_most,
     )

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use holdfast::domain::notice::Notice;
 use holdfast::effects::mail::{MailError, Mailer};
 use holdfast::message::SendMail;
@@ -11,6 +12,8 @@ use crate::steps::deliver::{DeliveryOutcome, Outlet};
 
 pub struct Customers {
     pub mailer: Arc<Mailer>,
+    /// What times are told in.
+    pub time_zone: Tz,
 }
 
 impl Outlet for Customers {
@@ -25,7 +28,10 @@ impl Outlet for Customers {
 
     async fn tell(&self, notice: &Notice) -> DeliveryOutcome {
         let Some(email) = &notice.email else { return DeliveryOutcome::Nobody };
-        match self.mailer.send(email, notice).await {
+        if notice.matter.comes_too_late() {
+            return DeliveryOutcome::TooLate;
+        }
+        match self.mailer.send(email, notice, self.time_zone).await {
             Ok(()) => DeliveryOutcome::Told,
             Err(MailError::Refused(reason)) => DeliveryOutcome::Refused { class: "refused", reason },
             Err(MailError::Failed(why)) => DeliveryOutcome::Failed { why, retry_after: None },

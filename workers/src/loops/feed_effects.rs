@@ -1,4 +1,4 @@
-//! The feed: what follows from a payment beside the order itself. It reads the event log past a cursor of its own, and
+//! The feed: what follows from a payment, or from the end of a wait, beside the order itself. It reads the event log past a cursor of its own, and
 //! in one transaction counts what was paid, writes down whom to tell, and moves the cursor: so each fact takes effect
 //! exactly once, whatever happens to this process or to the broker.
 

@@ -45,6 +45,8 @@ pub enum DeliveryOutcome {
     Told,
     /// There is nobody to tell.
     Nobody,
+    /// What it calls for cannot be done any more, or is done.
+    TooLate,
     /// They do not want to know: a person has to look at it.
     Refused {
         /// What kind of refusal.
@@ -167,6 +169,7 @@ fn count<O: Outlet>(outcome: &DeliveryOutcome) {
     let outcome = match outcome {
         DeliveryOutcome::Told => "told",
         DeliveryOutcome::Nobody => "nobody",
+        DeliveryOutcome::TooLate => "too_late",
         DeliveryOutcome::Refused { .. } => "refused",
         DeliveryOutcome::Failed { .. } => "failed",
     };

@@ -19,7 +19,7 @@ const MAX_ERROR_CHARS: usize = 500;
 pub(super) enum DeliveryState {
     /// It could not be looked up, or is not in the outbox yet.
     Unknown,
-    /// It is told, there was nobody to tell, or another message of the batch asks for it.
+    /// It is told or came too late, there was nobody to tell, or another message of the batch asks for it.
     Nothing,
     /// By our own watch: telling the others takes its time.
     Early {
@@ -74,7 +74,7 @@ impl DeliveryState {
             }
         };
         match (outcome, postponed) {
-            (DeliveryOutcome::Told | DeliveryOutcome::Nobody, _) => Verdict::Done,
+            (DeliveryOutcome::Told | DeliveryOutcome::Nobody | DeliveryOutcome::TooLate, _) => Verdict::Done,
             (DeliveryOutcome::Refused { class, reason }, _) => {
                 Verdict::Dead { class, reason: storable(reason) }
             }
@@ -111,7 +111,7 @@ pub(super) fn judge(event_id: i64, attempts: u32, outcome: &DeliveryOutcome) -> 
     };
     match outcome {
         DeliveryOutcome::Told => end(EffectStatus::Done, None),
-        DeliveryOutcome::Nobody => end(EffectStatus::Skipped, None),
+        DeliveryOutcome::Nobody | DeliveryOutcome::TooLate => end(EffectStatus::Skipped, None),
         DeliveryOutcome::Refused { reason, .. } => end(EffectStatus::Dead, Some(reason)),
         DeliveryOutcome::Failed { why, retry_after } => match effect_delay(attempts) {
             Some(delay) => Judged::Postponed(Postponed {

@@ -6,6 +6,7 @@
 mod carts;
 mod effects;
 mod holds;
+mod lines;
 mod money;
 mod shop;
 
@@ -41,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
     money::money_comes_and_goes(&shop, &shirts).await?;
     effects::a_payment_takes_effect(&shop, &paid).await?;
     carts::a_cart_is_checked_out(&shop).await?;
+    lines::a_line_moves(&shop).await?;
 
     let posters = shop.get("shop", &format!("/v1/skus/{sku}")).await?;
     let shirts = shop.get("shop", &format!("/v1/skus/{shirts}")).await?;
@@ -48,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
         posters["available"] == 0 && posters["on_hand"] == posters["reserved"] && shirts["available"] == 1;
     ensure!(is_right, "the stock is {posters} and {shirts}");
     say(
-        14,
+        15,
         &format!("the books agree: {} posters and {} shirt on hand", posters["on_hand"], shirts["on_hand"]),
     );
     println!("\nAll as it should be.");

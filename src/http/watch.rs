@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
@@ -261,14 +262,17 @@ struct Fact<'a> {
 }
 
 impl Fact<'_> {
-    /// Whose order was refused, if this tells that.
+    /// Whose order was refused, if this tells that. Who waited in vain has not asked for what there is not.
     fn refused(&self) -> Option<CustomerId> {
         #[derive(Deserialize)]
         struct Refused {
             customer_id: CustomerId,
+            #[serde(default)]
+            waiting_since: Option<DateTime<Utc>>,
         }
         let data = self.data.filter(|_| self.kind == REFUSED)?;
-        serde_json::from_str::<Refused>(data.get()).ok().map(|refused| refused.customer_id)
+        let refused = serde_json::from_str::<Refused>(data.get()).ok();
+        refused.filter(|refused| refused.waiting_since.is_none()).map(|refused| refused.customer_id)
     }
 }
 

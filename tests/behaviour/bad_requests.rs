@@ -35,7 +35,7 @@ async fn unknown_paths_methods_and_queries_are_problems_like_all_others() {
         ("PUT", &order, "GET,HEAD"),
         ("GET", &format!("{order}/cancel"), "POST"),
         ("DELETE", "/v1/wallet", "GET,HEAD"),
-        ("POST", "/v1/skus/mug", "GET,HEAD,PUT"),
+        ("POST", "/v1/skus/mug", "GET,HEAD,PATCH,PUT"),
         ("POST", "/readyz", "GET,HEAD"),
         ("POST", "/metrics", "GET,HEAD"),
     ];

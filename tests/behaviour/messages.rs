@@ -36,7 +36,9 @@ async fn a_command_names_its_type_its_order_and_its_callers_trace() {
         let request = shop.request(Method::POST, path).header("Idempotency-Key", "key-1");
         shop.send(request.header("traceparent", parent).json(&body))
     };
-    let accepted = send("/v1/orders", json!({"items": [{"sku": "mug", "quantity": 2}]}), parent).await;
+    let items = json!([{"sku": "mug", "quantity": 2}]);
+    let whole = json!({"items": items, "expected_amount_won": 2_000, "on_shortage": "wait"});
+    let accepted = send("/v1/orders", whole, parent).await;
     let order = format!("/v1/orders/{}", accepted.text("id"));
     send(&format!("{order}/cancel"), json!({}), parent).await;
     send(&format!("{order}/extend"), json!({"extend_seconds": 60}), parent).await;

@@ -47,7 +47,7 @@ async fn who_waited_is_told_their_turn_or_that_it_did_not_come_and_nobody_else_i
     sqlx::query("WITH own AS (UPDATE orders SET created_at = now() - interval '2 s', expires_at = now() WHERE id = $1)
                  UPDATE waiting_orders SET wait_until = now() WHERE order_id = $1")
         .bind(in_vain.parse::<Uuid>().unwrap()).execute(&stage.world.pool).await.unwrap();
-    assert_eq!(serve_waiting::look(&stage.world.pool, &mut None).await.unwrap(), (0, 1));
+    assert_eq!(serve_waiting::end_some(&stage.world.pool).await.unwrap(), 1);
     let mail = stage.smtp.wait_for(1).await.remove(0);
     assert_eq!(mail.to, "bob@example.com");
     assert_eq!(mail.header("Subject"), format!("Your turn did not come: order {in_vain}"));

@@ -52,7 +52,7 @@ async fn units_are_received_and_adjusted_with_a_reason_and_a_key_moves_them_once
             (json!("adjusted"), json!(-2), json!(10), json!("two broke")),
             (json!("adjusted"), json!(-3), json!(12), json!("counted")),
             (json!("received"), json!(5), json!(15), json!("a delivery")),
-            (json!("received"), json!(10), json!(10), Value::Null),
+            (json!("received"), json!(10), json!(10), json!("on_hand was set")),
         ]
     );
     let audited = "SELECT count(*) FROM operator_actions

@@ -91,7 +91,7 @@ async fn serve_once(pool: &PgPool, sku: SkuId) -> sqlx::Result<Served> {
 }
 
 /// Ends some of the waits whose time is up.
-async fn end_some(pool: &PgPool) -> sqlx::Result<usize> {
+pub async fn end_some(pool: &PgPool) -> sqlx::Result<usize> {
     store::within(pool, LIMIT, async |conn| {
         let mut tx = conn.begin().await?;
         let orders = waiting::ended(&mut tx, ENDED_AT_ONCE).await?;

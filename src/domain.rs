@@ -19,6 +19,7 @@ pub mod payment;
 pub mod reason;
 pub mod refund;
 pub mod refusal;
+pub mod shelf;
 pub mod sku;
 pub mod waiting;
 

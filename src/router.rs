@@ -19,8 +19,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
-    carts, catalogue, charges, checkout, customers, events, health, orders, payments, popular, product_lists,
-    products, receipts, refunds, skus, wallets, webhooks,
+    carts, catalogue, charges, checkout, customers, events, health, lines, orders, payments, popular,
+    product_lists, products, receipts, refunds, skus, wallets, webhooks,
 };
 use crate::http::shopper::GUEST_HEADER;
 use crate::http::{body, observe, problem};
@@ -62,7 +62,7 @@ fn shops() -> OpenApiRouter<App> {
 fn reads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(orders::list))
-        .routes(routes!(orders::place_in_line))
+        .routes(routes!(lines::place_in_line))
         .routes(routes!(events::follow))
         .routes(routes!(skus::list))
         .routes(routes!(skus::put, skus::patch, skus::read))

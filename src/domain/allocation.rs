@@ -9,38 +9,9 @@ use super::items::RequestedItems;
 use super::limits::Limits;
 use super::money::{DiscountRatio, Won};
 use super::refusal::{NotOnSale, PricedItem, Refusal, Shortage};
+use super::shelf::Shelf;
 use super::sku::{Sale, SaleState};
 use super::waiting::WaitFor;
-
-/// A SKU as it stands under lock.
-#[derive(Debug, Clone)]
-pub struct ShelfSku {
-    pub id: SkuId,
-    /// Its name in the catalogue.
-    pub name: String,
-    /// The price of one unit before discount.
-    pub price: Won,
-    /// What is taken off the price.
-    pub discount: DiscountRatio,
-    /// This SKU's own limit of units per customer.
-    pub max_per_customer: Option<u32>,
-    /// When it is sold.
-    pub sale: Sale,
-    /// Units that can be held.
-    pub available: i32,
-    /// The smallest number of units that somebody in its line wants, or less.
-    pub least_waiting: Option<i32>,
-}
-
-impl ShelfSku {
-    /// Whether somebody in its line may be served from what there is, and so comes first.
-    pub fn has_turn(&self, now: DateTime<Utc>) -> bool {
-        self.least_waiting.is_some_and(|least| least <= self.available) && self.sale.is_on(now)
-    }
-}
-
-/// The SKUs of a batch, by code.
-pub type Shelf = HashMap<SkuCode, ShelfSku>;
 
 /// What the customers of a batch have already.
 #[derive(Debug, Clone, Default)]
@@ -247,18 +218,6 @@ fn not_on_sale(demand: &Demand<'_>, shelf: &Shelf, now: DateTime<Utc>) -> Vec<No
     closed.collect()
 }
 
-impl From<&HeldItem> for PricedItem {
-    fn from(item: &HeldItem) -> Self {
-        Self {
-            sku: item.sku.clone(),
-            quantity: item.quantity.unsigned_abs(),
-            unit_price_won: item.unit_price,
-            discount_ratio: item.discount.ratio(),
-            amount_won: item.amount,
-        }
-    }
-}
-
 /// Counts an order, on hold or in line, against the limits of its customer.
 fn count(customer: &CustomerId, items: &[HeldItem], usage: &mut Usage) {
     *usage.live_holds.entry(customer.clone()).or_default() += 1;
@@ -279,6 +238,7 @@ fn take(items: &[HeldItem], shelf: &mut Shelf) {
 mod tests {
     use super::*;
     use crate::domain::items::{Quantity, RequestedItem};
+    use crate::domain::shelf::ShelfSku;
     use proptest::prelude::*;
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::allocation::HeldItem;
 use super::ids::SkuCode;
 use super::money::Won;
 
@@ -91,6 +92,18 @@ pub struct PricedItem {
     pub discount_ratio: f64,
     /// What all units cost after discount.
     pub amount_won: Won,
+}
+
+impl From<&HeldItem> for PricedItem {
+    fn from(item: &HeldItem) -> Self {
+        Self {
+            sku: item.sku.clone(),
+            quantity: item.quantity.unsigned_abs(),
+            unit_price_won: item.unit_price,
+            discount_ratio: item.discount.ratio(),
+            amount_won: item.amount,
+        }
+    }
 }
 
 /// Why a hold was not extended.

@@ -7,6 +7,7 @@ pub mod checkout;
 pub mod customers;
 pub mod events;
 pub mod health;
+pub mod lines;
 pub mod orders;
 pub mod payments;
 pub mod popular;

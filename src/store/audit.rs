@@ -3,6 +3,7 @@
 //! the dead rows of everything that happens meanwhile. A piece holds all that it compares, so orders in motion break nothing.
 
 pub mod results;
+mod shop_truths;
 mod truths;
 
 use std::time::Duration;

@@ -12,9 +12,9 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::decoded;
-use crate::domain::allocation::{Shelf, ShelfSku};
 use crate::domain::ids::{OrderId, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
+use crate::domain::shelf::{Shelf, ShelfSku};
 use crate::domain::sku::Sale;
 
 /// What PostgreSQL says of a statement that took too long.

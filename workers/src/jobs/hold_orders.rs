@@ -1,19 +1,20 @@
 //! `order.hold`: sets stock aside for new orders, or refuses them.
 
 mod overdue;
+mod waits;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::broker::envelope::Incoming;
-use holdfast::domain::allocation::{Decision, Demand, Shelf, ShelfSku, allocate};
+use holdfast::domain::allocation::{Decision, Demand, allocate};
 use holdfast::domain::ids::{OrderId, SkuCode, SkuId};
 use holdfast::domain::limits::Limits;
 use holdfast::domain::money::Won;
 use holdfast::domain::order::{Hold, OrderState, OrderStep, Wait};
 use holdfast::domain::refusal::Refusal;
-use holdfast::domain::waiting::WaitSeconds;
+use holdfast::domain::shelf::{Shelf, ShelfSku};
 use holdfast::event::OrderEvent;
 use holdfast::message::{HoldOrder, Queue};
 use holdfast::store::events::NewEvent;
@@ -21,8 +22,8 @@ use holdfast::store::named_locks::{self, Named};
 use holdfast::store::orders::new::{DecidedOrder, KnownOrder};
 use holdfast::store::orders::{self, units_bought, usage};
 use holdfast::store::payments::{self, NewPayment};
-use holdfast::store::stock::{self, NewInLine, StockChange};
-use holdfast::store::waiting::{self, NewWait};
+use holdfast::store::stock::{self, StockChange};
+use holdfast::store::waiting;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -33,6 +34,7 @@ use crate::steps::distinct::distinct;
 use crate::steps::facts;
 use crate::steps::release::{self, sold};
 use overdue::OverdueSearch;
+use waits::{Waits, wait_until};
 
 /// How often lines are served for one batch, which is decided again each time, and how often without any effect.
 const LINES_SERVED: u32 = 25;
@@ -228,53 +230,6 @@ fn begin(order: &HoldOrder, decision: Decision, now: DateTime<Utc>) -> DecidedOr
     };
     let (id, fingerprint, customer_id) = (order.order_id, order.fingerprint, order.customer_id.clone());
     DecidedOrder { id, customer_id, fingerprint, items, amount, state, step }
-}
-
-/// Until when an order waits: its patience begins with the sale.
-fn wait_until(order: &HoldOrder, sale_from: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
-    let patience = order.wait.map_or(WaitSeconds::STANDARD, |terms| terms.seconds);
-    sale_from.unwrap_or(now).max(now) + TimeDelta::seconds(patience.seconds().into())
-}
-
-/// The orders of a batch that come to wait.
-#[derive(Debug, Default)]
-struct Waits {
-    waits: Vec<NewWait>,
-    /// Their places in lines.
-    lines: Vec<NewInLine>,
-    /// The SKUs of which there are too few for them.
-    short: BTreeSet<SkuCode>,
-}
-
-impl Waits {
-    /// Adds an order, if it waits. The shelf tells why, or those SKUs of which there are units that somebody in line may have.
-    fn add(
-        &mut self,
-        order: &HoldOrder,
-        decision: &Decision,
-        (shelf, contended): (&Shelf, &[SkuId]),
-        now: DateTime<Utc>,
-    ) {
-        let Decision::Waiting { items, lines, sale_from, .. } = decision else { return };
-        for (sku_id, units) in lines.iter().copied() {
-            let on_sale = items
-                .iter()
-                .find(|item| item.sku_id == sku_id)
-                .and_then(|item| shelf.get_key_value(&item.sku));
-            let on_sale = on_sale.filter(|(_, sku)| sku.sale.is_on(now));
-            let is_short = on_sale.is_some() && !contended.contains(&sku_id);
-            self.short.extend(on_sale.map(|(code, _)| code.clone()));
-            self.lines.push(NewInLine { sku_id, units, is_short });
-        }
-        self.waits.push(NewWait {
-            order_id: order.order_id,
-            customer_id: order.customer_id.clone(),
-            hold_seconds: order.hold_seconds,
-            wait_for: order.wait.map(|terms| terms.wait_for).unwrap_or_default(),
-            wait_until: wait_until(order, *sale_from, now),
-            lines: lines.clone(),
-        });
-    }
 }
 
 /// When an order is to be looked at again, if it has to be paid.

@@ -46,12 +46,13 @@ pub async fn become_guest(_: Anybody) -> (StatusCode, [(HeaderName, &'static str
     responses((status = 200, description = "The cart; an empty one if nothing was ever put in", body = CartView))
 )]
 pub async fn read(State(app): State<App>, shopper: Shopper) -> Answer<CartView> {
-    let _turn = shopper.turn(&app).await?;
+    let turn = shopper.turn(&app).await?;
     let cart = app.read(async |conn| shown::read(conn, &shopper.owner).await).await?;
+    drop(turn);
     if !cart.is_behind {
         return Ok((NO_STORE, Json(cart.into())));
     }
-    change(&app, shopper.owner, Change::Nothing).await
+    change(&app, shopper, Change::Nothing).await
 }
 
 /// How many.
@@ -87,11 +88,13 @@ pub async fn put(
     body::Json(request): body::Json<PutItem>,
 ) -> Answer<CartView> {
     let item = RequestedItem { sku: SkuCode::parse(sku)?, quantity: Quantity::parse(request.quantity)? };
-    let _turn = shopper.turn(&app).await?;
+    let turn = shopper.turn(&app).await?;
     let (stranger, rates) = (shopper.stranger(), app.rates.clone());
     let cart = app
         .write(move |tx| {
             async move {
+                // It lasts as long as the work, also if the caller hangs up.
+                let _turn = turn;
                 let unit_amount = skus::unit_amount(tx, &item.sku).await?;
                 let no_such = || ApiError::NoSuch("the catalogue knows no such SKU".to_owned());
                 let unit_amount = unit_amount.ok_or_else(no_such)?;
@@ -127,9 +130,7 @@ pub async fn put(
     responses((status = 200, description = "The cart as it is now", body = CartView))
 )]
 pub async fn remove(State(app): State<App>, shopper: Shopper, Path(sku): Path<String>) -> Answer<CartView> {
-    let sku = SkuCode::parse(sku)?;
-    let _turn = shopper.turn(&app).await?;
-    change(&app, shopper.owner, Change::Remove(sku)).await
+    change(&app, shopper, Change::Remove(SkuCode::parse(sku)?)).await
 }
 
 /// Empty the cart
@@ -142,8 +143,7 @@ pub async fn remove(State(app): State<App>, shopper: Shopper, Path(sku): Path<St
     responses((status = 200, description = "The cart, empty", body = CartView))
 )]
 pub async fn clear(State(app): State<App>, shopper: Shopper) -> Answer<CartView> {
-    let _turn = shopper.turn(&app).await?;
-    change(&app, shopper.owner, Change::Clear).await
+    change(&app, shopper, Change::Clear).await
 }
 
 /// What is done to a cart that may not be there.
@@ -154,10 +154,13 @@ enum Change {
 }
 
 /// Settles a cart and changes it, if there is one.
-async fn change(app: &App, owner: CartOwner, change: Change) -> Answer<CartView> {
+async fn change(app: &App, shopper: Shopper, change: Change) -> Answer<CartView> {
+    let turn = shopper.turn(app).await?;
+    let owner = shopper.owner;
     let cart = app
         .write(move |tx| {
             async move {
+                let _turn = turn;
                 if let Some(cart) = carts::lock(tx, &owner).await? {
                     checkouts::settle(tx, cart).await?;
                     match &change {

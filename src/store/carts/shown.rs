@@ -41,7 +41,8 @@ pub async fn read(conn: &mut PgConnection, owner: &CartOwner) -> sqlx::Result<Sh
     let rows = sqlx::query!(
         r#"SELECT now() AS "now!", c.touched_at < now() - interval '1 day'
                   OR EXISTS (SELECT FROM cart_checkouts open JOIN orders ON orders.id = open.order_id
-                              WHERE open.cart_id = c.id AND open.outcome IS NULL) AS "is_behind!",
+                              WHERE open.cart_id = c.id AND open.outcome IS NULL
+                                AND orders.status <> 'waiting') AS "is_behind!",
                   last.order_id AS "order_id?", last.created_at AS "checked_out_at?: DateTime<Utc>",
                   last.outcome AS "outcome?: Outcome", o.refusal AS "refusal?",
                   i.sku_code AS "sku_code?", i.quantity AS "quantity?", i.unit_amount_won AS "unit_amount_won?"

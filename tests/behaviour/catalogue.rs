@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use holdfast::store::operators::tokens::Role;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -154,6 +155,14 @@ async fn bad_lines_are_told_with_their_reason_and_nothing_is_imported_unless_the
     assert_eq!(shop.get("/v1/products/good").await.body["price_from_won"], 5);
     assert_eq!(world.count("SELECT count(*) FROM products").await, 2);
     std::fs::remove_file(listed).unwrap();
+    // What is no option is a bad line, too, beside a product that is there.
+    let portion = async |body: String| {
+        let request = shop.request(Method::POST, "/v1/catalogue/import?dry_run=true");
+        shop.send(request.header("Content-Type", "application/x-ndjson").body(body)).await
+    };
+    let no_option = portion(r#"{"product":"other","options":["size"]}"#.to_owned()).await;
+    assert_eq!((no_option.status, &no_option.body["bad"][0]["line"]), (200, &json!(1)), "{no_option:?}");
+    assert_eq!(portion("{}\n".repeat(301)).await.status, 422);
     world.finish().await;
 }
 

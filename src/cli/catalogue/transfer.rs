@@ -59,9 +59,14 @@ pub(super) async fn apply(api: &ApiClient, checked: Checked, skip_bad: bool) -> 
         }
         report.differences.extend(part.differences);
         report.lines += part.lines;
+        // What went bad since it was checked is skipped as well, and told.
+        let is_new = |bad: &BadLine| report.bad.iter().all(|known| known.line != bad.line);
+        let new: Vec<BadLine> = part.bad.into_iter().filter(is_new).collect();
+        report.bad.extend(new);
         bar.inc(1);
     }
     bar.finish_and_clear();
+    report.bad.sort_by_key(|bad| bad.line);
     Ok(report)
 }
 

@@ -222,9 +222,11 @@ fn planned_product(line: &Line, known: Option<&Product>) -> Result<Product, Stri
 
 fn keep_values(options: &mut Value, known: &Product) {
     for option in options.as_array_mut().into_iter().flatten() {
-        let name = option["name"].as_str().unwrap_or_default().to_owned();
-        let known = known.options.iter().find(|known| known.name.as_str() == name);
-        let (Some(known), Some(values)) = (known, option["values"].as_array_mut()) else { continue };
+        let name = option.get("name").and_then(Value::as_str);
+        let known = known.options.iter().find(|known| Some(known.name.as_str()) == name);
+        // What is no option at all is refused when it is read as one.
+        let values = option.get_mut("values").and_then(Value::as_array_mut);
+        let (Some(known), Some(values)) = (known, values) else { continue };
         for value in &known.values {
             let value = json!(value);
             if !values.contains(&value) {

@@ -26,6 +26,9 @@ use crate::store::catalogue::import as import_store;
 use crate::store::catalogue::prices;
 use crate::store::catalogue::products::{self, Change, NotWritten};
 
+/// Lines of one portion: each of them leads to a product as it stands, with all of its SKUs.
+const MAX_LINES: usize = 300;
+
 /// Products on a page of an export.
 const PAGE: i64 = 50;
 
@@ -76,6 +79,9 @@ pub async fn take_in(
     request: Request,
 ) -> Result<Json<ImportReport>, ApiError> {
     let text = read_lines(request).await?;
+    if text.lines().count() > MAX_LINES {
+        return Err(ApiError::Unprocessable(format!("a portion has at most {MAX_LINES} lines")));
+    }
     let (lines, mut bad) = parse(&text);
     let count = lines.len() + bad.len();
     if query.dry_run || (!bad.is_empty() && !query.skip_bad) {

@@ -279,7 +279,7 @@ async fn put_rows(conn: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<Has
                   id bigint, code text, name text, name_folded text, description text,
                   description_format product_text_format, image_urls text[], category text, tags text[], options jsonb,
                   terms text[], is_active boolean, sale_from timestamptz, sale_until timestamptz)
-            WHERE r.id IS NULL
+            WHERE r.id IS NULL ORDER BY r.code
            ON CONFLICT (code) DO NOTHING RETURNING id, code"#,
         rows as _,
     )

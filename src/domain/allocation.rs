@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use super::ids::{CustomerId, SkuCode, SkuId};
 use super::items::RequestedItems;
 use super::limits::Limits;
-use super::money::{DiscountRatio, Won};
+use super::money::Won;
 use super::refusal::{NotOnSale, PricedItem, Refusal, Shortage};
+pub use super::shelf::HeldItem;
 use super::shelf::Shelf;
 use super::sku::{Sale, SaleState};
 use super::waiting::WaitFor;
@@ -54,21 +55,6 @@ pub enum Decision {
     },
     /// Nothing is set aside.
     Refused(Refusal),
-}
-
-/// One SKU of a held order, with what it was called and cost at that moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeldItem {
-    pub sku_id: SkuId,
-    pub sku: SkuCode,
-    pub name: String,
-    pub quantity: i32,
-    /// The price of one unit before discount.
-    pub unit_price: Won,
-    /// What was taken off.
-    pub discount: DiscountRatio,
-    /// What all units cost after discount.
-    pub amount: Won,
 }
 
 /// Decides every order of a batch, first come first served: each decision sees what the ones before it took. All
@@ -238,6 +224,7 @@ fn take(items: &[HeldItem], shelf: &mut Shelf) {
 mod tests {
     use super::*;
     use crate::domain::items::{Quantity, RequestedItem};
+    use crate::domain::money::DiscountRatio;
     use crate::domain::shelf::ShelfSku;
     use proptest::prelude::*;
 

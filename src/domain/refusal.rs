@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::allocation::HeldItem;
 use super::ids::SkuCode;
 use super::money::Won;
+use super::shelf::HeldItem;
 
 /// Why a hold was refused. Stored with the order and told to the caller as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! What there is: the SKUs of a batch as they stand.
+//! What there is, the SKUs of a batch as they stand, and what is set aside of it.
 
 use std::collections::HashMap;
 
@@ -37,3 +37,18 @@ impl ShelfSku {
 
 /// The SKUs of a batch, by code.
 pub type Shelf = HashMap<SkuCode, ShelfSku>;
+
+/// One SKU of a held order, with what it was called and cost at that moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldItem {
+    pub sku_id: SkuId,
+    pub sku: SkuCode,
+    pub name: String,
+    pub quantity: i32,
+    /// The price of one unit before discount.
+    pub unit_price: Won,
+    /// What was taken off.
+    pub discount: DiscountRatio,
+    /// What all units cost after discount.
+    pub amount: Won,
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast::domain::order::table;
+use holdfast_workers::loops::serve_waiting;
 use serde_json::json;
 
 use crate::late_money::order_with_money_to_come;
@@ -38,6 +39,30 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Three wait in line: one in vain, one calls off, and one gets what comes.
+    async fn wait_for_a_rarity(&self) {
+        let shop = &self.shop;
+        let wait = async |wait_seconds: i64| {
+            let items = json!([{"sku": "rarity", "quantity": 1}]);
+            let body = json!({"items": items, "on_shortage": "wait", "wait_seconds": wait_seconds});
+            shop.post("/v1/orders", &body).await.text("id").to_owned()
+        };
+        let in_vain = wait(1).await;
+        eventually("the wait ends", async || {
+            serve_waiting::end_some(&self.world.pool).await.unwrap();
+            (shop.status(&in_vain).await == "refused").then_some(())
+        })
+        .await;
+        let tired = wait(600).await;
+        assert_eq!(shop.post(&format!("/v1/orders/{tired}/cancel"), &json!({})).await.status, 200);
+        let served = wait(600).await;
+        let receipt = json!({"units": 1, "reason": "a find"});
+        assert_eq!(shop.post("/v1/skus/rarity/receipts", &receipt).await.status, 200);
+        assert_eq!(shop.status(&served).await, "held");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_take_every_step_of_the_picture_and_no_other() {
     let stage = Stage::new().await;
@@ -46,6 +71,7 @@ async fn workers_take_every_step_of_the_picture_and_no_other() {
 
     shop.stock("rarity", 0).await;
     assert_eq!(shop.place("rarity", 1, 600).await.status, 409);
+    stage.wait_for_a_rarity().await;
 
     shop.charge(10_000).await;
     let by_wallet = shop.place("mug", 1, 600).await.text("id").to_owned();

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::orders::OwnOrder;
 use crate::http::app::App;

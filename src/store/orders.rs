@@ -279,9 +279,7 @@ pub async fn advance(conn: &mut PgConnection, steps: Vec<(OrderId, OrderStep)>) 
     if steps.is_empty() {
         return Ok(());
     }
-    let orders: Vec<Uuid> = steps.iter().map(|(order, _)| order.uuid()).collect();
-    let from: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.from()).collect();
-    let to: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.to()).collect();
+    let (orders, from, to) = step_columns(&steps);
     let done = sqlx::query!(
         "UPDATE orders
             SET status = step.into_status,
@@ -297,15 +295,21 @@ pub async fn advance(conn: &mut PgConnection, steps: Vec<(OrderId, OrderStep)>) 
     if done.rows_affected() == steps.len() as u64 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }
 
+/// Steps as the columns of a statement: whose, which status each leaves, and to which it leads.
+fn step_columns(steps: &[(OrderId, OrderStep)]) -> (Vec<Uuid>, Vec<OrderStatus>, Vec<OrderStatus>) {
+    let orders = steps.iter().map(|(order, _)| order.uuid()).collect();
+    let from = steps.iter().map(|(_, step)| step.from()).collect();
+    let to = steps.iter().map(|(_, step)| step.to()).collect();
+    (orders, from, to)
+}
+
 /// Refuses locked orders that waited, for the same reason.
 pub async fn refuse(
     conn: &mut PgConnection,
     steps: Vec<(OrderId, OrderStep)>,
     refusal: &Refusal,
 ) -> sqlx::Result<()> {
-    let orders: Vec<Uuid> = steps.iter().map(|(order, _)| order.uuid()).collect();
-    let from: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.from()).collect();
-    let to: Vec<OrderStatus> = steps.iter().map(|(_, step)| step.to()).collect();
+    let (orders, from, to) = step_columns(&steps);
     let refusal = serde_json::to_value(refusal).expect("a refusal has string keys");
     let done = sqlx::query!(
         "UPDATE orders SET status = step.into_status, refusal = $4, expires_at = NULL, closed_at = now()

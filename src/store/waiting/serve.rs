@@ -118,10 +118,10 @@ async fn serve_some(
 pub(super) async fn end(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<usize> {
     let now = orders::transaction_time(&mut *conn).await?;
     let rows = lock_open(&mut *conn, orders).await?;
-    let over = rows.into_iter().filter(|order| order.expires_at.is_some_and(|until| until <= now));
-    give_up(conn, over.collect(), now).await
+    give_up(conn, rows, now).await
 }
 
+/// Refuses those of these locked orders whose time is up: the transition tells which.
 async fn give_up(conn: &mut PgConnection, orders: Vec<OrderRow>, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let (mut steps, mut told) = (vec![], vec![]);
     for order in orders {

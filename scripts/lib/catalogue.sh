@@ -1,23 +1,38 @@
 # shellcheck shell=bash
 # The demo catalogue of "make run", and what to try with it.
 
-# put_sku URL TOKEN CODE JSON creates a SKU, unless it is there: a second start must not reset stock.
-put_sku() {
+# has_product URL TOKEN PRODUCT tells whether the shop has a product, archived or not.
+has_product() {
   local status
-  status=$(local_curl -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $2" "$1/v1/skus/$3")
-  if [[ $status == 200 ]]; then return; fi
-  [[ $status == 404 ]] || die "GET /v1/skus/$3 answered $status"
-  local_curl --fail -o /dev/null -X PUT -H "Authorization: Bearer $2" \
-    -H 'Content-Type: application/json' -d "$4" "$1/v1/skus/$3" || die "cannot create the SKU $3"
+  status=$(local_curl -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $2" "$1/v1/products/$3")
+  case $status in
+    200) return 0 ;;
+    404) return 1 ;;
+    *) die "GET /v1/products/$3 answered $status" ;;
+  esac
 }
 
+# load_catalogue URL TOKEN imports the demo's products that the shop does not have. What it has stays as somebody left it: a
+# second start must neither sell a limited sale anew nor take back what was changed by hand.
 load_catalogue() {
-  put_sku "$1" "$2" mug-blue '{"name":"Blue mug","price_won":12000,"on_hand":100}'
-  put_sku "$1" "$2" tee-black-m \
-    '{"name":"Black T-shirt, M","price_won":29000,"on_hand":50,"discount_ratio":0.1}'
-  put_sku "$1" "$2" poster-a2 '{"name":"Poster, A2","price_won":8000,"on_hand":500}'
-  put_sku "$1" "$2" vinyl-first-press \
-    '{"name":"First pressing","price_won":45000,"on_hand":1,"max_per_customer":1}'
+  local line product sale_from new=''
+  sale_from=$(date -u -d '1 minute' +%Y-%m-%dT%H:%M:%SZ)
+  while IFS= read -r line; do
+    # Each line begins with the product's code.
+    product=${line#'{"product":"'}
+    product=${product%%'"'*}
+    has_product "$1" "$2" "$product" || new+=${line//@SALE_FROM@/"$sale_from"}$'\n'
+  done <"$ROOT/demo/shop/products.jsonl"
+  [[ -n $new ]] || return 0
+  step "Filling the shop with the demo's goods"
+  printf '%s' "$new" >"$RUN_DIR/catalogue.jsonl"
+  # A SKU that somebody has put into a product of their own spoils the demo's product, and is no reason to stay down.
+  if HOLDFAST_URL=$1 HOLDFAST_TOKEN=$2 "$BIN/holdfast" catalogue import "$RUN_DIR/catalogue.jsonl" --skip-bad \
+    >>"$RUN_DIR/setup.log" 2>&1; then
+    step_done "done"
+  else
+    step_done "not all of them, see $RUN_DIR/setup.log"
+  fi
 }
 
 show_what_next() {

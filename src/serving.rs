@@ -1,6 +1,7 @@
 //! An HTTP/1.1 server with limits that `axum::serve` lacks: on how long headers may take, on how long an answer may stay
 //! unread, on connections in all and from one address. And the stop signals.
 
+pub mod assets;
 pub mod descriptors;
 mod places;
 mod stream;

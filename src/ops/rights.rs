@@ -1,7 +1,6 @@
 //! Who may do what: a viewer reads, an operator acts, an admin makes tokens; each may also do what comes before. The
 //! [`guard`] stands before every route of operators, so that a new one is closed until somebody opens it.
 
-pub mod origin;
 pub mod session;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -9,7 +8,6 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use origin::{FOREIGN_PAGE, is_own_page};
 
 use crate::http::address::CallerAddress;
 use crate::http::app::App;
@@ -19,7 +17,11 @@ use crate::http::places_to_stay::Whose;
 use crate::http::rates::Shown;
 use crate::http::tokens::Caller;
 use crate::http::visit::{Credential, Visit};
+use crate::peers::origin::is_own_page;
 use crate::store::operators::tokens::Role;
+
+/// The answer to a form on another site that would use the operator's session (cross-site request forgery).
+const FOREIGN_PAGE: ApiError = ApiError::Forbidden("the request does not come from a page of this console");
 
 /// Whoever does something, by the name of their token.
 #[derive(Debug, Clone, PartialEq, Eq)]

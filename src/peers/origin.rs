@@ -3,15 +3,9 @@
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 
-use crate::http::error::ApiError;
-
-/// The answer to a form on another site that would use the operator's session (cross-site request forgery).
-pub(super) const FOREIGN_PAGE: ApiError =
-    ApiError::Forbidden("the request does not come from a page of this console");
-
 /// Whether a browser says that one of our own pages sent the request. `Sec-Fetch-Site` cannot be set by a page; browsers
 /// that do not send it, or not over plain HTTP, send `Origin` with every unsafe request.
-pub(super) fn is_own_page(headers: &HeaderMap) -> bool {
+pub fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if let Some(site) = text("Sec-Fetch-Site".parse().expect("a header name")) {
         return site == "same-origin";

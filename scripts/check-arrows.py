@@ -13,6 +13,7 @@ import sys
 # From the top down, as on ARCHITECTURE's map; each uses its own floor and those below. The domain is the last: it knows nobody.
 FLOORS = [
     ["main", "router", "cli", "workers"],
+    ["shop"],
     ["http", "ops", "audit", "reconcile", "asyncapi", "wires"],
     ["store", "broker", "gateway", "effects"],
     ["message", "event", "pool"],

@@ -35,6 +35,7 @@ use holdfast::http::app::App;
 use holdfast::http::pools::Pools;
 use holdfast::http::watch::{self, Watch};
 use holdfast::peers::secret::Secret;
+use holdfast::shop::settings::ShopSettings;
 use holdfast::store::audit::Audit;
 use holdfast::{asyncapi, router, serving, store, telemetry, wires};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -128,6 +129,8 @@ struct ServeArguments {
     door: DoorConfig,
     #[command(flatten)]
     rates: RateConfig,
+    #[command(flatten)]
+    shop: ShopSettings,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -223,7 +226,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         ),
     ];
     wires::tell(&arguments.database.database_url, &broker, &others);
-    let server = tokio::spawn(serving::serve(listener, router::router(app), room, stop.clone()));
+    let front = arguments.shop.front();
+    let server = tokio::spawn(serving::serve(listener, router::router(app, front), room, stop.clone()));
     serving::stop_signal().await?;
     stop.cancel();
     server.await.context("the server failed")?;

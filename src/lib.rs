@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod retry;
 pub mod router;
 pub mod serving;
+pub mod shop;
 pub mod store;
 pub mod telemetry;
 pub mod terminal;

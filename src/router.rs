@@ -1,5 +1,7 @@
 //! Every route: a table of contents.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
@@ -28,7 +30,8 @@ use crate::message::MAX_BODY_BYTES;
 use crate::ops::console::{self, sign_in};
 use crate::ops::dead_letters::replays::{api, pages};
 use crate::ops::{self, rights};
-use crate::telemetry;
+use crate::shop::settings::ShopFront;
+use crate::{shop, telemetry};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -205,8 +208,9 @@ const COMMON_PROBLEMS: [(&str, &str); 10] = [
     ("503", "The broker or the database does not answer"),
 ];
 
-/// Everything that the API's process serves.
-pub fn router(app: App) -> Router {
+/// Everything that the API's process serves; with pages for buyers, if there is a front for them.
+pub fn router(app: App, front: Option<Arc<ShopFront>>) -> Router {
+    let (time_zone, behind_tls) = (app.time_zone, app.behind_tls);
     let (for_reads, for_operators) = (app.for_reads(), app.for_operators());
     let guard = from_fn_with_state(for_operators.clone(), rights::guard);
     let (shops, _) = shops().split_for_parts();
@@ -214,12 +218,21 @@ pub fn router(app: App) -> Router {
     let (operators, _) = operators().route_layer(guard.clone()).split_for_parts();
     let guarded = pages().into_iter().fold(Router::new(), |router, (path, page)| router.route(path, page));
     let console = guarded.route_layer(guard).merge(door()).route_layer(from_fn(console::finish));
-    shops
-        .with_state(app)
-        .merge(reads.with_state(for_reads))
-        .merge(operators.merge(console).with_state(for_operators))
-        .merge(telemetry::routes())
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
+    let buyers = shops.with_state(app).merge(reads.with_state(for_reads));
+    // The pages of the shop call what any other front end calls, through the same layers.
+    let shop = front.map(|front| shop::router(finished(buyers.clone()), front, time_zone, behind_tls));
+    finished(
+        buyers
+            .merge(operators.merge(console).with_state(for_operators))
+            .merge(telemetry::routes())
+            .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
+            .merge(shop.unwrap_or_default()),
+    )
+}
+
+/// What holds for every request.
+fn finished(router: Router) -> Router {
+    router
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(body::in_time))

@@ -20,6 +20,7 @@ use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
 use holdfast::peers::secret::Secret;
 use holdfast::serving::Room;
+use holdfast::shop::settings::{ShopSettings, Site};
 use holdfast::store::operators::tokens::{self, NewToken, Role};
 use holdfast::{router, serving, store};
 use holdfast_workers::engine::bell::Bell;
@@ -57,6 +58,8 @@ pub struct World {
     pub gateway: Option<Arc<dyn Gateway>>,
     /// Who is told about payments, if anybody.
     pub outlets: Outlets,
+    /// How pages for buyers are set up, if APIs of this process serve any.
+    pub shop: Option<ShopSettings>,
     /// What programs started for this world are told beside its servers.
     pub environment: Vec<(String, String)>,
     /// What the workers of this process know of pauses, and tell of themselves.
@@ -123,6 +126,7 @@ impl World {
             limits: Limits::default(),
             gateway: None,
             outlets: Outlets::default(),
+            shop: None,
             environment: vec![],
             reports: OnceLock::new(),
             api: OnceLock::new(),
@@ -201,8 +205,12 @@ impl World {
         let room = Room { connections: 1_000, per_address: 1_000, proxies: vec![] };
         let listener = serving::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        self.tasks.spawn(serving::serve(listener, router::router(app), room, self.stop.clone()));
         let base = format!("http://{address}");
+        let front = self.shop.clone().and_then(|shop| {
+            let shop_url = Some(Site::parse(&base).unwrap());
+            ShopSettings { shop_url, ..shop }.front()
+        });
+        self.tasks.spawn(serving::serve(listener, router::router(app, front), room, self.stop.clone()));
         let _ = self.api.set(base.clone());
         Client::new(&base, &self.token(Role::Shop, None).await)
     }

@@ -1,0 +1,42 @@
+//! Where a buyer may be led.
+
+/// The shop's first page.
+pub const HOME: &str = "/shop";
+
+/// The page to sign in on, which leads back to this place.
+pub fn sign_in_leading_to(place: &str) -> String {
+    format!("/shop/sign-in?{}", serde_urlencoded::to_string([("next", place)]).unwrap_or_default())
+}
+
+/// Where to go on, if that is a page of the shop: a link must lead nobody elsewhere.
+pub fn local(next: Option<String>) -> String {
+    let is_ours = |next: &String| {
+        let rest = next.strip_prefix(HOME);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+            && !next.contains(|letter: char| letter.is_control() || letter == '\\')
+    };
+    next.filter(is_ours).unwrap_or_else(|| HOME.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_nowhere_but_to_the_shop() {
+        for good in ["/shop", "/shop/orders?after=1", "/shop?q=mug"] {
+            assert_eq!(local(Some(good.to_owned())), good);
+        }
+        for bad in [
+            "https://evil.kr",
+            "//evil.kr/shop",
+            "/shopevil",
+            "/v1/orders",
+            "/shop\\@evil",
+            "/shop/\r\nX: 1",
+            "",
+        ] {
+            assert_eq!(local(Some(bad.to_owned())), "/shop");
+        }
+    }
+}

@@ -26,8 +26,8 @@ demo: ## play the whole story of an order against the real thing
 bench: ## measure it on this machine
 	@scripts/bench.sh $(ARGS)
 
-screenshots: ## take the documents' pictures of the console anew
-	@scripts/test.sh --test console --run-ignored only -E 'test(screenshots)'
+screenshots: ## take the documents' pictures anew
+	@scripts/test.sh --test pages --run-ignored only -E 'test(screenshots)'
 
 stop: ## stop what "make run" left behind
 	@scripts/stop.sh

@@ -9,6 +9,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 SERVERS=$ROOT/scripts/servers.sh
 TEST_DIR=$ROOT/.run/test
+# What judges whether everybody can read a page; a test puts it into pages.
+AXE_VERSION=4.14.1
+AXE_DIR=$ROOT/.run/tools/axe-$AXE_VERSION
 
 # Ends and empties every server below .run/test, also those that fault tests left; the logs stay.
 # Their data is thrown away, so nobody waits for a clean shutdown, and nothing is printed: the last
@@ -59,6 +62,14 @@ start_servers() {
   export HOLDFAST_TEST_AMQP_URL HOLDFAST_TEST_RABBITMQ_API
   # Tests that break a server start one for themselves, in a folder below this one.
   export HOLDFAST_SERVERS_SCRIPT=$SERVERS HOLDFAST_TEST_DIR=$TEST_DIR
+  export HOLDFAST_TEST_AXE=$AXE_DIR/node_modules/axe-core/axe.min.js
+}
+
+install_axe() {
+  if [[ -f $AXE_DIR/node_modules/axe-core/axe.min.js ]]; then return; fi
+  mkdir -p "$AXE_DIR"
+  npm install --prefix "$AXE_DIR" --no-save --no-audit --no-fund --silent "axe-core@$AXE_VERSION" </dev/null >&2 ||
+    die "axe-core $AXE_VERSION could not be installed"
 }
 
 run_tests() {
@@ -90,6 +101,7 @@ main() {
     flock 9
   fi
   "$SERVERS" install browser
+  install_axe
   trap 'exit 130' INT TERM HUP
   trap finish EXIT
   # Leftovers of a run that was killed, and the logs of the last one.

@@ -17,13 +17,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use chrono_tz::Tz;
 use tower_http::services::ServeDir;
 
 use self::api::Api;
 use self::pages::{cart, checkout, orders, paying, products, sign_in, wallet};
+use self::refused::Refused;
 use self::settings::ShopFront;
 
 /// What every page shares.
@@ -68,9 +70,13 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<Shop>)> {
 pub fn router(api: Router, front: Arc<ShopFront>, time_zone: Tz, behind_tls: bool) -> Router {
     let pictures = front.pictures.clone();
     let shop = Shop { api: Api::new(api), front, time_zone, behind_tls };
-    let pages = pages().into_iter().fold(Router::new(), |router, (path, page)| router.route(path, page));
+    let no_method = async || Refused::of_status(StatusCode::METHOD_NOT_ALLOWED);
+    let pages = pages()
+        .into_iter()
+        .fold(Router::new(), |router, (path, page)| router.route(path, page.fallback(no_method)));
     pages
         .route("/shop/assets/{name}", get(assets::serve))
+        .route("/shop/{*elsewhere}", any(async || Refused::not_found()))
         .merge(pictures.map(served).unwrap_or_default())
         .route_layer(from_fn_with_state(shop.clone(), frame::finish))
         .with_state(shop)

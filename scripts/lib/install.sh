@@ -7,6 +7,7 @@ missing_packages() {
   if [[ ${1:-} == browser ]]; then
     have chromium || MISSING+=(chromium)
     have chromedriver || MISSING+=(chromium-driver)
+    have npm || MISSING+=(npm)
   fi
   postgres_bin >/dev/null || MISSING+=(postgresql)
   rabbitmq_bin >/dev/null || MISSING+=(rabbitmq-server)

@@ -15,6 +15,17 @@ pub struct ProductList {
     pub next: Option<String>,
 }
 
+/// How a product is sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductSale {
+    OnSale,
+    Upcoming,
+    /// It is not.
+    #[serde(other)]
+    Not,
+}
+
 /// A product, as lists show it.
 #[derive(Debug, Deserialize)]
 pub struct Product {
@@ -24,7 +35,7 @@ pub struct Product {
     pub category: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,
-    pub sale_state: String,
+    pub sale_state: ProductSale,
     pub sale_from: Option<DateTime<Utc>>,
     pub sale_until: Option<DateTime<Utc>>,
     pub price_from_won: Option<i64>,
@@ -37,11 +48,11 @@ pub struct Product {
 
 impl Product {
     pub fn is_upcoming(&self) -> bool {
-        self.sale_state == "upcoming"
+        self.sale_state == ProductSale::Upcoming
     }
 
     pub fn is_on_sale(&self) -> bool {
-        self.sale_state == "on_sale"
+        self.sale_state == ProductSale::OnSale
     }
 
     pub fn is_sold_out(&self) -> bool {
@@ -93,6 +104,16 @@ pub struct Cart {
     pub last_checkout: Option<LastCheckout>,
 }
 
+/// How a SKU in a cart is sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemSale {
+    On,
+    Upcoming,
+    #[serde(other)]
+    Off,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct CartItem {
     pub sku: String,
@@ -105,7 +126,7 @@ pub struct CartItem {
     pub amount_won: Option<i64>,
     #[serde(default)]
     pub price_changed: Option<bool>,
-    pub sale: Option<String>,
+    pub sale: Option<ItemSale>,
     pub sale_from: Option<DateTime<Utc>>,
     pub available: Option<i64>,
     #[serde(default)]
@@ -114,12 +135,12 @@ pub struct CartItem {
 
 impl CartItem {
     pub fn is_upcoming(&self) -> bool {
-        self.sale.as_deref() == Some("upcoming")
+        self.sale == Some(ItemSale::Upcoming)
     }
 
     /// Whether its sale is over, or the shop no longer knows it.
     pub fn is_gone(&self) -> bool {
-        self.is_unknown || !matches!(self.sale.as_deref(), None | Some("on_sale" | "upcoming"))
+        self.is_unknown || self.sale == Some(ItemSale::Off)
     }
 
     pub fn has_new_price(&self) -> bool {

@@ -61,18 +61,21 @@ pub async fn finish(State(shop): State<Shop>, request: Request, next: Next) -> R
     let place = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_get = request.method().is_safe();
     let mut response = next.run(request).await;
-    if let Some(refused) = response.extensions_mut().remove::<Refused>() {
+    let is_drawn = is_html(&response) || !response.status().is_client_error();
+    let refused = response.extensions_mut().remove::<Refused>();
+    if let Some(refused) = refused.or_else(|| (!is_drawn).then(|| Refused::of_status(response.status()))) {
         response = explained(&shop, &headers, if is_get { &place } else { "/shop" }, is_get, &refused);
     }
-    let is_page = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if is_page && Kept::Told.shown(&headers, shop.behind_tls).is_some() {
+    if is_html(&response) && Kept::Told.shown(&headers, shop.behind_tls).is_some() {
         set_cookie(&mut response, &Kept::Told.forget(shop.behind_tls));
     }
     protect(&shop, response.headers_mut());
     response
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// A refusal as a page. A session that has ended is forgotten; who has none is asked to sign in, and led back.

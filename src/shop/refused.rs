@@ -33,6 +33,11 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "not-found")
     }
 
+    /// What the framework answers by itself.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        Self::new(status, if status == StatusCode::NOT_FOUND { "not-found" } else { "bad-form" })
+    }
+
     /// A form of another site, which is not to use the buyer's session (cross-site request forgery).
     pub(super) fn foreign_page() -> Self {
         Self::new(StatusCode::FORBIDDEN, "foreign-page")

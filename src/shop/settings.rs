@@ -21,7 +21,7 @@ pub struct ShopSettings {
     #[arg(long, env = "HOLDFAST_TOSS_CLIENT_KEY")]
     pub toss_client_key: Option<String>,
     /// A window to pay in that is a page of its own, such as the simulator's `/checkout`; instead of a client key
-    #[arg(long, env = "HOLDFAST_PAYMENT_WINDOW_URL", value_parser = page)]
+    #[arg(long, env = "HOLDFAST_PAYMENT_WINDOW_URL", value_parser = Site::parse_page)]
     pub payment_window_url: Option<Site>,
 }
 
@@ -30,9 +30,19 @@ pub struct ShopSettings {
 pub struct Site(String);
 
 impl Site {
+    /// A site, or a page of one.
+    pub fn parse_page(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"';,<>@?#".contains(&byte);
+        match rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_plain)) {
+            Some(_) => Ok(Self(text.trim_end_matches('/').to_owned())),
+            None => Err("it has to be http:// or https:// and a host".to_owned()),
+        }
+    }
+
     /// Scheme, host and perhaps a port, and nothing after that.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let site = page(text)?;
+        let site = Self::parse_page(text)?;
         if site.origin() == site.as_str() {
             Ok(site)
         } else {
@@ -49,15 +59,6 @@ impl Site {
         let after_scheme = self.0.find("://").map_or(0, |at| at + 3);
         let end = self.0[after_scheme..].find('/').map_or(self.0.len(), |at| after_scheme + at);
         &self.0[..end]
-    }
-}
-
-fn page(text: &str) -> Result<Site, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"';,<>@?#".contains(&byte);
-    match rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_plain)) {
-        Some(_) => Ok(Site(text.trim_end_matches('/').to_owned())),
-        None => Err("it has to be http:// or https:// and a host".to_owned()),
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
     #[test]
     fn a_site_is_an_origin_and_a_page_may_be_deeper() {
         assert_eq!(Site::parse("https://shop.example.com/").unwrap().as_str(), "https://shop.example.com");
-        let window = page("http://127.0.0.1:8082/checkout").unwrap();
+        let window = Site::parse_page("http://127.0.0.1:8082/checkout").unwrap();
         assert_eq!(
             (window.as_str(), window.origin()),
             ("http://127.0.0.1:8082/checkout", "http://127.0.0.1:8082")
@@ -126,7 +127,7 @@ mod tests {
             "https://a;b",
             "https://u@a",
         ] {
-            assert!(page(bad).is_err(), "{bad:?}");
+            assert!(Site::parse_page(bad).is_err(), "{bad:?}");
         }
         assert!(Site::parse("https://a/b").is_err());
     }

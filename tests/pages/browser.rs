@@ -20,7 +20,7 @@ use crate::support::processes::signal;
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const TAB: &str = "\u{e004}";
 
-/// A browser at the console. Closed when dropped.
+/// A browser. Closed when dropped.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     base: String,
@@ -29,7 +29,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// A browser with a window of a desk's size, for the console at `base`.
+    /// A browser with a window of a desk's size, for the pages at `base`.
     pub(crate) async fn start(base: &str) -> Self {
         let profile = std::env::temp_dir().join(format!("holdfast-browser-{}", Uuid::now_v7()));
         let (driver, port) = start_driver();
@@ -41,7 +41,7 @@ impl Browser {
         Self { client, base: base.to_owned(), driver, profile }
     }
 
-    /// Signs in, which leads to the first page.
+    /// Signs in to the console, which leads to the first page.
     pub(crate) async fn sign_in(&self, token: &str) {
         self.open("/ops/sign-in?next=/ops/actions").await;
         self.fill("input[name=token]", token).await;
@@ -49,7 +49,7 @@ impl Browser {
         self.until_shown("Audit log").await;
     }
 
-    /// Opens a page of the console.
+    /// Opens a page.
     pub(crate) async fn open(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
@@ -102,8 +102,22 @@ impl Browser {
     /// Has pages think that the person prefers dark colours, or light ones.
     pub(crate) async fn prefer(&self, scheme: &str) {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        let command = ChromeCommand { command: "Emulation.setEmulatedMedia", parameters: media };
-        self.client.issue_cmd(command).await.unwrap();
+        self.tell_chrome("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Has the browser show a cookie to this site.
+    pub(crate) async fn set_cookie(&self, name: &str, value: &str) {
+        let cookie = json!({"name": name, "value": value, "url": self.base});
+        self.tell_chrome("Network.setCookie", cookie).await;
+    }
+
+    /// From now on pages run no scripts.
+    pub(crate) async fn run_no_scripts(&self) {
+        self.tell_chrome("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
+    }
+
+    async fn tell_chrome(&self, command: &'static str, parameters: Value) {
+        self.client.issue_cmd(ChromeCommand { command, parameters }).await.unwrap();
     }
 
     /// Runs a script in the page.

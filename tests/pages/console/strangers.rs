@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use holdfast::store::operators::tokens::Role;
 
+use super::payloads::PAYLOADS;
 use crate::browser::Browser;
-use crate::payloads::PAYLOADS;
 use crate::support::world::World;
 
 /// What no page of ours has in it: elements and attributes that only a text taken for HTML would bring.

@@ -1,0 +1,8 @@
+//! What operators see.
+
+mod health;
+mod keyboard;
+mod payloads;
+mod repair;
+mod screenshots;
+mod strangers;

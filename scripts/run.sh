@@ -109,7 +109,10 @@ start_app() {
   # The logs of this start only: what an earlier one wrote would mislead whoever reads them now.
   : >"$RUN_DIR/api.log"
   : >"$RUN_DIR/workers.log"
-  spawn "$RUN_DIR/api.log" "$ROOT" env "HOLDFAST_LISTEN=127.0.0.1:$api" "$BIN/holdfast" serve
+  spawn "$RUN_DIR/api.log" "$ROOT" env "HOLDFAST_LISTEN=127.0.0.1:$api" "HOLDFAST_SHOP_URL=$URL" \
+    "HOLDFAST_SHOP_NAME=${HOLDFAST_SHOP_NAME:-Holdfast goods}" "HOLDFAST_SHOP_PICTURES=$ROOT/demo/shop/pictures" \
+    "HOLDFAST_SIGN_IN_SECRET=$(sign_in_secret)" "HOLDFAST_RETURN_DAYS=${HOLDFAST_RETURN_DAYS:-7}" \
+    "HOLDFAST_PAYMENT_WINDOW_URL=${SIMULATOR_URL:+$SIMULATOR_URL/checkout}" "$BIN/holdfast" serve
   API=$SPAWNED
   printf '%s\n' "$API" >"$RUN_DIR/api.pid"
   spawn "$RUN_DIR/workers.log" "$ROOT" env "HOLDFAST_WORKERS_LISTEN=127.0.0.1:$workers" \
@@ -120,6 +123,13 @@ start_app() {
   await_ready "the workers" "$WORKERS" "$RUN_DIR/workers.log" 60 \
     answers "http://127.0.0.1:$workers/livez" || app_died
   step_done "ready at $URL"
+}
+
+# sign_in_secret prints what signs the links that buyers sign in with: the same at every start, so that they stay good.
+sign_in_secret() {
+  local file=$RUN_DIR/sign-in-secret
+  [[ -s $file ]] || (umask 077 && head -c 32 /dev/urandom | base64 >"$file")
+  cat "$file"
 }
 
 # start_simulator API_PORT starts a payment gateway to try things with, unless a real one is configured.

@@ -9,7 +9,7 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 pub struct ShopSettings {
     /// Where buyers reach this API, such as `https://shop.example.com`; without it there are no pages at `/shop`
-    #[arg(long, env = "HOLDFAST_SHOP_URL", value_parser = Site::parse)]
+    #[arg(long, env = "HOLDFAST_SHOP_URL", value_parser = site_if_set)]
     pub shop_url: Option<Site>,
     /// What the shop is called
     #[arg(long, env = "HOLDFAST_SHOP_NAME", default_value = "Holdfast shop")]
@@ -21,12 +21,12 @@ pub struct ShopSettings {
     #[arg(long, env = "HOLDFAST_TOSS_CLIENT_KEY")]
     pub toss_client_key: Option<String>,
     /// A window to pay in that is a page of its own, such as the simulator's `/checkout`; instead of a client key
-    #[arg(long, env = "HOLDFAST_PAYMENT_WINDOW_URL", value_parser = Site::parse_page)]
+    #[arg(long, env = "HOLDFAST_PAYMENT_WINDOW_URL", value_parser = page_if_set)]
     pub payment_window_url: Option<Site>,
 }
 
 /// The address of a site or page: http or https, without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Site(String);
 
 impl Site {
@@ -62,6 +62,15 @@ impl Site {
     }
 }
 
+/// An empty variable is how a compose file says "not set".
+fn site_if_set(text: &str) -> Result<Site, String> {
+    if text.is_empty() { Ok(Site::default()) } else { Site::parse(text) }
+}
+
+fn page_if_set(text: &str) -> Result<Site, String> {
+    if text.is_empty() { Ok(Site::default()) } else { Site::parse_page(text) }
+}
+
 /// How a buyer gets to the window in which cards pay.
 #[derive(Debug, Clone)]
 pub enum Window {
@@ -95,13 +104,15 @@ impl ShopSettings {
     /// The front that is to be served, if any.
     pub fn front(&self) -> Option<Arc<ShopFront>> {
         let client_key = self.toss_client_key.clone().filter(|key| !key.is_empty());
-        let window = match (client_key, self.payment_window_url.clone()) {
+        let is_set = |site: &Site| !site.0.is_empty();
+        let window = match (client_key, self.payment_window_url.clone().filter(is_set)) {
             (Some(client_key), _) => Some(Window::Toss { client_key }),
             (None, Some(page)) => Some(Window::Page(page)),
             (None, None) => None,
         };
-        let (name, pictures) = (self.shop_name.clone(), self.shop_pictures.clone());
-        self.shop_url.clone().map(|url| Arc::new(ShopFront { url, name, pictures, window }))
+        let pictures = self.shop_pictures.clone().filter(|folder| !folder.as_os_str().is_empty());
+        let name = self.shop_name.clone();
+        self.shop_url.clone().filter(is_set).map(|url| Arc::new(ShopFront { url, name, pictures, window }))
     }
 }
 

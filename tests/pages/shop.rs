@@ -3,5 +3,6 @@
 mod buying;
 mod by_anybody;
 mod reading;
+mod screenshots;
 mod stage;
 mod waiting;

@@ -26,13 +26,24 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// With everybody at work.
+    /// With everybody at work, and ten mugs.
     pub(super) async fn open() -> Self {
         Self::without(&[]).await
     }
 
     /// Nobody works these pools.
     pub(super) async fn without(pools: &[Pool]) -> Self {
+        let stage = Self::opened(pools).await;
+        stage.product("mug", "Blue mug", 12_000, 10, json!({})).await;
+        stage
+    }
+
+    /// With nothing to sell.
+    pub(super) async fn open_empty() -> Self {
+        Self::opened(&[]).await
+    }
+
+    async fn opened(pools: &[Pool]) -> Self {
         let settings = Settings::default();
         let secret_key = settings.secret_key.clone();
         let simulator = Simulator::start(settings).await.unwrap();
@@ -54,9 +65,7 @@ impl Stage {
         });
         Pool::all().filter(|pool| !pools.contains(pool)).for_each(|pool| world.start_workers(pool));
         let shop = world.start_api().await;
-        let stage = Self { world, shop, _simulator: simulator };
-        stage.product("mug", "Blue mug", 12_000, 10, json!({})).await;
-        stage
+        Self { world, shop, _simulator: simulator }
     }
 
     /// A product with one SKU of the same code.

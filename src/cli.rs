@@ -29,13 +29,16 @@ use holdfast::broker::publisher::Publisher;
 use holdfast::broker::queues::Inspector;
 use holdfast::broker::settings::{BrokerConfig, ManagementConfig};
 use holdfast::broker::topology::Topology;
-use holdfast::config::{DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, RateConfig, TimeZoneConfig};
+use holdfast::config::{
+    DatabaseConfig, DeadLetterConfig, DoorConfig, LogConfig, RateConfig, ReturnConfig, TimeZoneConfig,
+};
 use holdfast::gateway::settings::GatewaySettings;
 use holdfast::http::app::App;
 use holdfast::http::pools::Pools;
+use holdfast::http::sign_ins::SignInSettings;
 use holdfast::http::watch::{self, Watch};
 use holdfast::peers::secret::Secret;
-use holdfast::shop::settings::ShopSettings;
+use holdfast::shop::settings::{ShopSettings, Site};
 use holdfast::store::audit::Audit;
 use holdfast::{asyncapi, router, serving, store, telemetry, wires};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -131,6 +134,10 @@ struct ServeArguments {
     rates: RateConfig,
     #[command(flatten)]
     shop: ShopSettings,
+    #[command(flatten)]
+    sign_ins: SignInSettings,
+    #[command(flatten)]
+    returns: ReturnConfig,
     /// Where to listen
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -210,6 +217,8 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         .limited(&arguments.rates, &arguments.door.trusted_proxies.0)
         .remembering_tokens_for(Duration::from_secs(arguments.door.token_remembered_seconds.into()))
         .with_time_zone(arguments.time_zone.time_zone)
+        .with_sign_ins(arguments.sign_ins.open(arguments.shop.shop_url.as_ref().map(Site::as_str))?)
+        .with_return_days(arguments.returns.return_days)
         .with_room_to_stay(arguments.door.room_to_stay(&room))
         .with_strange_webhooks_per_minute(arguments.gateway.strange_webhooks_per_minute)
         .behind_tls(arguments.behind_tls)
@@ -224,6 +233,7 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
             "payment gateway",
             arguments.gateway.toss_secret_key.as_ref().map(|_| arguments.gateway.toss_url.as_str()),
         ),
+        ("mail server", arguments.sign_ins.mail.mail_url.as_ref().map(Secret::expose)),
     ];
     wires::tell(&arguments.database.database_url, &broker, &others);
     let front = arguments.shop.front();

@@ -98,6 +98,9 @@ pub struct RateConfig {
     /// Calls a minute of guests of one address, of which a tenth may begin a cart; 0: no bound
     #[arg(long, env = "HOLDFAST_GUEST_CALLS_PER_MINUTE_PER_ADDRESS", default_value_t = Self::default().guest_calls_per_minute_per_address)]
     pub guest_calls_per_minute_per_address: u32,
+    /// Links to sign in that are mailed a minute in all, half of them for one address; 0: no bound
+    #[arg(long, env = "HOLDFAST_SIGN_IN_LINKS_PER_MINUTE", default_value_t = Self::default().sign_in_links_per_minute)]
+    pub sign_in_links_per_minute: u32,
 }
 
 impl Default for RateConfig {
@@ -108,6 +111,7 @@ impl Default for RateConfig {
             refusals_per_minute_per_customer: 300,
             failed_authentications_per_minute_per_address: 60,
             guest_calls_per_minute_per_address: 600,
+            sign_in_links_per_minute: 120,
         }
     }
 }
@@ -168,6 +172,14 @@ impl LimitConfig {
     pub fn limits(self) -> Limits {
         Limits { max_live_holds: self.max_live_holds, max_units_per_sku: self.max_units_per_sku }
     }
+}
+
+/// What customers may give back by themselves.
+#[derive(Args, Clone, Copy)]
+pub struct ReturnConfig {
+    /// Days after a payment within which its customer may ask for the money back, and gives the units back; 0: only shops do
+    #[arg(long, env = "HOLDFAST_RETURN_DAYS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=3650))]
+    pub return_days: u16,
 }
 
 /// How days are counted.

@@ -20,6 +20,7 @@ pub mod reason;
 pub mod refund;
 pub mod refusal;
 pub mod shelf;
+pub mod shop_path;
 pub mod sku;
 pub mod waiting;
 

@@ -4,4 +4,5 @@
 pub mod mail;
 pub mod report;
 pub mod settings;
+pub mod sign_in;
 mod text;

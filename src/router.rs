@@ -21,8 +21,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
-    carts, catalogue, charges, checkout, customers, events, health, lines, orders, payments, popular,
-    product_lists, products, receipts, refunds, skus, wallets, webhooks,
+    carts, catalogue, charges, checkout, customers, events, health, histories, lines, orders, payments,
+    popular, product_lists, products, receipts, refunds, sessions, sign_ins, skus, wallets, webhooks,
 };
 use crate::http::shopper::GUEST_HEADER;
 use crate::http::{body, observe, problem};
@@ -61,11 +61,12 @@ fn shops() -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
 }
 
-/// What they may wait for while orders go on: lists, the catalogue, carts and streams.
+/// What they may wait for while orders go on: lists, the catalogue, carts, signing in and streams.
 fn reads() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(orders::list))
         .routes(routes!(lines::place_in_line))
+        .routes(routes!(histories::read))
         .routes(routes!(events::follow))
         .routes(routes!(skus::list))
         .routes(routes!(skus::put, skus::patch, skus::read))
@@ -77,6 +78,9 @@ fn reads() -> OpenApiRouter<App> {
         .routes(routes!(carts::put, carts::remove))
         .routes(routes!(carts::become_guest))
         .routes(routes!(carts::merge_guests))
+        .routes(routes!(sign_ins::ask))
+        .routes(routes!(sessions::begin))
+        .routes(routes!(sessions::end))
         .routes(routes!(popular::products))
         .routes(routes!(catalogue::take_in))
         .routes(routes!(catalogue::take_out))

@@ -10,7 +10,15 @@ pub const MAX_EXTENSIONS: i16 = 2;
 /// How long after its begin a hold may last by extension, in seconds.
 pub const MAX_EXTENDED_SECONDS: i64 = 3_600;
 
+/// How much time an extension gives when nobody says, in seconds.
+pub const USUAL_EXTENSION_SECONDS: i64 = 600;
+
 impl Hold {
+    /// Whether it would be given the usual time once more.
+    pub fn may_be_extended(self, now: DateTime<Utc>) -> bool {
+        self.extend(USUAL_EXTENSION_SECONDS, now).is_ok()
+    }
+
     /// The hold with its deadline `seconds` later, or why not. The caller has locked the order, so that the answer
     /// still holds when it is stored.
     pub fn extend(self, seconds: i64, now: DateTime<Utc>) -> Result<Hold, ExtensionRefusal> {

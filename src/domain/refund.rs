@@ -33,6 +33,16 @@ pub enum Asked {
     Items(Vec<AskedItem>),
 }
 
+impl Asked {
+    /// Whether some units are not sold again.
+    pub fn keeps_any(&self) -> bool {
+        match self {
+            Self::All { restock } => !restock,
+            Self::Items(items) => items.iter().any(|item| !item.restock),
+        }
+    }
+}
+
 /// Longer words than these are not kept with a refund.
 pub const MAX_REASON_CHARS: usize = 200;
 

@@ -10,6 +10,7 @@ use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::time::timeout;
 
+use super::sign_in::SignInMail;
 use super::text::{subject, text};
 use crate::domain::contact::EmailAddress;
 use crate::domain::notice::Notice;
@@ -82,7 +83,27 @@ impl Mailer {
     /// Sends a customer the mail about a fact. Sent again it is the same mail with the same `Message-ID`, but for a deadline that
     /// has been moved meanwhile.
     pub async fn send(&self, to: &EmailAddress, notice: &Notice, time_zone: Tz) -> Result<(), MailError> {
-        let mail = self.compose(to, notice, time_zone)?;
+        self.deliver(self.compose(to, notice, time_zone)?).await
+    }
+
+    /// Sends somebody the link by which they sign in.
+    pub async fn send_link(&self, mail: &SignInMail<'_>) -> Result<(), MailError> {
+        let refused = |error: &dyn std::fmt::Display| MailError::Refused(error.to_string());
+        let to = mail.to.as_str().parse().map_err(|error| refused(&error))?;
+        let id = format!("<{}@{}>", mail.id, self.from.email.domain());
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .message_id(Some(id))
+            .date(mail.asked_at.into())
+            .subject(mail.subject())
+            .header(ContentType::TEXT_PLAIN)
+            .body(mail.text())
+            .map_err(|error| refused(&error))?;
+        self.deliver(message).await
+    }
+
+    async fn deliver(&self, mail: Message) -> Result<(), MailError> {
         let sending = async {
             match &self.transport {
                 Transport::Smtp(smtp) => smtp.send(mail).await.map(|_| ()).map_err(judge),

@@ -12,15 +12,32 @@ use crate::peers::secret::Secret;
 /// For one report, from its start to the end of the answer.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Who is told about payments and waits.
+/// How mails are sent.
 #[derive(Args, Clone, Debug)]
-pub struct EffectSettings {
+pub struct MailSettings {
     /// Where mails go: `smtp://host:port`, `smtps://user:password@host` or `file:///folder`; without it none are written
     #[arg(long, env = "HOLDFAST_MAIL_URL", hide_env_values = true)]
     pub mail_url: Option<Secret>,
     /// Whom mails are from, such as `My shop <shop@example.com>`
     #[arg(long, env = "HOLDFAST_MAIL_FROM")]
     pub mail_from: Option<String>,
+}
+
+impl MailSettings {
+    /// A mailer, if mails are to be written.
+    pub fn open(&self) -> Result<Option<Arc<Mailer>>, MailSetupError> {
+        // An empty variable is how a compose file says "not set".
+        let url = self.mail_url.as_ref().filter(|url| !url.expose().is_empty());
+        let from = self.mail_from.as_deref().unwrap_or_default();
+        Ok(url.map(|url| Mailer::new(url, from)).transpose()?.map(Arc::new))
+    }
+}
+
+/// Who is told about payments and waits.
+#[derive(Args, Clone, Debug)]
+pub struct EffectSettings {
+    #[command(flatten)]
+    pub mail: MailSettings,
     /// Where paid and refunded orders, and waits that end, are reported; without it none are
     #[arg(long, env = "HOLDFAST_DATA_PLATFORM_URL")]
     pub data_platform_url: Option<String>,
@@ -47,15 +64,12 @@ pub struct Outlets {
 
 impl EffectSettings {
     pub fn open(&self) -> Result<Outlets, EffectSetupError> {
-        // An empty variable is how a compose file says "not set".
-        let mail_url = self.mail_url.as_ref().filter(|url| !url.expose().is_empty());
-        let from = self.mail_from.as_deref().unwrap_or_default();
-        let mailer = mail_url.map(|url| Mailer::new(url, from)).transpose()?;
+        let mailer = self.mail.open()?;
         let platform_url = self.data_platform_url.as_deref().filter(|url| !url.is_empty());
         let data_platform = platform_url
             .map(|url| DataPlatform::new(url, &self.data_platform_secret, REPORT_TIMEOUT))
             .transpose()?;
-        Ok(Outlets { mailer: mailer.map(Arc::new), data_platform: data_platform.map(Arc::new) })
+        Ok(Outlets { mailer, data_platform: data_platform.map(Arc::new) })
     }
 }
 

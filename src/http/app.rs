@@ -15,6 +15,7 @@ use super::places_to_stay::Stays;
 use super::pools::Pools;
 use super::rates::{Rates, Turns};
 use super::readiness::Readiness;
+use super::sign_ins::SignIns;
 use super::tokens::Tokens;
 use super::watch::Watch;
 use crate::broker::publisher::Publisher;
@@ -56,6 +57,10 @@ pub struct App {
     pub readiness: Readiness,
     /// Where days begin and end for sales figures.
     pub time_zone: Tz,
+    /// How customers sign in at the shop.
+    pub sign_ins: SignIns,
+    /// Days within which customers may give back what they paid for.
+    pub return_days: u16,
     /// Whether browsers reach the console by https.
     pub behind_tls: bool,
     /// Whom operators' pages ask about queues.
@@ -96,6 +101,8 @@ impl App {
             strange_webhooks_per_minute,
             readiness: Readiness::default(),
             time_zone,
+            sign_ins: SignIns::none(),
+            return_days: 0,
             behind_tls,
             may_edit_dead_letters,
             inspector,
@@ -132,6 +139,16 @@ impl App {
     /// The same API, which takes so many webhooks a minute that name nothing of ours.
     pub fn with_strange_webhooks_per_minute(self, strange_webhooks_per_minute: u32) -> Self {
         Self { strange_webhooks_per_minute, ..self }
+    }
+
+    /// The same API, where customers sign in so.
+    pub fn with_sign_ins(self, sign_ins: SignIns) -> Self {
+        Self { sign_ins, ..self }
+    }
+
+    /// The same API, where customers may give back what they paid for within so many days.
+    pub fn with_return_days(self, return_days: u16) -> Self {
+        Self { return_days, ..self }
     }
 
     /// The same API, where browsers reach the console by https.

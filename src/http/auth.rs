@@ -38,11 +38,14 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// A customer's own session.
+pub const OWN_SESSION: &str = "/v1/sessions/current";
+
 /// Counts a request that changes something, unless the token of this name, or its sessions, ask for too many. To revoke a
-/// token is always allowed: whoever has stolen one must not be able to keep it by asking for too much.
+/// token or to end a session is always allowed: whoever has stolen one must not be able to keep it by asking for too much.
 pub fn count_command(app: &App, parts: &Parts, token_name: &str) -> Result<(), ApiError> {
     let path = parts.extensions.get().map_or("", MatchedPath::as_str);
-    if parts.method.is_safe() || path.ends_with("/revoke") {
+    if parts.method.is_safe() || path.ends_with("/revoke") || path == OWN_SESSION {
         return Ok(());
     }
     app.rates.command_by_token(token_name)

@@ -24,6 +24,8 @@ pub enum ApiError {
     Unauthenticated,
     /// A guest asks for what only a customer may have.
     SignInFirst,
+    /// What somebody shows to sign in is forged, over or was used before.
+    SignInInvalid,
     /// A webhook that its gateway has not signed, or long ago.
     NotSigned,
     /// The token may not do this.
@@ -48,6 +50,8 @@ pub enum ApiError {
     Refused(OrderId, Refusal),
     /// The order's state does not allow it.
     WrongState { order: OrderId, status: &'static str },
+    /// The customer may not give it back any more.
+    ReturnTooLate { days: u16 },
     /// No money is given back; why.
     RefundRefused(String),
     /// The hold is not extended.
@@ -84,6 +88,8 @@ pub enum ApiError {
     QueueFull,
     /// The broker does not answer.
     BrokerUnavailable,
+    /// No mail can be sent; why.
+    MailUnavailable(&'static str),
     /// The database does not answer.
     DatabaseUnavailable,
     /// A defect of ours.
@@ -100,6 +106,8 @@ pub enum Excess {
     Refusals,
     /// Calls of guests, or carts that they begin.
     Guests,
+    /// Links to sign in, to one address or in all.
+    Links,
     /// Checkouts of one cart that nobody has decided about.
     Checkouts,
     /// Open streams, of this customer or in all.

@@ -178,7 +178,7 @@ fn parse(list: &str) -> Option<NamedTags> {
 }
 
 /// An answer with its tag, or 304 to a caller who has it already. What it shows differs by who asks, so it is kept for
-/// nobody else, and for as long as `cache_control` says.
+/// nobody with another token, and as `cache_control` says.
 pub fn answer(
     has_it: &IfNoneMatch,
     tag: &ETag,

@@ -46,9 +46,10 @@ pub fn location(order: OrderId) -> String {
     format!("/v1/orders/{order}")
 }
 
-/// An order with its items.
-pub async fn view(conn: &mut PgConnection, order: &OrderRow) -> sqlx::Result<OrderView> {
-    Ok(OrderView::decided(order, &items_of(conn, order.id).await?))
+/// An order with its items, which its customer may give back for so many days.
+pub async fn view(conn: &mut PgConnection, order: &OrderRow, return_days: u16) -> sqlx::Result<OrderView> {
+    let view = OrderView::decided(order, &items_of(conn, order.id).await?);
+    Ok(view.returnable_for(return_days, order))
 }
 
 async fn items_of(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Vec<HeldItem>> {
@@ -79,7 +80,8 @@ pub async fn find(
     };
     // Whoever looked may have waited for something else, which is not decided yet.
     let items = answers.items.get_or_try_init(|| app.read(async |conn| items_of(conn, order).await)).await?;
-    Ok(Some((status, OrderView::decided(&found.row, items))))
+    let view = OrderView::decided(&found.row, items).returnable_for(app.return_days, &found.row);
+    Ok(Some((status, view)))
 }
 
 /// An order and what came of these commands, with its items if `awaited` is decided.

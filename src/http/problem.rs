@@ -18,7 +18,7 @@ const PRICE_CHANGED: &str = "It costs something else than expected";
 /// When to try again what a server of ours could not do now.
 const AGAIN_SOON: HeaderValue = HeaderValue::from_static("2");
 /// Nobody is told to wait for longer: by then every limit lets something through.
-const LONGEST_WAIT_SECONDS: u128 = 60;
+const LONGEST_WAIT_SECONDS: u128 = 900;
 
 impl ApiError {
     /// The status code, the last part of the `type`, and the title.
@@ -29,6 +29,7 @@ impl ApiError {
             Self::BadHeader(_) => (S::BAD_REQUEST, "bad-header", "A header is missing or malformed"),
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated", "No valid token"),
             Self::SignInFirst => (S::UNAUTHORIZED, "sign-in-first", "Guests cannot check out"),
+            Self::SignInInvalid => (S::UNAUTHORIZED, "sign-in-invalid", "This does not sign anybody in"),
             Self::NotSigned => (S::UNAUTHORIZED, "not-signed", "The webhook is not the gateway's"),
             Self::Forbidden(_) => (S::FORBIDDEN, "forbidden", "Not allowed"),
             Self::NotFound | Self::NoSuch(_) => (S::NOT_FOUND, "not-found", "Not found"),
@@ -45,6 +46,7 @@ impl ApiError {
                 (S::CONFLICT, kind, title)
             }
             Self::WrongState { .. } => (S::CONFLICT, "wrong-state", "The order's state does not allow it"),
+            Self::ReturnTooLate { .. } => (S::CONFLICT, "return-too-late", "It is too late to give it back"),
             Self::RefundRefused(_) => (S::CONFLICT, "refund-refused", "Nothing is given back"),
             Self::ExtensionRefused(_) => (S::CONFLICT, "extension-refused", "The hold is not extended"),
             Self::Expired(_) => (S::GONE, "expired", "The hold's time is up"),
@@ -76,6 +78,7 @@ impl ApiError {
             Self::BrokerUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "broker-unavailable", "The broker does not answer")
             }
+            Self::MailUnavailable(_) => (S::SERVICE_UNAVAILABLE, "mail-unavailable", "No mail was sent"),
             Self::DatabaseUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "database-unavailable", "The database does not answer")
             }
@@ -91,7 +94,7 @@ impl ApiError {
             | Self::Unprocessable(detail)
             | Self::NoSuch(detail)
             | Self::Conflict(detail) => detail.into(),
-            Self::Forbidden(detail) => (*detail).into(),
+            Self::Forbidden(detail) | Self::MailUnavailable(detail) => (*detail).into(),
             Self::WrongState { status, .. } => format!("the order is {status}").into(),
             Self::BelowReserved { reserved } => {
                 format!("{reserved} units are on hold; on_hand cannot be lower").into()
@@ -103,6 +106,9 @@ impl ApiError {
                 "send a customer's token; POST /v1/cart/merge moves the guest's cart into the customer's"
                     .into()
             }
+            Self::SignInInvalid => {
+                "it is forged, its time is up, or it was used before; ask for a new one".into()
+            }
             Self::NotSigned => "its signature is missing, wrong or too old".into(),
             Self::NotFound => "there is nothing here for you".into(),
             Self::MethodNotAllowed => "this path knows other methods".into(),
@@ -111,6 +117,10 @@ impl ApiError {
             Self::NotJson => "send Content-Type: application/json".into(),
             Self::KeyReused => "take a new key for a new request".into(),
             Self::Refused(..) => "the order was refused and stays refused; a new try takes a new key".into(),
+            Self::ReturnTooLate { days } => {
+                format!("an order may be given back within {days} days after it was paid; ask the shop")
+                    .into()
+            }
             Self::RefundRefused(_) => {
                 "more is asked for than is left of the order, or the gateway does not give it back".into()
             }
@@ -204,6 +214,11 @@ fn too_many(excess: Excess) -> (&'static str, &'static str, &'static str) {
             "too-many-guests",
             "Guests of this address call too often",
             "nothing was done; try again after Retry-After, or sign in",
+        ),
+        Excess::Links => (
+            "too-many-sign-ins",
+            "Too many links to sign in were asked for",
+            "no mail was sent; use a link that was mailed before, or try again after Retry-After",
         ),
         Excess::Checkouts => (
             "too-many-checkouts",

@@ -3,6 +3,7 @@
 mod bucket;
 mod by_address;
 mod guests;
+mod links;
 mod strangers;
 mod told;
 mod turns;
@@ -16,6 +17,7 @@ use metrics::counter;
 
 use self::bucket::Buckets;
 pub use self::guests::Guests;
+pub use self::links::Links;
 pub use self::strangers::{Shown, Strangers};
 use self::told::Told;
 pub use self::turns::{Turn, Turns};
@@ -37,6 +39,7 @@ struct Kept {
     refusals_by_customer: Buckets<CustomerId>,
     strangers: Strangers,
     guests: Guests,
+    links: Links,
     told: Told,
 }
 
@@ -56,6 +59,7 @@ impl Rates {
             refusals_by_customer: Buckets::new(per_minute(config.refusals_per_minute_per_customer)),
             strangers: Strangers::new(failures, told.clone()),
             guests: Guests::new(config.guest_calls_per_minute_per_address, told.clone()),
+            links: Links::new(config.sign_in_links_per_minute, told.clone()),
             told,
         }))
     }
@@ -68,6 +72,11 @@ impl Rates {
     /// Those who have a cart and no token.
     pub fn guests(&self) -> &Guests {
         &self.0.guests
+    }
+
+    /// Those who want to be mailed a link to sign in.
+    pub fn links(&self) -> &Links {
+        &self.0.links
     }
 
     /// Counts a command that the token of this name gives, unless it gives too many.

@@ -48,6 +48,11 @@ impl Tokens {
         (asked.elapsed() < self.remembered_for).then_some(caller)
     }
 
+    /// Asks about this token again, at its next use.
+    pub(super) fn forget(&self, hash: &Hash) {
+        self.seen.invalidate(hash);
+    }
+
     /// Whose token this is, by memory or by a look-up, of which there is one at a time.
     pub(super) async fn find<F>(
         &self,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::allocation::HeldItem;
 use crate::domain::ids::OrderId;
 use crate::domain::money::Won;
-use crate::domain::order::OrderState;
+use crate::domain::order::{Hold, OrderState};
 use crate::domain::sku::SkuDefinition;
 use crate::store::charges::{Charge, ChargeStatus};
 use crate::store::orders::OrderRow;
@@ -43,6 +43,13 @@ pub struct OrderView {
     /// From this instant on it cannot be paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// What was left of its hold when it was read, in milliseconds: by the clock that decides, so that a page can count down whatever
+    /// its own clock says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<i64>,
+    /// Whether it is held and would be given the usual 600 seconds once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_extend: Option<bool>,
     /// It waits in line: its turn comes before this instant or not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<DateTime<Utc>>,
@@ -52,6 +59,9 @@ pub struct OrderView {
     /// How often the hold was extended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension_count: Option<i16>,
+    /// Until then its customer may give back what is left of it, and not longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_until: Option<DateTime<Utc>>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Value>,
@@ -101,9 +111,12 @@ impl OrderView {
             currency: None,
             created_at: None,
             expires_at: None,
+            expires_in_ms: None,
+            may_extend: None,
             wait_until: None,
             closed_at: None,
             extension_count: None,
+            return_until: None,
             refusal: None,
             items: vec![],
         }
@@ -125,6 +138,11 @@ impl OrderView {
             OrderState::Refused(refusal) => serde_json::to_value(refusal).ok(),
             _ => None,
         };
+        let hold = match &order.state {
+            OrderState::Held(hold) => Some(*hold),
+            _ => None,
+        };
+        let left = |hold: Hold| (hold.expires_at - order.read_at).num_milliseconds().max(0);
         Self {
             id: order.id.uuid(),
             status: order.state.name().into(),
@@ -133,12 +151,25 @@ impl OrderView {
             currency: Some(CURRENCY.into()),
             created_at: Some(order.created_at),
             expires_at: order.expires_at.filter(|_| wait_until.is_none()),
+            expires_in_ms: hold.map(left),
+            may_extend: hold.map(|hold| hold.may_be_extended(order.read_at)),
             wait_until,
             closed_at,
             extension_count: Some(order.extension_count),
+            return_until: None,
             refusal,
             items: items.iter().map(ItemView::from).collect(),
         }
+    }
+}
+
+impl OrderView {
+    /// The same, where a customer may give back for so many days.
+    pub fn returnable_for(self, days: u16, order: &OrderRow) -> Self {
+        let until = order.paid_at.map(|paid_at| paid_at + TimeDelta::days(days.into()));
+        let is_left = !matches!(order.state, OrderState::Refunded);
+        let return_until = until.filter(|until| days > 0 && is_left && *until > order.read_at);
+        Self { return_until, ..self }
     }
 }
 

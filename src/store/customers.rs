@@ -56,3 +56,20 @@ pub async fn set_email(
     };
     Ok(())
 }
+
+/// Sets where to write to, unless that is known.
+pub async fn set_first_email(
+    conn: &mut PgConnection,
+    customer: &CustomerId,
+    email: &EmailAddress,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO customer_contacts (customer_id, email) VALUES ($1, $2)
+         ON CONFLICT (customer_id) DO NOTHING",
+        customer.as_str(),
+        email.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -181,6 +181,24 @@ pub async fn of_order(conn: &mut PgConnection, order: OrderId, after: i64) -> sq
     rows.into_iter().map(event).collect()
 }
 
+/// The latest facts of one order, oldest first.
+pub async fn latest_of_order(
+    conn: &mut PgConnection,
+    order: OrderId,
+    at_most: i64,
+) -> sqlx::Result<Vec<StoredEvent>> {
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"SELECT id, order_id, command_id, type AS kind, data::text AS "data!", sequence, occurred_at
+             FROM order_events WHERE order_id = $1 ORDER BY id DESC LIMIT $2"#,
+        order.uuid(),
+        at_most,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().rev().map(StoredEvent::try_from).collect()
+}
+
 /// Which of these commands have been answered by a fact already: each of the order beside it. A redelivered command finds itself
 /// here. An order may have any number of facts, so they are looked for by command; comparing both columns as a row keeps the
 /// planner from the index of orders.

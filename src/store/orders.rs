@@ -35,6 +35,10 @@ pub struct OrderRow {
     pub created_at: DateTime<Utc>,
     /// Its deadline, of the hold or of the wait; a refused order has none.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it was paid, if it was, refunded since or not.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// When it was as this row says, by PostgreSQL's clock.
+    pub read_at: DateTime<Utc>,
     pub state: OrderState,
 }
 
@@ -52,6 +56,7 @@ pub(super) struct RawOrder {
     pub(super) held_at: Option<DateTime<Utc>>,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) closed_at: Option<DateTime<Utc>>,
+    pub(super) read_at: DateTime<Utc>,
 }
 
 impl TryFrom<RawOrder> for OrderRow {
@@ -86,6 +91,9 @@ impl TryFrom<RawOrder> for OrderRow {
             }
             OrderStatus::Cancelled => OrderState::Cancelled { cancelled_at: closed_at()? },
         };
+        // A payment closes an order, and a refund leaves that as it is.
+        let was_paid =
+            matches!(row.status, OrderStatus::Paid | OrderStatus::PartlyRefunded | OrderStatus::Refunded);
         Ok(Self {
             id: row.id.into(),
             customer_id: row.customer_id,
@@ -95,6 +103,8 @@ impl TryFrom<RawOrder> for OrderRow {
             extension_count: row.extension_count,
             created_at: row.created_at,
             expires_at: row.expires_at,
+            paid_at: row.closed_at.filter(|_| was_paid),
+            read_at: row.read_at,
             state,
         })
     }
@@ -106,7 +116,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Result<V
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!"
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"#,
         &orders,
     )
@@ -121,7 +131,7 @@ pub async fn lock_unlocked(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx:
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!"
              FROM orders WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"#,
         &orders,
     )
@@ -139,7 +149,7 @@ pub async fn find(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<Optio
     let row = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!"
              FROM orders WHERE id = $1"#,
         order.uuid(),
     )
@@ -154,7 +164,7 @@ pub async fn find_all(conn: &mut PgConnection, orders: &[OrderId]) -> sqlx::Resu
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!"
              FROM orders WHERE id = ANY($1) ORDER BY created_at DESC, id DESC"#,
         &orders,
     )
@@ -175,7 +185,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         RawOrder,
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!"
              FROM (SELECT * FROM orders
                     WHERE customer_id = $1
                       AND ($3::uuid IS NULL OR (created_at, id) <

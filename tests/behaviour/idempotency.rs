@@ -29,13 +29,16 @@ async fn the_same_key_is_the_same_order_however_often_it_is_sent() {
     let first = shop.post_as("key-1", "/v1/orders", &mugs(2)).await;
     assert_eq!(first.status, 201);
     let again = shop.post_as("key-1", "/v1/orders", &mugs(2)).await;
-    assert_eq!((again.status, &again.body), (201, &first.body));
+    assert_eq!((again.status, again.lasting()), (201, first.lasting()));
     let unwaited = shop.place_async("key-1", "mug", 2, 60).await;
     assert_eq!((unwaited.status, &unwaited.body["id"]), (202, &first.body["id"]));
 
     let one = mugs(1);
     let clicks = join_all((0..8).map(|_| shop.post_as("key-2", "/v1/orders", &one))).await;
-    assert!(clicks.iter().all(|click| click.status == 201 && click.body == clicks[0].body), "{clicks:?}");
+    assert!(
+        clicks.iter().all(|click| click.status == 201 && click.lasting() == clicks[0].lasting()),
+        "{clicks:?}"
+    );
 
     // Worked off behind everything above, because one worker applies one batch after the other.
     shop.post_as("last", "/v1/orders", &mugs(1)).await;
@@ -55,7 +58,7 @@ async fn a_request_is_the_same_when_it_asks_for_the_same_in_other_words() {
     let same = json!({"hold_seconds": 1200, "items": [{"quantity": 1, "sku": "tee"}, {"sku": "mug", "quantity": 1},
                       {"sku": "mug", "quantity": 1}]});
     let again = shop.post_as("key-1", "/v1/orders", &same).await;
-    assert_eq!((again.status, &again.body), (201, &held.body));
+    assert_eq!((again.status, again.lasting()), (201, held.lasting()));
     world.finish().await;
 }
 
@@ -80,7 +83,7 @@ async fn a_key_is_refused_for_another_body_even_by_a_process_that_never_saw_it()
     let restarted = world.start_api().await;
     assert_eq!(place_with_key(&restarted, Some(b"key-1"), &mugs(3)).await.status, 202);
     world.dead_letter("conflict").await;
-    assert_eq!(shop.order(held.text("id")).await.body, held.body);
+    assert_eq!(shop.order(held.text("id")).await.lasting(), held.lasting());
     assert_eq!(shop.available("mug").await, 8);
     world.finish().await;
 }

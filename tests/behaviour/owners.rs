@@ -58,14 +58,14 @@ async fn another_customers_order_is_like_one_that_never_was() {
         }
     }
     // Nothing was done to it behind the 404.
-    assert_eq!(shop.order(held.text("id")).await.body, held.body);
+    assert_eq!(shop.order(held.text("id")).await.lasting(), held.lasting());
     assert_eq!(mallory.get("/v1/wallet").await.body["balance_won"], 5_000);
     assert_eq!(mallory.get("/v1/orders").await.body["orders"], json!([]));
     world.finish().await;
 }
 
 #[tokio::test]
-async fn every_call_needs_a_token() {
+async fn every_call_needs_a_token_but_for_what_anybody_may() {
     let (world, shop) = World::running().await;
     let document = shop.get("/openapi.json").await.body;
     let anonymous = reqwest::Client::new();
@@ -85,9 +85,14 @@ async fn every_call_needs_a_token() {
                 assert_eq!(answer.status(), 404);
                 continue;
             }
-            // Anybody may become a guest.
-            if path == "/v1/cart/guests" {
-                assert_eq!(answer.status(), 201);
+            // Anybody may become a guest, look at products, and sign in if they can.
+            if ["/v1/cart/guests", "/v1/sign-ins", "/v1/sessions"].contains(&path.as_str())
+                || (path.starts_with("/v1/products") && name == "get")
+            {
+                assert!(
+                    [200, 201, 404, 422].contains(&answer.status().as_u16()),
+                    "{name} {path}: {answer:?}"
+                );
                 continue;
             }
             assert_eq!(answer.status(), 401, "{name} {path}");

@@ -106,3 +106,32 @@ async fn products_are_found_by_words_category_and_tag_in_any_order() {
     assert_eq!(alice.get("/v1/products?sale_state=archived").await.status, 403);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn anybody_sees_what_buyers_see_and_caches_may_show_it_to_all() {
+    let (world, shop) = World::running().await;
+    shop.stock("mug", 10).await;
+    shop.stock("old", 10).await;
+    for (product, sku, is_active) in [("mug", "mug", true), ("old", "old", false)] {
+        let body = json!({"name": product, "is_active": is_active, "skus": [{"sku": sku}]});
+        assert_eq!(shop.put(&format!("/v1/products/{product}"), &body).await.status, 201);
+    }
+    let anybody = reqwest::Client::new();
+    let get = async |path: &str| shop.send(anybody.get(format!("{}{path}", shop.base))).await;
+    for path in ["/v1/products", "/v1/products/mug", "/v1/products/popular"] {
+        let shown = get(path).await;
+        assert_eq!(shown.status, 200, "{shown:?}");
+        assert_eq!(shown.headers["cache-control"], "public, max-age=5");
+        let tag = shown.headers["etag"].clone();
+        let again = shop.send(anybody.get(format!("{}{path}", shop.base)).header("If-None-Match", tag)).await;
+        assert_eq!(again.status, 304);
+        assert_eq!(shop.with_token("made-up").get(path).await.status, 401);
+        assert_eq!(shop.get(path).await.headers["cache-control"], "private, no-cache");
+    }
+    assert_eq!(get("/v1/products").await.body["products"].as_array().unwrap().len(), 1);
+    assert_eq!(get("/v1/products/old").await.status, 404);
+    assert_eq!(get("/v1/products?sale_state=inactive").await.status, 403);
+    assert_eq!(shop.send(anybody.delete(format!("{}/v1/products/mug", shop.base))).await.status, 401);
+    assert_eq!(get("/v1/skus/mug").await.status, 401);
+    world.finish().await;
+}

@@ -131,7 +131,7 @@ async fn a_declined_payment_leaves_the_hold_and_works_after_a_charge() {
     let declined = shop.post_as("click", &pay, &wallet).await;
     assert_eq!((declined.status, declined.problem()), (402, "payment-declined"));
     assert_eq!(declined.text("reason"), "insufficient_balance");
-    assert_eq!((shop.order(id).await.body, balance(&shop).await), (held.body.clone(), 2_999));
+    assert_eq!((shop.order(id).await.lasting(), balance(&shop).await), (held.lasting(), 2_999));
 
     shop.charge(1).await;
     // The same click stays declined, also where the worker meets it again; a new one is a new attempt.

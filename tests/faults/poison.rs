@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast::broker::envelope::{Incoming, X_ATTEMPT};
 use holdfast::domain::ids::OrderId;
 use holdfast::domain::limits::Limits;
-use holdfast::effects::settings::EffectSettings;
+use holdfast::effects::settings::{EffectSettings, MailSettings};
 use holdfast::gateway::toss::{Toss, TossSettings};
 use holdfast::message::{HoldOrder, Queue, encode};
 use holdfast::peers::webhook::WebhookSecrets;
@@ -84,8 +84,10 @@ async fn every_queue_sets_its_poison_aside() {
     };
     world.gateway = Some(Arc::new(Toss::new(&toss).unwrap()));
     let effects = EffectSettings {
-        mail_url: Some("smtp://127.0.0.1:9".parse().unwrap()),
-        mail_from: Some("shop@example.com".to_owned()),
+        mail: MailSettings {
+            mail_url: Some("smtp://127.0.0.1:9".parse().unwrap()),
+            mail_from: Some("shop@example.com".to_owned()),
+        },
         data_platform_url: Some("http://127.0.0.1:9".to_owned()),
         data_platform_secret: vec!["whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz".parse().unwrap()],
     };

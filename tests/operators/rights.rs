@@ -28,9 +28,19 @@ struct Route {
     template: String,
 }
 
-/// What anybody may call: the gateway signs its webhooks, probes have no token, and anybody may become a guest.
-const OPEN: [(&str, &str); 3] =
-    [("POST", "/v1/webhooks/{provider}"), ("GET", "/readyz"), ("POST", "/v1/cart/guests")];
+/// What anybody may call: the gateway signs its webhooks, probes have no token, and anybody may become a guest or sign in.
+const OPEN: [(&str, &str); 5] = [
+    ("POST", "/v1/webhooks/{provider}"),
+    ("GET", "/readyz"),
+    ("POST", "/v1/cart/guests"),
+    ("POST", "/v1/sign-ins"),
+    ("POST", "/v1/sessions"),
+];
+/// What anybody may read.
+const FOR_ANYBODY: [(&str, &str); 3] =
+    [("GET", "/v1/products"), ("GET", "/v1/products/popular"), ("GET", "/v1/products/{product}")];
+/// What ends a session, which no token of this test is.
+const OF_SESSIONS: [(&str, &str); 1] = [("DELETE", "/v1/sessions/current")];
 /// What a guest does beside, with a secret and no token.
 const FOR_GUESTS: [(&str, &str); 4] = [
     ("GET", "/v1/cart"),
@@ -39,14 +49,8 @@ const FOR_GUESTS: [(&str, &str); 4] = [
     ("DELETE", "/v1/cart/items/{sku}"),
 ];
 /// What every token may read.
-const FOR_ANY_TOKEN: [(&str, &str); 6] = [
-    ("GET", "/v1/skus"),
-    ("GET", "/v1/skus/{sku}"),
-    ("GET", "/v1/popular"),
-    ("GET", "/v1/products"),
-    ("GET", "/v1/products/popular"),
-    ("GET", "/v1/products/{product}"),
-];
+const FOR_ANY_TOKEN: [(&str, &str); 3] =
+    [("GET", "/v1/skus"), ("GET", "/v1/skus/{sku}"), ("GET", "/v1/popular")];
 /// What shops do, and operators for them.
 const FOR_SHOPS_AND_OPERATORS: [(&str, &str); 13] = [
     ("PUT", "/v1/skus/{sku}"),
@@ -100,11 +104,14 @@ fn fits(route: &Route, caller: Caller, status: StatusCode) -> bool {
     if is_one_of(route, &OPEN) || (is_page && status == StatusCode::METHOD_NOT_ALLOWED) {
         return true;
     }
-    if caller == Caller::Guest && is_one_of(route, &FOR_GUESTS) {
+    if is_one_of(route, &FOR_ANYBODY) || (caller == Caller::Guest && is_one_of(route, &FOR_GUESTS)) {
         return !refused;
     }
     if [Caller::Nobody, Caller::Guest].contains(&caller) {
         return status == if is_page { StatusCode::SEE_OTHER } else { StatusCode::UNAUTHORIZED };
+    }
+    if is_one_of(route, &OF_SESSIONS) {
+        return status == StatusCode::FORBIDDEN;
     }
     if is_for_operators {
         return match caller {

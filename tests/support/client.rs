@@ -35,6 +35,13 @@ impl Answer {
         self.body[field].as_str().unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 
+    /// What it says of an order, but for what is left of its hold: that is less at every look.
+    pub fn lasting(&self) -> Value {
+        let mut body = self.body.clone();
+        body.as_object_mut().unwrap().remove("expires_in_ms");
+        body
+    }
+
     /// The end of a problem's `type`.
     pub fn problem(&self) -> &str {
         let is_problem =

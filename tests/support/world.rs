@@ -16,6 +16,7 @@ use holdfast::effects::settings::Outlets;
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::settings::UNMATCHED_WEBHOOK_DAYS;
 use holdfast::http::app::App;
+use holdfast::http::sign_ins::SignIns;
 use holdfast::http::watch::{self, Watch};
 use holdfast::message::Queue;
 use holdfast::peers::secret::Secret;
@@ -60,6 +61,10 @@ pub struct World {
     pub outlets: Outlets,
     /// How pages for buyers are set up, if APIs of this process serve any.
     pub shop: Option<ShopSettings>,
+    /// How customers sign in at the API of this process, if they do.
+    pub sign_ins: SignIns,
+    /// Days within which they may give back what they paid for.
+    pub return_days: u16,
     /// What programs started for this world are told beside its servers.
     pub environment: Vec<(String, String)>,
     /// What the workers of this process know of pauses, and tell of themselves.
@@ -127,6 +132,8 @@ impl World {
             gateway: None,
             outlets: Outlets::default(),
             shop: None,
+            sign_ins: SignIns::none(),
+            return_days: 0,
             environment: vec![],
             reports: OnceLock::new(),
             api: OnceLock::new(),
@@ -197,6 +204,8 @@ impl World {
             self.stop.clone(),
         )
         .editing_dead_letters(self.is_told("HOLDFAST_EDIT_DEAD_LETTERS", "true"))
+        .with_sign_ins(self.sign_ins.clone())
+        .with_return_days(self.return_days)
         .with_inspector(self.inspector());
         let connector = Connector::new(&self.amqp_url, "test events");
         let listening =

@@ -107,7 +107,7 @@ async fn main() -> anyhow::Result<()> {
             "payment gateway",
             arguments.gateway.toss_secret_key.as_ref().map(|_| arguments.gateway.toss_url.as_str()),
         ),
-        ("mail server", arguments.effects.mail_url.as_ref().map(Secret::expose)),
+        ("mail server", arguments.effects.mail.mail_url.as_ref().map(Secret::expose)),
     ];
     wires::tell(&arguments.database.database_url, &broker, &others);
     let settings = Settings {

@@ -21,7 +21,7 @@ use crate::store::carts::{self, CartOwner, checkouts, merge, shown};
 use crate::store::stock::skus;
 
 /// No cache may show one buyer's cart to the next.
-const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 type Answer<V> = Result<([(HeaderName, &'static str); 1], Json<V>), ApiError>;
 

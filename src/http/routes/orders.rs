@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::domain::allocation::HeldItem;
+use crate::domain::extension::USUAL_EXTENSION_SECONDS;
 use crate::domain::ids::{CommandId, CustomerId, Fingerprint, IdempotencyKey, OrderId, SkuCode};
 use crate::domain::items::{HoldSeconds, Quantity, RequestedItem, RequestedItems};
 use crate::domain::money::Won;
@@ -32,8 +33,6 @@ use crate::store::orders::{self, OrderStatus};
 const DEFAULT_PAGE: usize = 20;
 /// Orders of a customer that one page looks through for those of a status.
 const LOOKED_THROUGH: i64 = 5_000;
-/// How much time an extension gives when the caller does not say, in seconds.
-const DEFAULT_EXTENSION_SECONDS: i64 = 600;
 
 /// What to hold.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -224,7 +223,7 @@ pub async fn read(
     let order = id.check(&customer)?;
     let view = app
         .read(async |conn| match orders::find(conn, order).await? {
-            Some(row) => outcome::view(conn, &row).await.map(Some),
+            Some(row) => outcome::view(conn, &row, app.return_days).await.map(Some),
             None => Ok(None),
         })
         .await?;
@@ -287,7 +286,7 @@ pub async fn list(
     let views = rows.iter().map(|row| {
         let own: Vec<HeldItem> =
             items.iter().filter(|(order, _)| *order == row.id).map(|(_, item)| item.clone()).collect();
-        OrderView::decided(row, &own)
+        OrderView::decided(row, &own).returnable_for(app.return_days, row)
     });
     Ok(Json(OrderList { orders: views.collect(), next: next.map(OrderId::uuid) }))
 }
@@ -350,7 +349,7 @@ pub async fn extend(
     body::Json(request): body::Json<ExtendOrder>,
 ) -> Result<Response, ApiError> {
     let order_id = id.check(&customer)?;
-    let extend_seconds = request.extend_seconds.unwrap_or(DEFAULT_EXTENSION_SECONDS);
+    let extend_seconds = request.extend_seconds.unwrap_or(USUAL_EXTENSION_SECONDS);
     let extend_seconds =
         HoldSeconds::parse(extend_seconds).ok().filter(|hold| hold.seconds() <= 3_600).ok_or_else(|| {
             ApiError::Unprocessable("extend_seconds must be a whole number from 1 to 3,600".to_owned())

@@ -8,17 +8,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use super::products::{cache_control, is_buyer};
 use crate::domain::Invalid;
 use crate::domain::catalogue::texts::{Category, Tag};
 use crate::domain::catalogue::words::Search;
 use crate::domain::ids::SkuId;
 use crate::http::app::App;
+use crate::http::browsing::Anyone;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfNoneMatch};
 use crate::http::product_views::{ProductList, ProductSummary};
 use crate::http::query::Query;
-use crate::http::tokens::Caller;
 use crate::page;
 use crate::store::catalogue::lists::{self, Wanted};
 use crate::store::catalogue::places::{Place, Sort};
@@ -100,7 +99,7 @@ impl Cursor {
 
 /// Search and list products
 #[utoipa::path(
-    get, path = "/v1/products", tag = "catalogue",
+    get, path = "/v1/products", tag = "catalogue", security((), ("token" = [])),
     params(
         ProductQuery,
         ("If-None-Match" = Option<String>, Header, description = "The ETag of what you have: 304 if it is still that"),
@@ -112,11 +111,12 @@ impl Cursor {
 )]
 pub async fn list(
     State(app): State<App>,
-    caller: Caller,
+    anyone: Anyone,
     has_it: IfNoneMatch,
     Query(query): Query<ProductQuery>,
 ) -> Result<Response, ApiError> {
-    let wanted = query.parse(is_buyer(&caller))?;
+    let wanted = query.parse(anyone.is_buyer())?;
+    let turn = anyone.turn(&app).await?;
     let list = app
         .read(async |conn| {
             let mut look = lists::begin(conn).await?;
@@ -130,5 +130,6 @@ pub async fn list(
             Ok::<_, ApiError>(ProductList { products: products.collect(), next })
         })
         .await?;
-    Ok(etag::answer(&has_it, &ETag::of_view(&list), cache_control(&caller), Json(list)))
+    drop(turn);
+    Ok(etag::answer(&has_it, &ETag::of_view(&list), anyone.cache_control(), Json(list)))
 }

@@ -14,19 +14,14 @@ use crate::domain::catalogue::texts::ProductCode;
 use crate::http::app::App;
 use crate::http::auth::Shopkeeper;
 use crate::http::body;
+use crate::http::browsing::Anyone;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
 use crate::http::product_views::ProductView;
-use crate::http::tokens::Caller;
 use crate::http::views::Problem;
 use crate::store::catalogue::products::{self, Change, NotWritten, Stored};
 use crate::store::catalogue::shown;
-use crate::store::operators::tokens::Role;
 use crate::store::stock::available;
-
-/// Buyers may see what others saw this long ago; whoever keeps the catalogue never.
-pub(super) const FOR_BUYERS: &str = "private, max-age=5";
-pub(super) const FOR_SHOPS: &str = "private, no-cache";
 
 impl From<NotWritten> for ApiError {
     fn from(error: NotWritten) -> Self {
@@ -36,16 +31,6 @@ impl From<NotWritten> for ApiError {
             NotWritten::Database(error) => error.into(),
         }
     }
-}
-
-/// How long an answer about the catalogue is good for whoever asks.
-pub(super) fn cache_control(caller: &Caller) -> &'static str {
-    if is_buyer(caller) { FOR_BUYERS } else { FOR_SHOPS }
-}
-
-/// Whether a caller sees only what is for buyers.
-pub(super) fn is_buyer(caller: &Caller) -> bool {
-    caller.role == Role::Customer
 }
 
 fn known(code: String) -> Result<ProductCode, ApiError> {
@@ -63,7 +48,7 @@ async fn view(conn: &mut PgConnection, code: &ProductCode) -> Result<Option<(ETa
 
 /// Read a product
 #[utoipa::path(
-    get, path = "/v1/products/{product}", tag = "catalogue",
+    get, path = "/v1/products/{product}", tag = "catalogue", security((), ("token" = [])),
     params(
         ("product" = String, Path),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of what you have: 304 if it is still that"),
@@ -76,17 +61,19 @@ async fn view(conn: &mut PgConnection, code: &ProductCode) -> Result<Option<(ETa
 )]
 pub async fn read(
     State(app): State<App>,
-    caller: Caller,
+    anyone: Anyone,
     has_it: IfNoneMatch,
     Path(code): Path<String>,
 ) -> Result<Response, ApiError> {
     let code = known(code)?;
+    let turn = anyone.turn(&app).await?;
     let found: Option<_> = app.read(async |conn| view(conn, &code).await).await?;
+    drop(turn);
     let (tag, view) = found.ok_or(ApiError::NotFound)?;
-    if is_buyer(&caller) && !view.summary.sale_state.is_for_buyers() {
+    if anyone.is_buyer() && !view.summary.sale_state.is_for_buyers() {
         return Err(ApiError::NotFound);
     }
-    Ok(etag::answer(&has_it, &tag, cache_control(&caller), Json(view)))
+    Ok(etag::answer(&has_it, &tag, anyone.cache_control(), Json(view)))
 }
 
 /// Create or replace a product

@@ -1,5 +1,5 @@
 //! `/v1/orders/{id}/refunds`: give money back for what was paid. Whether units are sold again is the shop's decision, so
-//! it is the shop, or an operator, who asks.
+//! it is the shop, or an operator, who asks; a customer only for what the shop lets them give back.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,12 +12,12 @@ use crate::domain::ids::{CommandId, Fingerprint, SkuCode};
 use crate::domain::items::{MAX_ITEMS, Quantity};
 use crate::domain::refund::{Asked, AskedItem, RefundReason};
 use crate::http::app::App;
-use crate::http::auth::Beneficiary;
 use crate::http::body;
 use crate::http::command::give;
 use crate::http::error::ApiError;
 use crate::http::headers::{RequiredKey, Trace, Wait};
 use crate::http::outcome::Awaited;
+use crate::http::returns::Refundee;
 use crate::http::views::{OrderView, Problem, RefundView};
 use crate::message::{RefundOrder, Version};
 use crate::store::refunds;
@@ -82,12 +82,15 @@ pub(crate) fn asked(items: Option<Vec<RefundRequestItem>>, restock: bool) -> Res
 }
 
 /// Refund a paid order, or a part of it
+///
+/// A customer may do so within the days that the shop gives for it (`HOLDFAST_RETURN_DAYS`, counted from the payment), and gives the
+/// units back: they are sold again. Later 409 `return-too-late`; 403 where it gives none.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/refunds", tag = "refunds", request_body = RefundRequest,
     params(
         ("id" = uuid::Uuid, Path),
         ("Idempotency-Key" = String, Header, description = "Repeats of one key are one refund"),
-        ("Holdfast-Customer" = String, Header, description = "Whose order it is"),
+        ("Holdfast-Customer" = Option<String>, Header, description = "Whose order it is, named by a shop or an operator"),
     ),
     responses(
         (status = 200, description = "Given back to where it came from", body = OrderView),
@@ -100,16 +103,18 @@ pub(crate) fn asked(items: Option<Vec<RefundRequestItem>>, restock: bool) -> Res
 )]
 pub async fn refund(
     State(app): State<App>,
-    Beneficiary(customer): Beneficiary,
+    refundee: Refundee,
     id: OwnOrder,
     RequiredKey(key): RequiredKey,
     wait: Wait,
     Trace(trace): Trace,
     body::Json(request): body::Json<RefundRequest>,
 ) -> Result<Response, ApiError> {
-    let order_id = id.check(&customer)?;
+    let customer = &refundee.customer;
+    let order_id = id.check(customer)?;
     let (asked, reason) = request.parse()?;
-    let command_id = command_id("refund", &customer, order_id, Some(key));
+    let command_id = command_id("refund", customer, order_id, Some(key));
+    refundee.check(&app, order_id, command_id, &asked).await?;
     let stay = wait.begin(&app.stays)?;
     check_key(&app, command_id, &asked).await?;
     let command = RefundOrder { version: Version, command_id, order_id, asked, reason };
@@ -142,10 +147,10 @@ pub(crate) async fn check_key(app: &App, id: CommandId, asked: &Asked) -> Result
 )]
 pub async fn list(
     State(app): State<App>,
-    Beneficiary(customer): Beneficiary,
+    refundee: Refundee,
     id: OwnOrder,
 ) -> Result<Json<Vec<RefundView>>, ApiError> {
-    let order_id = id.check(&customer)?;
+    let order_id = id.check(&refundee.customer)?;
     let refunds = app.read(async |conn| refunds::of_order(conn, order_id).await).await?;
     Ok(Json(refunds.iter().map(RefundView::from).collect()))
 }

@@ -38,7 +38,7 @@ pub async fn find(
     let commands: Vec<Uuid> = commands.iter().map(|command| command.0).collect();
     let found = sqlx::query!(
         r#"SELECT id, customer_id, status AS "status: OrderStatus", amount_won, refunded_won, fingerprint, refusal,
-                  extension_count, created_at, held_at, expires_at, closed_at,
+                  extension_count, created_at, held_at, expires_at, closed_at, now() AS "read_at!",
                   (SELECT jsonb_object_agg(command_id, jsonb_build_object('kind', type, 'data', data))
                      FROM unnest($2::uuid[]) AS asked (command_id) CROSS JOIN LATERAL (
                           SELECT e.type, e.data FROM order_events e
@@ -68,6 +68,7 @@ pub async fn find(
         held_at: found.held_at,
         expires_at: found.expires_at,
         closed_at: found.closed_at,
+        read_at: found.read_at,
     };
     Ok(Some(AnsweredOrder {
         row: row.try_into()?,

@@ -97,12 +97,16 @@ pub struct Token {
     pub customer_id: Option<String>,
 }
 
-/// The live token with this hash.
+/// The live token with this hash: one that somebody made, or that of a customer's session, which ends by itself. All sessions of
+/// a customer are called the same, and share what one token may ask for.
 pub async fn find(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Token>> {
     sqlx::query_as!(
         Token,
-        r#"SELECT name, role AS "role: Role", customer_id FROM tokens
-            WHERE token_hash = $1 AND revoked_at IS NULL"#,
+        r#"SELECT name AS "name!", role AS "role!: Role", customer_id FROM tokens
+            WHERE token_hash = $1 AND revoked_at IS NULL
+           UNION ALL
+           SELECT 'session of ' || customer_id, 'customer', customer_id FROM customer_sessions
+            WHERE secret_hash = $1 AND expires_at > now()"#,
         hash,
     )
     .fetch_optional(conn)

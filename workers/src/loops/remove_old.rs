@@ -1,11 +1,12 @@
-//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, sessions that are over, carts that
-//! nobody uses and checkouts that are settled. What removes the rows of the other tables stands in `docs/tables.md`.
+//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, sessions that are over, what
+//! was good for a sign-in once, carts that nobody uses and checkouts that are settled. What removes the rows of the other tables stands in `docs/tables.md`.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use holdfast::store;
 use holdfast::store::carts::{self, Idle, checkouts};
+use holdfast::store::customer_sessions;
 use holdfast::store::operators::sessions;
 use holdfast::store::webhooks;
 use metrics::counter;
@@ -38,6 +39,10 @@ enum Old {
     Webhooks { days: i32, from: Option<DateTime<Utc>> },
     /// Sessions that are over.
     Sessions,
+    /// Those of customers.
+    CustomerSessions,
+    /// Links and words of a shop that were spent, and are no good any more.
+    SpentSignIns,
     /// Carts that nobody used for so many days, and what is in them.
     Carts(Idle, i32),
     /// Checkouts that were settled a while ago.
@@ -49,6 +54,8 @@ impl Old {
         match self {
             Self::Webhooks { .. } => "webhooks",
             Self::Sessions => "sessions",
+            Self::CustomerSessions => "customer_sessions",
+            Self::SpentSignIns => "spent_sign_ins",
             Self::Carts(..) => "carts",
             Self::Checkouts => "cart_checkouts",
         }
@@ -62,6 +69,8 @@ impl Old {
                 Ok((removed, Self::Webhooks { days, from: last.or(from) }))
             }
             Self::Sessions => Ok((sessions::remove_ended(conn, at_most).await?, self)),
+            Self::CustomerSessions => Ok((customer_sessions::remove_ended(conn, at_most).await?, self)),
+            Self::SpentSignIns => Ok((customer_sessions::remove_spent(conn, at_most).await?, self)),
             Self::Carts(kind, days) => Ok((carts::remove_idle(conn, kind, days, at_most).await?, self)),
             Self::Checkouts => {
                 Ok((checkouts::remove_settled(conn, SETTLED_CHECKOUT_DAYS, at_most).await?, self))
@@ -109,6 +118,8 @@ pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
     let mut all = [
         of(Old::Webhooks { days: unmatched_webhook_days.into(), from: None }),
         of(Old::Sessions),
+        of(Old::CustomerSessions),
+        of(Old::SpentSignIns),
         of(Old::Carts(Idle::OfGuests, GUEST_CART_DAYS)),
         of(Old::Carts(Idle::OfCustomers, CUSTOMER_CART_DAYS)),
         of(Old::Checkouts),

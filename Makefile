@@ -1,12 +1,15 @@
 # What a person types. Each target is one script; the scripts explain themselves.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-large test-cluster test-otlp demo bench screenshots stop sqlx fmt lint ci
+.PHONY: help run mail test test-large test-cluster test-otlp demo bench screenshots stop sqlx fmt lint ci
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything here, until Ctrl-C
 	@scripts/run.sh
+
+mail: ## show the latest mail that "make run" delivered
+	@scripts/mail.sh
 
 test: ## run all tests; ARGS="..." goes to the test runner
 	@scripts/test.sh $(ARGS)

@@ -60,8 +60,8 @@ alice "$HOLDFAST_URL/v1/orders/$ORDER"
 
 TEXT
   cat <<TEXT
-# Buy something as a buyer does: open $1/shop in a browser. The link to sign in with is mailed into .run/mail:
-grep -rh -o 'http[^ ]*sign-in/confirm[^ ]*' .run/mail | tail -n 1
+# Buy something as a buyer does: open $1/shop in a browser; it mails a link to sign in with, which this shows:
+make mail
 
 # See it as its operators do: open $1/ops in a browser and sign in with this token:
 echo "\$HOLDFAST_OPERATOR_TOKEN"

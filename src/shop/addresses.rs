@@ -1,5 +1,7 @@
 //! Where a buyer may be led.
 
+use crate::domain::shop_path::ShopPath;
+
 /// The shop's first page.
 pub const HOME: &str = "/shop";
 
@@ -10,12 +12,8 @@ pub fn sign_in_leading_to(place: &str) -> String {
 
 /// Where to go on, if that is a page of the shop: a link must lead nobody elsewhere.
 pub fn local(next: Option<String>) -> String {
-    let is_ours = |next: &String| {
-        let rest = next.strip_prefix(HOME);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-            && !next.contains(|letter: char| letter.is_control() || letter == '\\')
-    };
-    next.filter(is_ours).unwrap_or_else(|| HOME.to_owned())
+    let ours = next.and_then(|next| ShopPath::parse(next).ok());
+    ours.map_or_else(|| HOME.to_owned(), |path| path.to_string())
 }
 
 #[cfg(test)]

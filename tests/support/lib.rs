@@ -7,6 +7,7 @@ pub mod cart;
 pub mod client;
 pub mod crowd;
 pub mod history;
+pub mod mailbox;
 pub mod messages;
 pub mod processes;
 pub mod random;

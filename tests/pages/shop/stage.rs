@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast::effects::settings::MailSettings;
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::toss::{Toss, TossSettings};
+use holdfast::http::sign_ins::{SignInSettings, SignIns};
 use holdfast::peers::webhook::WebhookSecrets;
 use holdfast::shop::settings::{ShopSettings, Site};
 use holdfast::store::operators::tokens::Role;
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::support::client::Client;
+use crate::support::mailbox::Mailbox;
 use crate::support::world::World;
 
 const PHONE: (u32, u32) = (390, 844);
@@ -22,6 +25,7 @@ const PHONE: (u32, u32) = (390, 844);
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) shop: Client,
+    pub(super) mails: Mailbox,
     _simulator: Simulator,
 }
 
@@ -63,9 +67,12 @@ impl Stage {
             toss_client_key: None,
             payment_window_url: Some(Site::parse_page(&format!("{}/checkout", simulator.url())).unwrap()),
         });
+        let mails = Mailbox::new();
+        world.sign_ins = sign_ins(&mails);
+        world.return_days = 7;
         Pool::all().filter(|pool| !pools.contains(pool)).for_each(|pool| world.start_workers(pool));
         let shop = world.start_api().await;
-        Self { world, shop, _simulator: simulator }
+        Self { world, shop, mails, _simulator: simulator }
     }
 
     /// A product with one SKU of the same code.
@@ -100,6 +107,16 @@ impl Stage {
     pub(super) async fn finish(self) {
         self.world.finish().await;
     }
+}
+
+/// Links to sign in with go into this mailbox.
+fn sign_ins(mails: &Mailbox) -> SignIns {
+    let mail = MailSettings {
+        mail_url: Some(mails.url().into()),
+        mail_from: Some("Corner shop <shop@example.com>".to_owned()),
+    };
+    let sign_in_secret = Some("a secret of thirty-two characters and more".to_owned().into());
+    SignInSettings { mail, sign_in_secret }.open(Some("https://shop.example.com")).unwrap()
 }
 
 /// Makes the window as wide as a phone's.

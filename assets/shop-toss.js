@@ -1,7 +1,12 @@
 // Opens the window of Toss Payments, which sends the buyer back to one of two pages of ours.
 (() => {
   const button = document.getElementById("toss");
-  if (!button || typeof TossPayments === "undefined") return;
+  if (!button) return;
+  if (typeof TossPayments === "undefined") {
+    document.getElementById("toss-failed").hidden = false;
+    button.disabled = true;
+    return;
+  }
   const { clientKey, orderId, orderName, amount, successUrl, failUrl } = button.dataset;
   const open = () => {
     const payment = TossPayments(clientKey).payment({ customerKey: TossPayments.ANONYMOUS });

@@ -224,14 +224,14 @@ pub fn router(app: App, front: Option<Arc<ShopFront>>) -> Router {
     let console = guarded.route_layer(guard).merge(door()).route_layer(from_fn(console::finish));
     let buyers = shops.with_state(app).merge(reads.with_state(for_reads));
     // The pages of the shop call what any other front end calls, through the same layers.
+    // What they ask is a part of the request that is observed.
     let shop = front.map(|front| shop::router(finished(buyers.clone()), front, time_zone, behind_tls));
-    finished(
-        buyers
-            .merge(operators.merge(console).with_state(for_operators))
-            .merge(telemetry::routes())
-            .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
-            .merge(shop.unwrap_or_default()),
-    )
+    let all = buyers
+        .merge(operators.merge(console).with_state(for_operators))
+        .merge(telemetry::routes())
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi()))
+        .merge(shop.unwrap_or_default());
+    finished(all).layer(from_fn(observe::observe))
 }
 
 /// What holds for every request.
@@ -243,5 +243,4 @@ fn finished(router: Router) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(map_response(problem::as_problem))
         .layer(CatchPanicLayer::custom(|_| ApiError::Internal.into_response()))
-        .layer(from_fn(observe::observe))
 }

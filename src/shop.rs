@@ -42,7 +42,8 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<Shop>)> {
     vec![
         ("/shop", get(products::list)),
         ("/shop/products/{product}", get(products::show)),
-        ("/shop/products/{product}/line", post(checkout::join_line)),
+        ("/shop/products/{product}/live", get(products::live)),
+        ("/shop/products/{product}/order", post(checkout::order_now)),
         ("/shop/cart", get(cart::show).post(cart::put)),
         ("/shop/cart/change", post(cart::change)),
         ("/shop/checkout", get(checkout::form).post(checkout::check_out)),
@@ -69,6 +70,8 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<Shop>)> {
 /// The pages over an API, which is asked as if by the buyer's own browser.
 pub fn router(api: Router, front: Arc<ShopFront>, time_zone: Tz, behind_tls: bool) -> Router {
     let pictures = front.pictures.clone();
+    // A cookie that pays goes over nothing else where buyers come by https.
+    let behind_tls = behind_tls || front.url.is_https();
     let shop = Shop { api: Api::new(api), front, time_zone, behind_tls };
     let no_method = async || Refused::of_status(StatusCode::METHOD_NOT_ALLOWED);
     let pages = pages()

@@ -33,11 +33,8 @@ pub struct Product {
     pub name: String,
     pub image_url: Option<String>,
     pub category: Option<String>,
-    #[serde(default)]
-    pub tags: Vec<String>,
     pub sale_state: ProductSale,
     pub sale_from: Option<DateTime<Utc>>,
-    pub sale_until: Option<DateTime<Utc>>,
     pub price_from_won: Option<i64>,
     pub price_to_won: Option<i64>,
     pub discount_ratio: f64,
@@ -57,6 +54,17 @@ impl Product {
 
     pub fn is_sold_out(&self) -> bool {
         self.is_on_sale() && self.available <= 0 && !self.available_is_at_least
+    }
+
+    /// What has a page that shows this product drawn anew when it is another.
+    pub fn seen(&self) -> String {
+        format!(
+            "{:?}-{:?}-{:?}-{}",
+            self.sale_state,
+            self.price_from_won,
+            self.price_to_won,
+            self.is_sold_out()
+        )
     }
 
     /// Whether its SKUs cost different amounts.
@@ -97,6 +105,20 @@ pub struct Sku {
     pub available_is_at_least: bool,
 }
 
+impl Cart {
+    /// The name of one of its SKUs.
+    pub fn name_of(&self, sku: &str) -> String {
+        let item = self.items.iter().find(|item| item.sku == sku);
+        item.and_then(|item| item.name.as_deref()).unwrap_or(sku).to_owned()
+    }
+
+    /// The order that was asked for and has not taken its things out yet.
+    pub fn open_order(&self) -> Option<&str> {
+        let last = self.last_checkout.as_ref().filter(|last| last.status == "open");
+        last.map(|last| last.order_id.as_str())
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub struct Cart {
     pub items: Vec<CartItem>,
@@ -130,6 +152,8 @@ pub struct CartItem {
     pub sale_from: Option<DateTime<Utc>>,
     pub available: Option<i64>,
     #[serde(default)]
+    pub available_is_at_least: bool,
+    #[serde(default)]
     pub is_enough: bool,
 }
 
@@ -149,7 +173,7 @@ impl CartItem {
 
     /// Whether more of it are wanted than the next buyer can have.
     pub fn is_short(&self) -> bool {
-        !self.is_gone() && !self.is_upcoming() && !self.is_enough
+        !self.is_gone() && !self.is_upcoming() && !self.is_enough && !self.available_is_at_least
     }
 }
 
@@ -198,10 +222,17 @@ pub struct Item {
 }
 
 impl Order {
-    /// What is told apart by whoever looks for something new.
-    pub fn seen(&self) -> String {
+    /// What has a page that shows this order drawn anew when it is another: how it stands, and where in line.
+    pub fn seen(&self, places: &[Place]) -> String {
         let deadline = self.expires_at.map_or(0, |at| at.timestamp_millis());
-        format!("{}-{deadline}-{}", self.status, self.refunded_won)
+        let before: i64 = places.iter().map(|place| place.before).sum();
+        format!("{}-{deadline}-{}-{before}", self.status, self.refunded_won)
+    }
+
+    /// The name of one of its SKUs.
+    pub fn name_of(&self, sku: &str) -> String {
+        let item = self.items.iter().find(|item| item.sku == sku);
+        item.map_or(sku, |item| &item.name).to_owned()
     }
 
     /// Whether somebody is still deciding about it, so that a page looks again by itself.

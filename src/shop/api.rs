@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 
 use super::refused::Refused;
 use crate::serving::Peer;
+use crate::telemetry::trace_parent::TraceParent;
 
 /// More than the longest page of a list has.
 const MOST_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -18,6 +19,15 @@ const PATIENCE: &str = "wait=10";
 /// The API as this process serves it.
 #[derive(Clone)]
 pub struct Api(Router);
+
+/// What the API has to know of the request that a call is a part of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin {
+    /// Whence the browser calls.
+    pub peer: Option<Peer>,
+    /// The trace of the page.
+    pub trace: Option<TraceParent>,
+}
 
 /// One call.
 #[derive(Debug)]
@@ -71,18 +81,22 @@ impl Api {
     }
 
     /// Makes a call with these headers, from where the buyer's browser is.
-    pub async fn ask(&self, call: Call, headers: HeaderMap, peer: Option<Peer>) -> Result<Answer, Refused> {
+    pub async fn ask(&self, call: Call, headers: HeaderMap, origin: Origin) -> Result<Answer, Refused> {
         let body = call.body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let mut request = Request::builder().method(call.method).uri(call.path);
-        *request.headers_mut().ok_or_else(Refused::impossible)? = headers;
+        *request.headers_mut().ok_or_else(Refused::bad_form)? = headers;
         request = request.header(header::CONTENT_TYPE, "application/json").header("Prefer", PATIENCE);
         if let Some(key) = call.key {
             request = request.header("Idempotency-Key", key);
         }
-        if let Some(peer) = peer {
+        if let Some(peer) = origin.peer {
             request = request.extension(peer);
         }
-        let request = request.body(body).map_err(|_| Refused::impossible())?;
+        if let Some(trace) = origin.trace {
+            request = request.extension(trace);
+        }
+        // What a form said cannot stand in a header or an address.
+        let request = request.body(body).map_err(|_| Refused::bad_form())?;
         let Ok(response) = self.0.clone().oneshot(request).await;
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, MOST_ANSWER_BYTES).await.map_err(|error| Refused::unreadable(&error))?;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tracing::error;
 
 use super::Shop;
-use super::addresses::sign_in_leading_to;
+use super::addresses::{local, sign_in_leading_to};
 use super::cookies::Kept;
 use super::refused::Refused;
 use super::words::Words;
@@ -55,22 +55,77 @@ pub fn page(template: &impl askama::Template) -> Response {
     }
 }
 
+/// The same with another status.
+pub fn page_with(status: StatusCode, template: &impl askama::Template) -> Response {
+    let mut response = page(template);
+    *response.status_mut() = status;
+    response
+}
+
+/// Tells a script's request that the page it is a part of is no longer so, and has the browser ask for all of it.
+pub fn draw_anew() -> Response {
+    (StatusCode::NO_CONTENT, [(HX_REFRESH, "true")]).into_response()
+}
+
 /// The last word on every answer: what was refused becomes a page, and no browser may run, frame or keep what it should not.
 pub async fn finish(State(shop): State<Shop>, request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
-    let place = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let is_get = request.method().is_safe();
+    let asked = Asked::of(&request);
     let mut response = next.run(request).await;
     let is_drawn = is_html(&response) || !response.status().is_client_error();
+    let allow = response.headers_mut().remove(header::ALLOW);
     let refused = response.extensions_mut().remove::<Refused>();
     if let Some(refused) = refused.or_else(|| (!is_drawn).then(|| Refused::of_status(response.status()))) {
-        response = explained(&shop, &headers, if is_get { &place } else { "/shop" }, is_get, &refused);
+        response = explained(&shop, &asked, &refused);
     }
-    if is_html(&response) && Kept::Told.shown(&headers, shop.behind_tls).is_some() {
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    let is_page = is_html(&response) && !asked.is_of_a_part;
+    if is_page && Kept::Told.shown(&asked.headers, shop.behind_tls).is_some() {
         set_cookie(&mut response, &Kept::Told.forget(shop.behind_tls));
     }
     protect(&shop, response.headers_mut());
+    if asked.is_picture && response.status().is_success() {
+        response.headers_mut().insert(header::CACHE_CONTROL, FOR_PICTURES);
+    }
     response
+}
+
+/// A shop may change a picture under its name.
+const FOR_PICTURES: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
+const HX_REFRESH: HeaderName = HeaderName::from_static("hx-refresh");
+
+/// What of a request decides how its answer is finished.
+struct Asked {
+    headers: HeaderMap,
+    /// A page to try again from.
+    place: String,
+    is_get: bool,
+    /// By a script, for a part of a page.
+    is_of_a_part: bool,
+    is_picture: bool,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers().clone();
+        let is_get = request.method().is_safe();
+        let own = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        let before = || {
+            let from = headers.get(header::REFERER).and_then(|from| from.to_str().ok()).unwrap_or_default();
+            let (_, from) = from.split_once("://")?;
+            from.find('/').map(|at| from[at..].to_owned())
+        };
+        let place = if is_get { own } else { local(before()) };
+        Self {
+            is_of_a_part: headers.contains_key(HX_REQUEST),
+            is_picture: request.uri().path().starts_with("/shop/pictures/"),
+            headers,
+            place,
+            is_get,
+        }
+    }
 }
 
 fn is_html(response: &Response) -> bool {
@@ -78,28 +133,36 @@ fn is_html(response: &Response) -> bool {
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
-/// A refusal as a page. A session that has ended is forgotten; who has none is asked to sign in, and led back.
-fn explained(shop: &Shop, headers: &HeaderMap, place: &str, is_get: bool, refused: &Refused) -> Response {
-    let has_session = Kept::Session.shown(headers, shop.behind_tls).is_some();
-    if refused.is_about_who_asks() && refused.kind != "sign-in-invalid" {
-        let to = if has_session && is_get { place.to_owned() } else { sign_in_leading_to(place) };
-        let mut response = Redirect::to(&to).into_response();
-        if has_session {
-            set_cookie(&mut response, &Kept::Session.forget(shop.behind_tls));
+/// A refusal as a page. A session that has ended is forgotten, and so is a guest whom nobody can be; who has no session is asked
+/// to sign in, and led back.
+fn explained(shop: &Shop, asked: &Asked, refused: &Refused) -> Response {
+    let has = |kept: Kept| kept.shown(&asked.headers, shop.behind_tls).is_some();
+    let is_bad_guest = refused.kind == "bad-header" && has(Kept::Guest);
+    if (refused.is_about_who_asks() && refused.kind != "sign-in-invalid") || is_bad_guest {
+        let gone = if is_bad_guest { Kept::Guest } else { Kept::Session };
+        let to =
+            if has(gone) && asked.is_get { asked.place.clone() } else { sign_in_leading_to(&asked.place) };
+        let mut response = if asked.is_of_a_part {
+            // A part of a page cannot become another page: the browser itself has to go there.
+            (StatusCode::UNAUTHORIZED, [(HX_REFRESH, "true")]).into_response()
+        } else {
+            Redirect::to(&to).into_response()
+        };
+        if has(gone) {
+            set_cookie(&mut response, &gone.forget(shop.behind_tls));
         }
         return response;
     }
     let frame = Frame {
-        words: Words::of_reader(headers, shop),
+        words: Words::of_reader(&asked.headers, shop),
         shop: shop.front.name.clone(),
-        is_signed_in: has_session,
+        is_signed_in: has(Kept::Session),
         in_cart: None,
         told: None,
-        place: place.to_owned(),
+        place: asked.place.clone(),
         now: clock::now(),
     };
-    let mut response = page(&RefusedPage { frame, refused });
-    *response.status_mut() = refused.status;
+    let mut response = page_with(refused.status, &RefusedPage { frame, refused });
     if let Some(wait) = refused.retry_after.as_deref().and_then(|wait| HeaderValue::from_str(wait).ok()) {
         response.headers_mut().insert(header::RETRY_AFTER, wait);
     }

@@ -48,14 +48,14 @@ impl Refused {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in-first")
     }
 
+    /// More than a wallet holds.
+    pub fn wallet_full() -> Self {
+        Self::new(StatusCode::CONFLICT, "wallet-full")
+    }
+
     /// A form that no page of ours sends.
     pub fn bad_form() -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-form")
-    }
-
-    pub(super) fn impossible() -> Self {
-        error!("a call of the API could not be written");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal")
     }
 
     pub(super) fn unreadable(error: &dyn std::fmt::Display) -> Self {

@@ -54,6 +54,10 @@ impl Site {
         &self.0
     }
 
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// Scheme, host and port, as browsers compare them.
     pub fn origin(&self) -> &str {
         let after_scheme = self.0.find("://").map_or(0, |at| at + 3);

@@ -11,19 +11,17 @@ use serde_json::json;
 
 use super::Shop;
 use super::answers::{Cart, Guest};
-use super::api::{Answer, Call};
+use super::api::{Answer, Call, Origin};
 use super::cookies::Kept;
 use super::frame::Frame;
 use super::refused::Refused;
 use super::words::Words;
 use crate::clock;
 use crate::peers::origin::is_own_page;
-use crate::serving::Peer;
 
 const GUEST_HEADER: HeaderName = HeaderName::from_static("holdfast-guest");
-/// What the API has to know of the way here: whence the browser calls, and which trace this belongs to.
-const PASSED_ON: [HeaderName; 2] =
-    [HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("traceparent")];
+/// Where a proxy says for whom it asks.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Whoever looks at a page: signed in, a guest with a cart, or a stranger.
 #[derive(Clone)]
@@ -34,7 +32,7 @@ pub struct Visitor {
     guest: Option<String>,
     told: Option<String>,
     passed_on: HeaderMap,
-    peer: Option<Peer>,
+    origin: Origin,
     /// The page's own path and query.
     pub place: String,
 }
@@ -49,10 +47,8 @@ impl FromRequestParts<Shop> for Visitor {
         }
         let shown = |kept: Kept| kept.shown(&parts.headers, shop.behind_tls);
         let mut passed_on = HeaderMap::new();
-        for name in PASSED_ON {
-            for value in parts.headers.get_all(&name) {
-                passed_on.append(name.clone(), value.clone());
-            }
+        for value in parts.headers.get_all(&FORWARDED_FOR) {
+            passed_on.append(FORWARDED_FOR, value.clone());
         }
         Ok(Self {
             words: Words::of_reader(&parts.headers, shop),
@@ -60,7 +56,7 @@ impl FromRequestParts<Shop> for Visitor {
             guest: shown(Kept::Guest),
             told: shown(Kept::Told),
             passed_on,
-            peer: parts.extensions.get().copied(),
+            origin: Origin { peer: parts.extensions.get().copied(), trace: parts.extensions.get().copied() },
             place: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             shop: shop.clone(),
         })
@@ -80,17 +76,22 @@ impl Visitor {
             (None, Some(guest)) => set(&mut headers, GUEST_HEADER, guest),
             (None, None) => {}
         }
-        self.shop.api.ask(call, headers, self.peer).await
+        self.shop.api.ask(call, headers, self.origin).await
     }
 
     /// Makes a call as nobody in particular.
     pub async fn ask_as_stranger(&self, call: Call) -> Result<Answer, Refused> {
-        self.shop.api.ask(call, self.passed_on.clone(), self.peer).await
+        self.shop.api.ask(call, self.passed_on.clone(), self.origin).await
     }
 
     /// Reads something as whoever this is.
     pub async fn read<T: DeserializeOwned>(&self, path: impl Into<String>) -> Result<T, Refused> {
         self.ask(Call::get(path)).await?.read()
+    }
+
+    /// Whether they have a cart from before they signed in.
+    pub fn has_two_carts(&self) -> bool {
+        self.session.is_some() && self.guest.is_some()
     }
 
     /// Refuses those who are not signed in.
@@ -109,7 +110,7 @@ impl Visitor {
         let mut headers = self.passed_on.clone();
         set(&mut headers, AUTHORIZATION, &format!("Bearer {session}"));
         set(&mut headers, GUEST_HEADER, guest);
-        let merged = self.shop.api.ask(Call::post("/v1/cart/merge", json!({})), headers, self.peer).await?;
+        let merged = self.shop.api.ask(Call::post("/v1/cart/merge", json!({})), headers, self.origin).await?;
         Ok(merged.body["left_out"].as_array().is_none_or(Vec::is_empty))
     }
 

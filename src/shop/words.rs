@@ -152,22 +152,23 @@ impl Words {
 
     /// A share from 0 to 1 as percent.
     pub fn percent(&self, share: &f64) -> String {
-        format!("{:.0}%", share * 100.0)
+        // What is told is never more than is taken off.
+        format!("{:.0}%", (share * 100.0 + 1e-9).floor())
     }
 
     /// A day and time.
     pub fn when(&self, at: &DateTime<Utc>) -> String {
         let at = at.with_timezone(&self.time_zone);
         let form = match self.language {
-            Language::English => "%-d %b %Y, %H:%M",
-            Language::Korean => "%Y년 %-m월 %-d일 %H:%M",
+            Language::English => "%-d %b %Y, %H:%M %Z",
+            Language::Korean => "%Y년 %-m월 %-d일 %H:%M %Z",
         };
         at.format(form).to_string()
     }
 
-    /// A time of this day, to the second.
+    /// A time of this day, to the second, and by whose clock.
     pub fn clock(&self, at: &DateTime<Utc>) -> String {
-        at.with_timezone(&self.time_zone).format("%H:%M:%S").to_string()
+        at.with_timezone(&self.time_zone).format("%H:%M:%S %Z").to_string()
     }
 }
 

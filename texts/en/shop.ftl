@@ -25,11 +25,16 @@ everything = Everything
 nothing-found = Nothing was found.
 more = Show more
 from-price = from { $what }
+up-to = up to −{ $what }
 opens-at = Sale begins { $what }
 opens-later = Sale begins later
 not-sold = Not sold now
 sold-out = Sold out
-few-left = Only { $n } left
+few-left =
+    { $n ->
+        [one] Only one left
+       *[other] Only { $n } left
+    }
 in-stock = In stock
 choose = Choose
 limit = at most { $n } each
@@ -38,7 +43,7 @@ units-left = { $n } left
 at-least-left = { $n } or more left
 quantity = Quantity
 put-in-cart = Put into the cart
-order-now = Order now
+order-now = Order this now
 join-line = Wait for it
 queue-up = Queue up for the sale
 queue-hint = You are in line before the sale begins. When it does, orders are held in this order, and you have the full time to pay.
@@ -50,8 +55,14 @@ cart-empty = There is nothing in your cart.
 cart-holds-nothing = A cart sets nothing aside: units are held for you at the checkout.
 to-products = See the products
 item-gone = This is no longer sold. Please remove it.
-only-left = Only { $n } are left now.
-new-price = It costs { $what } now, not
+only-left =
+    { $n ->
+        [0] None are left now.
+        [one] Only one is left now.
+       *[other] Only { $n } are left now.
+    }
+new-price = It costs { $what } now.
+old-price = It was { $what } when you put it in.
 change = Change
 remove = Remove
 total = Total
@@ -63,6 +74,9 @@ early-hint = The sale of something in here has not begun: your order waits in li
 wait-for-it = If there are too few, I wait in line
 hold-hint = All of it is then held for you for 20 minutes, in which you can pay.
 hold-it = Hold it for me
+ordering-as = You order as { $what }.
+order-under-way = What is in here was ordered a moment ago, or waits in line.
+to-the-order = See that order
 back-to-cart = Back to the cart
 
 # An order
@@ -76,7 +90,7 @@ before-you =
         [one] One order is before you
        *[other] { $n } orders are before you
     }
-more-before-you = More than { $n } orders are before you
+more-before-you = At least { $n } orders are before you
 waits-until = You wait until { $what } at the latest.
 state-held = Held for you
 left = { $what } left to pay
@@ -92,9 +106,9 @@ state-hint-refunded = The money went back to where it came from; a card may take
 state-refused = Not possible
 state-hint-refused = Nothing was held and nothing was paid.
 state-expired = The time is up
-state-hint-expired = What was held has been given back. Nothing was paid.
+state-hint-expired = What was held for you has been given back. Money that still arrives for it goes back by itself.
 state-cancelled = Called off
-state-hint-cancelled = What was held has been given back. Nothing was paid.
+state-hint-cancelled = Nothing is held for it any more, and nothing was paid.
 state-unknown = Please look again in a moment.
 refunded = { $what } were given back.
 pay = Pay
@@ -106,6 +120,8 @@ pay-amount = Pay { $what }
 more-time = I need ten minutes more
 cancel = Call it off
 return-it = Give it back
+return-hint = The whole order goes back, and all that was paid for it to where it came from.
+return-all = Give all of it back
 order-again = Put it into the cart again
 story = What happened
 order-number = Order { $what }
@@ -131,8 +147,10 @@ fact-unknown = Noted
 # The window, wallet and charges
 window-opens = The window to pay { $what } opens now.
 window-needs-script = This window needs JavaScript.
+window-failed = The window could not be loaded. Please go back and try again.
 back = Back
 set-aside = { $what } set aside
+wallet-of = The wallet of { $what }
 wallet-charge = Charge the wallet
 amount-in-won = Amount in won, up to 100,000 in the wallet
 charge-by-card = Charge by card
@@ -162,19 +180,25 @@ told-returned = It is given back.
 told-not-possible = That is no longer possible. This is how the order stands.
 told-too-much = Wallet and points together are more than the order costs.
 told-no-card = Cards cannot be used here.
-told-wallet-short = There is not enough in the wallet. Nothing was paid.
-told-points-short = There are not enough points. Nothing was paid.
-told-declined = The payment was declined. Nothing was paid; your order is still held until its time.
-told-other-amount = That was not what the order costs. Nothing was paid.
-told-other-order = That payment was for something else. Nothing was paid here.
-told-window-closed = The window was closed. Nothing was paid.
-told-card-failed = The card was declined. Nothing was paid.
+told-wallet-short = There is not enough in the wallet for that.
+told-points-short = There are not enough points for that.
+told-declined = The payment was declined. This is how the order stands.
+told-other-amount = That was not what the order costs. This is how it stands.
+told-other-order = That payment was for something else.
+told-window-closed = The window was closed before it was paid. This is how the order stands.
+told-window-left = You came back from the window. This is how the order stands.
+told-under-way = That is under way. This page shows it as soon as it is done.
+told-signed-out-here = You are signed out on this device. The shop could not be told, so the session ends by itself.
+told-card-failed = The window says that the card was declined. This is how the order stands.
 told-charge-paid = Your charge is paid.
+told-charge-declined = The card was declined. Nothing was added to the wallet.
+told-charge-not-possible = This charge cannot be paid any more. This is how it stands.
 told-not-all-fits = Not everything of your earlier cart fits in here.
 
 # What was refused
 refused = That did not work
 try-again = Try again
+wait-seconds = Please wait { $what } seconds.
 refused-unknown = Please try again in a moment. If it goes on, tell the shop.
 refused-not-found = There is no such page, or it is not yours.
 refused-foreign-page = This came from another site and was not done.
@@ -198,6 +222,15 @@ refused-too-many-commands = That was too often. Please wait a moment.
 refused-too-many-guests = That was too often. Please wait a moment.
 refused-too-many-sign-ins = That was too often. Please wait some minutes, and look into your mail meanwhile.
 refused-too-many-refusals = That was too often. Please wait a moment.
+refused-too-many-waits = Very many are waiting just now. Please try again in a moment.
+refused-too-many-checkouts = Earlier orders of this cart are being decided. Please wait a moment.
+refused-too-many-failures = That was too often. Please wait a moment.
+refused-key-reused = This form was sent before with something else in it. Please look at the page again.
+refused-forbidden = The shop does not allow that.
+refused-return-too-late = The time in which it could be given back is over.
+refused-payment-declined = The payment was declined.
+refused-expired = The time is up.
+refused-internal = Something went wrong on our side. Please try again in a moment.
 refused-queue-full = Very many are ordering just now. Please try again in a moment.
 refused-broker-unavailable = The shop cannot take orders just now. Please try again in a moment.
 refused-database-unavailable = The shop cannot look this up just now. Please try again in a moment.

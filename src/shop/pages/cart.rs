@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Form, code};
 use crate::shop::answers::Cart;
 use crate::shop::api::Call;
+use crate::shop::cookies::Kept;
 use crate::shop::frame::{Frame, page};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::{Visitor, with_cookies};
@@ -19,8 +20,15 @@ struct CartPage {
 }
 
 pub async fn show(visitor: Visitor) -> Result<Response, Refused> {
+    // Signing in could not do it then.
+    let is_one = visitor.has_two_carts() && visitor.merge_carts().await?;
     let cart = visitor.cart().await?.unwrap_or_default();
-    Ok(page(&CartPage { frame: visitor.frame_with(Some(&cart)), cart }))
+    let page = page(&CartPage { frame: visitor.frame_with(Some(&cart)), cart });
+    if !is_one {
+        return Ok(page);
+    }
+    let forget = Kept::Guest.forget(visitor.shop.behind_tls);
+    Ok((with_cookies([forget]), page).into_response())
 }
 
 impl CartPage {

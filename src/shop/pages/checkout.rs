@@ -1,5 +1,7 @@
 //! From the cart to an order, or into the line.
 
+use std::collections::HashMap;
+
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -8,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{Form, code, new_key};
 use crate::shop::addresses::sign_in_leading_to;
-use crate::shop::answers::{Cart, Order};
+use crate::shop::answers::{Cart, Customer, Order, Shortage};
 use crate::shop::api::Call;
-use crate::shop::frame::{Frame, page};
+use crate::shop::frame::{Frame, page_with};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::Visitor;
 
@@ -19,6 +21,8 @@ use crate::shop::visitor::Visitor;
 struct CheckoutPage {
     frame: Frame,
     cart: Cart,
+    /// Whose order it will be, so that nobody pays for another's.
+    email: Option<String>,
     /// Repeats of this form are one order.
     key: String,
     /// Why the last try came to nothing.
@@ -37,10 +41,9 @@ async fn shown(visitor: &Visitor, refused: Option<Refused>) -> Result<Response, 
         return Ok(Redirect::to("/shop/cart").into_response());
     }
     let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
-    let mut response =
-        page(&CheckoutPage { frame: visitor.frame_with(Some(&cart)), cart, key: new_key(), refused });
-    *response.status_mut() = status;
-    Ok(response)
+    let customer: Customer = visitor.read("/v1/customer").await?;
+    let (frame, email) = (visitor.frame_with(Some(&cart)), customer.email);
+    Ok(page_with(status, &CheckoutPage { frame, cart, email, key: new_key(), refused }))
 }
 
 impl CheckoutPage {
@@ -52,6 +55,11 @@ impl CheckoutPage {
     /// Whether too few of something are there now.
     fn is_short(&self) -> bool {
         self.cart.items.iter().any(|item| item.is_short())
+    }
+
+    /// What was too little there, and how much of it there was.
+    fn shortages(&self) -> Vec<Shortage> {
+        self.refused.as_ref().and_then(|refused| refused.member("shortages")).unwrap_or_default()
     }
 }
 
@@ -115,26 +123,39 @@ pub(super) fn to_order(id: &str) -> Response {
     Redirect::to(&format!("/shop/orders/{id}")).into_response()
 }
 
-/// What the form of a product that cannot be had now sends.
+/// What the form of a product sends.
 #[derive(Debug, Deserialize)]
-pub struct JoinLine {
+pub struct OrderNow {
     key: String,
     sku: String,
     quantity: i64,
+    /// The buyer stands in line if it cannot be had now.
+    #[serde(default)]
+    wait: Option<String>,
+    /// What each SKU cost when the page was drawn, by `won.` and its code.
+    #[serde(flatten)]
+    prices: HashMap<String, String>,
 }
 
-/// Puts the buyer into the line of a SKU that is sold out, or whose sale is yet to begin.
-pub async fn join_line(
+/// Orders one thing without a cart; or stands in the line of what is sold out, or whose sale is yet to begin.
+pub async fn order_now(
     visitor: Visitor,
     Path(product): Path<String>,
-    Form(form): Form<JoinLine>,
+    Form(form): Form<OrderNow>,
 ) -> Result<Response, Refused> {
     if !visitor.is_signed_in() {
         let product = format!("/shop/products/{}", code(product)?);
         return Ok(Redirect::to(&sign_in_leading_to(&product)).into_response());
     }
+    let price = form.prices.get(&format!("won.{}", form.sku)).and_then(|won| won.parse::<i64>().ok());
     let items: Value = json!([{"sku": code(form.sku)?, "quantity": form.quantity}]);
-    let order = json!({"items": items, "on_shortage": "wait"});
+    let mut order = json!({"items": items});
+    if let Some(amount_won) = price.and_then(|price| price.checked_mul(form.quantity)) {
+        order["expected_amount_won"] = json!(amount_won);
+    }
+    if form.wait.is_some() {
+        order["on_shortage"] = json!("wait");
+    }
     let answer = visitor.ask(Call::post("/v1/orders", order).once(form.key)).await?;
     Ok(to_order(&answer.read::<Order>()?.id))
 }

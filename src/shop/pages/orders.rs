@@ -1,6 +1,6 @@
 //! A buyer's orders: all of them, and the page of one, which tells how it stands at every step.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
@@ -9,11 +9,9 @@ use super::checkout::to_order;
 use super::{Form, Id, Query, new_key};
 use crate::shop::answers::{Fact, History, Order, OrderList, Place, Places, Purse};
 use crate::shop::api::Call;
-use crate::shop::frame::{Frame, page};
+use crate::shop::frame::{Frame, draw_anew, page};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::Visitor;
-
-const HX_REFRESH: HeaderName = HeaderName::from_static("hx-refresh");
 
 /// Where a list goes on, and of what.
 #[derive(Debug, Default, Deserialize)]
@@ -65,13 +63,7 @@ pub async fn show(visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     visitor.signed_in()?;
     let order: Order = visitor.read(format!("/v1/orders/{id}")).await?;
     let story = async { visitor.read::<History>(format!("/v1/orders/{id}/history")).await };
-    let places = async {
-        if !order.is("waiting") {
-            return vec![];
-        }
-        // Its turn may have come since.
-        visitor.read::<Places>(format!("/v1/orders/{id}/place")).await.map_or(vec![], |found| found.places)
-    };
+    let places = places_of(&visitor, &order);
     let purses = async {
         if !order.is("held") {
             return Ok((Purse::default(), Purse::default()));
@@ -86,7 +78,26 @@ pub async fn show(visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     Ok(page(&OrderPage { frame, order, story, places, wallet, points, has_window, key: new_key() }))
 }
 
+/// Where an order stands in line, if it does.
+async fn places_of(visitor: &Visitor, order: &Order) -> Vec<Place> {
+    if !order.is("waiting") {
+        return vec![];
+    }
+    // Its turn may have come since.
+    let found = visitor.read::<Places>(format!("/v1/orders/{}/place", order.id)).await;
+    found.map_or(vec![], |found| found.places)
+}
+
 impl OrderPage {
+    /// How often a script asks whether anything is new: seldom where many wait for long.
+    fn asks_every(&self) -> &'static str {
+        match self.order.status.as_str() {
+            "waiting" => "10s",
+            "held" => "5s",
+            _ => "2s",
+        }
+    }
+
     /// In seconds, when a page without scripts looks again.
     fn look_again_seconds(&self) -> i64 {
         match self.order.expires_in_ms {
@@ -131,11 +142,8 @@ pub async fn state(
 ) -> Result<Response, Refused> {
     visitor.signed_in()?;
     let order: Order = visitor.read(format!("/v1/orders/{id}")).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    if order.seen() != seen {
-        response.headers_mut().insert(HX_REFRESH, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let places = places_of(&visitor, &order).await;
+    Ok(if order.seen(&places) == seen { StatusCode::NO_CONTENT.into_response() } else { draw_anew() })
 }
 
 /// What the buttons of an order send.
@@ -148,6 +156,7 @@ pub struct Pressed {
 async fn give(visitor: &Visitor, id: &str, call: Call, done: &str) -> Result<Response, Refused> {
     let order = format!("/shop/orders/{id}");
     match visitor.ask(call).await {
+        Ok(answer) if answer.status == StatusCode::ACCEPTED => Ok(visitor.told("told-under-way", &order)),
         Ok(_) => Ok(visitor.told(done, &order)),
         Err(refused) if matches!(refused.status, StatusCode::CONFLICT | StatusCode::GONE) => {
             Ok(visitor.told("told-not-possible", &order))
@@ -193,9 +202,12 @@ pub async fn give_back(
 pub async fn again(visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     visitor.signed_in()?;
     let order: Order = visitor.read(format!("/v1/orders/{id}")).await?;
+    let cart = visitor.cart().await?.unwrap_or_default();
     for item in &order.items {
         let path = format!("/v1/cart/items/{}", super::code(item.sku.clone())?);
-        match visitor.ask(Call::put(path, json!({"quantity": item.quantity}))).await {
+        // As many at least: pressed twice it is the same.
+        let there = cart.items.iter().find(|there| there.sku == item.sku).map_or(0, |there| there.quantity);
+        match visitor.ask(Call::put(path, json!({"quantity": there.max(item.quantity)}))).await {
             Ok(_) => {}
             // What the shop no longer has is left out.
             Err(refused) if refused.status == StatusCode::NOT_FOUND => {}

@@ -11,6 +11,7 @@ use super::window::{self, ToPay};
 use super::{Form, Id, Query};
 use crate::shop::answers::Order;
 use crate::shop::api::Call;
+use crate::shop::frame::Frame;
 use crate::shop::refused::Refused;
 use crate::shop::visitor::Visitor;
 
@@ -23,6 +24,9 @@ pub struct Parts {
     #[serde(default)]
     points_won: String,
 }
+
+/// The window takes no longer name of what is paid for.
+const LONGEST_NAME: usize = 100;
 
 /// A field for won, which may be empty.
 fn won(text: &str) -> Result<i64, Refused> {
@@ -53,13 +57,13 @@ pub async fn pay(visitor: Visitor, Id(id): Id, Form(parts): Form<Parts>) -> Resu
         return Ok(visitor.told("told-no-card", &page));
     };
     let to_pay = ToPay {
-        name: order.title(),
+        name: order.title().chars().take(LONGEST_NAME).collect(),
         amount_won: by_card,
         paid: format!("{}{page}/paid?wallet={wallet}&points={points}", front.url.as_str()),
         not_paid: format!("{}{page}/not-paid", front.url.as_str()),
         id,
     };
-    let frame = visitor.frame().await;
+    let frame = Frame { place: page, ..visitor.frame().await };
     Ok(window::open(window, &to_pay, frame))
 }
 
@@ -97,6 +101,7 @@ async fn paid(visitor: &Visitor, id: &str, body: Value, key: String) -> Result<R
     let page = format!("/shop/orders/{id}");
     let call = Call::post(format!("/v1/orders/{id}/payments"), body).once(key);
     let told = match visitor.ask(call).await {
+        Ok(answer) if answer.status == StatusCode::ACCEPTED => "told-under-way",
         Ok(_) => return Ok(to_order(id)),
         Err(refused) => match refused.status {
             StatusCode::PAYMENT_REQUIRED if refused.problem["reason"] == "insufficient_balance" => {
@@ -107,6 +112,7 @@ async fn paid(visitor: &Visitor, id: &str, body: Value, key: String) -> Result<R
             }
             StatusCode::PAYMENT_REQUIRED => "told-declined",
             StatusCode::CONFLICT | StatusCode::GONE => "told-not-possible",
+            StatusCode::UNPROCESSABLE_ENTITY if refused.kind == "key-reused" => "told-not-possible",
             StatusCode::UNPROCESSABLE_ENTITY => "told-other-amount",
             _ => return Err(refused),
         },
@@ -121,14 +127,17 @@ pub struct CameBackInVain {
     code: String,
 }
 
-/// Nothing was paid, says the window; the order's page says how it is.
+/// What the window says of it, which may be old; the order's page says how it is.
 pub async fn came_back_in_vain(
     visitor: Visitor,
     Id(id): Id,
     Query(back): Query<CameBackInVain>,
 ) -> Result<Response, Refused> {
     visitor.signed_in()?;
-    let closed = matches!(back.code.as_str(), "PAY_PROCESS_CANCELED" | "USER_CANCEL");
-    let told = if closed { "told-window-closed" } else { "told-card-failed" };
+    let told = match back.code.as_str() {
+        "PAY_PROCESS_CANCELED" | "USER_CANCEL" => "told-window-closed",
+        code if code.starts_with("REJECT_") => "told-card-failed",
+        _ => "told-window-left",
+    };
     Ok(visitor.told(told, &format!("/shop/orders/{id}")))
 }

@@ -2,13 +2,16 @@
 
 use axum::extract::Path;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Query, code, new_key};
-use crate::shop::answers::{FullProduct, ProductList};
-use crate::shop::frame::{Frame, page};
+use crate::clock;
+use crate::shop::answers::{FullProduct, ProductList, Sku};
+use crate::shop::frame::{Frame, draw_anew, page};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::Visitor;
+use crate::shop::words::Words;
 
 const ON_A_PAGE: &str = "24";
 
@@ -96,14 +99,41 @@ pub async fn show(visitor: Visitor, Path(product): Path<String>) -> Result<Respo
 }
 
 impl ProductPage {
-    /// The parts of this page that grow old, by their ids.
-    fn live_parts(&self) -> String {
-        let left = (0..self.full.skus.len()).map(|index| format!(",#left-{index}"));
-        std::iter::once("#as-of,#stands".to_owned()).chain(left).collect()
-    }
-
     /// Whether more of it can be put into a cart and bought now.
     fn can_be_bought(&self) -> bool {
         self.full.product.is_on_sale() && !self.full.product.is_sold_out()
     }
+
+    /// Whether there is a line to stand in: for the sale, or for a SKU that is sold out.
+    fn has_line(&self) -> bool {
+        let is_short = |sku: &Sku| sku.is_on_sale && sku.available <= 0 && !sku.available_is_at_least;
+        self.full.product.is_upcoming() || self.full.skus.iter().any(is_short)
+    }
+}
+
+/// What a page of a product has seen of it.
+#[derive(Debug, Deserialize)]
+pub struct Seen {
+    seen: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "shop/product_live.html")]
+struct LivePart {
+    w: Words,
+    full: FullProduct,
+    now: DateTime<Utc>,
+}
+
+/// How many there are of each SKU now; or the word to draw the page anew, if it is sold otherwise than the page says.
+pub async fn live(
+    visitor: Visitor,
+    Path(product): Path<String>,
+    Query(Seen { seen }): Query<Seen>,
+) -> Result<Response, Refused> {
+    let full: FullProduct = visitor.read(format!("/v1/products/{}", code(product)?)).await?;
+    if full.product.seen() != seen {
+        return Ok(draw_anew());
+    }
+    Ok(page(&LivePart { w: visitor.words, full, now: clock::now() }))
 }

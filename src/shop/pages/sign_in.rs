@@ -10,7 +10,7 @@ use crate::shop::addresses::{HOME, local};
 use crate::shop::answers::Session;
 use crate::shop::api::Call;
 use crate::shop::cookies::Kept;
-use crate::shop::frame::{Frame, page};
+use crate::shop::frame::{Frame, page, page_with};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::{Visitor, with_cookies};
 use crate::shop::words::Language;
@@ -52,15 +52,13 @@ pub async fn ask_for_link(visitor: Visitor, Form(asked): Form<Asked>) -> Result<
     let next = local(asked.next);
     let email = asked.email.trim().to_owned();
     let body = json!({"email": email, "language": visitor.words.language.code(), "next": next});
-    let refused = match visitor.ask(Call::post("/v1/sign-ins", body)).await {
+    let refused = match visitor.ask_as_stranger(Call::post("/v1/sign-ins", body)).await {
         Ok(_) => None,
         Err(refused) => Some(refused),
     };
     let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
     let frame = visitor.frame().await;
-    let mut response = page(&SignInPage { frame, next, email, is_sent: refused.is_none(), refused });
-    *response.status_mut() = status;
-    Ok(response)
+    Ok(page_with(status, &SignInPage { frame, next, email, is_sent: refused.is_none(), refused }))
 }
 
 /// What shows who somebody is: a link that was mailed, or the word of the shop whose customer they are.
@@ -97,6 +95,10 @@ pub async fn confirm(visitor: Visitor, Form(shown): Form<Shown>) -> Result<Respo
     let session: Session = visitor.ask_as_stranger(Call::post("/v1/sessions", body)).await?.read()?;
     let next = local(session.next.or(shown.next));
     let behind_tls = visitor.shop.behind_tls;
+    if visitor.is_signed_in() {
+        // Nobody can use the earlier session any more; that it lives on is no reason not to begin another.
+        let _ = visitor.ask(Call::delete("/v1/sessions/current")).await;
+    }
     let visitor = visitor.signed_in_by(session.token.clone());
     let keep = Kept::Session.keep(session.token, behind_tls);
     // Whether or not the carts can become one now, they are signed in.
@@ -110,16 +112,17 @@ pub async fn confirm(visitor: Visitor, Form(shown): Form<Shown>) -> Result<Respo
 }
 
 /// Ends the session. The browser forgets it in any case.
-pub async fn sign_out(visitor: Visitor) -> Result<Response, Refused> {
-    if visitor.is_signed_in() {
-        match visitor.ask(Call::delete("/v1/sessions/current")).await {
-            Ok(_) => {}
-            Err(refused) if refused.status.is_client_error() => {}
-            Err(refused) => return Err(refused),
-        }
-    }
+pub async fn sign_out(visitor: Visitor) -> Response {
     let forget = Kept::Session.forget(visitor.shop.behind_tls);
-    Ok((with_cookies([forget]), Redirect::to(HOME)).into_response())
+    let ended = match visitor.is_signed_in() {
+        true => visitor.ask(Call::delete("/v1/sessions/current")).await.map(|_| ()),
+        false => Ok(()),
+    };
+    let there = match ended {
+        Err(refused) if refused.status.is_server_error() => visitor.told("told-signed-out-here", HOME),
+        _ => Redirect::to(HOME).into_response(),
+    };
+    (with_cookies([forget]), there).into_response()
 }
 
 /// What the buttons for the language send.

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::window::{self, ToPay};
 use super::{Form, Id, Query, new_key};
-use crate::shop::answers::{Charge, Purse};
+use crate::shop::answers::{Charge, Customer, Purse};
 use crate::shop::api::Call;
-use crate::shop::frame::{Frame, page};
+use crate::shop::frame::{Frame, page, page_with};
 use crate::shop::refused::Refused;
 use crate::shop::visitor::Visitor;
 
@@ -17,11 +17,27 @@ use crate::shop::visitor::Visitor;
 #[template(path = "shop/wallet.html")]
 struct WalletPage {
     frame: Frame,
+    /// Whose wallet it is, so that nobody charges another's.
+    email: Option<String>,
     wallet: Purse,
     points: Purse,
     has_window: bool,
     key: String,
     refused: Option<Refused>,
+}
+
+/// What a wallet holds at most, in won.
+const FULL_WON: i64 = 100_000;
+
+impl WalletPage {
+    /// What can be charged before the wallet is full.
+    fn room_won(&self) -> i64 {
+        room_won(self.wallet)
+    }
+}
+
+fn room_won(wallet: Purse) -> i64 {
+    (FULL_WON - wallet.balance_won - wallet.reserved_won).max(0)
 }
 
 pub async fn show(visitor: Visitor) -> Result<Response, Refused> {
@@ -34,11 +50,11 @@ async fn shown(visitor: &Visitor, refused: Option<Refused>) -> Result<Response, 
         async { tokio::try_join!(visitor.read::<Purse>("/v1/wallet"), visitor.read::<Purse>("/v1/points")) };
     let (frame, purses) = tokio::join!(visitor.frame(), purses);
     let (wallet, points) = purses?;
+    let customer: Customer = visitor.read("/v1/customer").await?;
     let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
-    let has_window = visitor.shop.front.window.is_some();
-    let mut response = page(&WalletPage { frame, wallet, points, has_window, key: new_key(), refused });
-    *response.status_mut() = status;
-    Ok(response)
+    let (email, has_window) = (customer.email, visitor.shop.front.window.is_some());
+    let shown = WalletPage { frame, email, wallet, points, has_window, key: new_key(), refused };
+    Ok(page_with(status, &shown))
 }
 
 /// What the form of the wallet sends.
@@ -55,6 +71,10 @@ pub async fn charge(visitor: Visitor, Form(form): Form<ChargeIt>) -> Result<Resp
     let Some(window) = &front.window else {
         return Ok(visitor.told("told-no-card", "/shop/wallet"));
     };
+    // It is told before the card is asked, not after.
+    if form.amount_won > room_won(visitor.read("/v1/wallet").await?) {
+        return shown(&visitor, Some(Refused::wallet_full())).await;
+    }
     let body = json!({"amount_won": form.amount_won, "method": "card"});
     let charge: Charge = match visitor.ask(Call::post("/v1/wallet/charges", body).once(form.key)).await {
         Ok(answer) => answer.read()?,
@@ -71,7 +91,7 @@ pub async fn charge(visitor: Visitor, Form(form): Form<ChargeIt>) -> Result<Resp
         paid: format!("{page}/paid"),
         not_paid: page,
     };
-    let frame = visitor.frame().await;
+    let frame = Frame { place: "/shop/wallet".to_owned(), ..visitor.frame().await };
     Ok(window::open(window, &to_pay, frame))
 }
 
@@ -99,11 +119,11 @@ pub async fn came_back(
     let call = Call::post(format!("/v1/wallet/charges/{id}/payments"), body)
         .once(format!("card-{}", back.payment_key));
     let told = match visitor.ask(call).await {
+        Ok(answer) if answer.status == StatusCode::ACCEPTED => "told-under-way",
         Ok(_) => "told-charge-paid",
         Err(refused) => match refused.status {
-            StatusCode::PAYMENT_REQUIRED => "told-declined",
-            StatusCode::CONFLICT => "told-not-possible",
-            StatusCode::UNPROCESSABLE_ENTITY => "told-other-amount",
+            StatusCode::PAYMENT_REQUIRED => "told-charge-declined",
+            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => "told-charge-not-possible",
             _ => return Err(refused),
         },
     };

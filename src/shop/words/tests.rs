@@ -72,8 +72,8 @@ fn whatever_a_page_says_is_written() {
 fn prices_and_times_are_in_the_readers_manner() {
     let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     assert_eq!((KOREAN.won(1_234_567), ENGLISH.won(900)), ("1,234,567원".to_owned(), "₩900".to_owned()));
-    assert_eq!(KOREAN.when(&at), "2027년 1월 15일 17:00");
-    assert_eq!(ENGLISH.when(&at), "15 Jan 2027, 17:00");
+    assert_eq!(KOREAN.when(&at), "2027년 1월 15일 17:00 KST");
+    assert_eq!(ENGLISH.when(&at), "15 Jan 2027, 17:00 KST");
     assert_eq!(ENGLISH.won(-1_000), "₩-1,000");
 }
 

@@ -12,7 +12,7 @@ async fn a_hold_that_runs_out_goes_to_the_buyer_who_waits_in_another_window() {
     stage.product("print", "Last print", 9_000, 1, json!({})).await;
     let alice = stage.browser_of("alice").await;
     alice.open("/shop/products/print").await;
-    alice.click_on("Order now").await;
+    alice.click_on("Order this now").await;
     alice.until_shown("Held for you").await;
     let held = order_shown(&alice).await;
 
@@ -30,7 +30,7 @@ async fn a_hold_that_runs_out_goes_to_the_buyer_who_waits_in_another_window() {
     assert_eq!(stage.shop.as_customer("bob").status(&waits).await, "held");
     // What Alice had goes back into her cart by one press.
     alice.click_on("Put it into the cart again").await;
-    alice.until_shown("Only 0 are left now").await;
+    alice.until_shown("None are left now").await;
     stage.finish().await;
 }
 

@@ -11,6 +11,7 @@ pub mod queues;
 pub mod refusals;
 pub mod settings;
 pub mod topology;
+pub mod wake_up;
 mod wire;
 
 /// What goes wrong between us and the broker. None of it is a message's fault.

@@ -5,6 +5,7 @@ use std::time::Duration;
 pub mod address;
 pub mod app;
 pub mod auth;
+pub mod began;
 pub mod body;
 pub mod browsing;
 pub mod cart_views;

@@ -10,13 +10,6 @@ use super::order::OrderState;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CartItems(Vec<RequestedItem>);
 
-/// Units that did not fit into a cart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    pub sku: SkuCode,
-    pub units: i32,
-}
-
 impl CartItems {
     /// Items of which no two are of one SKU.
     pub fn new(items: Vec<RequestedItem>) -> Self {
@@ -45,29 +38,39 @@ impl CartItems {
         RequestedItems::parse(self.0.clone())
     }
 
-    /// What is left once these were bought: what was put in meanwhile stays, and of what was raised meanwhile the difference.
+    /// What is left without these, be they bought or asked for by another checkout: what was put in meanwhile, and of what was raised
+    /// meanwhile the difference.
     #[must_use]
     pub fn without(&self, bought: &[(SkuCode, i32)]) -> Self {
         let left = |item: &RequestedItem| {
             let taken = bought.iter().find(|(sku, _)| *sku == item.sku).map_or(0, |(_, units)| *units);
-            let units = item.quantity.units() - taken;
+            let units = item.quantity.units().saturating_sub(taken);
             let quantity = Quantity::parse(units.into()).ok()?;
             Some(RequestedItem { sku: item.sku.clone(), quantity })
         };
         Self(self.0.iter().filter_map(left).collect())
     }
 
+    /// Whether there is too little in it for a checkout that was asked for before and asks again, beside those that have asked for
+    /// these units since.
+    pub fn is_short_for(&self, again: &RequestedItems, claimed: &[(SkuCode, i32)]) -> bool {
+        again.iter().any(|item| {
+            let there = self.quantity(&item.sku).map_or(0, Quantity::units);
+            let others = claimed.iter().find(|(sku, _)| *sku == item.sku);
+            others.is_some_and(|(_, units)| there < units.saturating_add(item.quantity.units()))
+        })
+    }
+
     /// Both carts together, as far as one cart may go, and what of the other one did not fit.
     #[must_use]
-    pub fn with(&self, other: &Self) -> (Self, Vec<LeftOut>) {
+    pub fn with(&self, other: &Self) -> (Self, Self) {
         let (mut together, mut left_out) = (self.clone(), Vec::new());
         for item in other.iter() {
-            let over = together.add(item);
-            if over > 0 {
-                left_out.push(LeftOut { sku: item.sku.clone(), units: over });
+            if let Ok(quantity) = Quantity::parse(together.add(item).into()) {
+                left_out.push(RequestedItem { sku: item.sku.clone(), quantity });
             }
         }
-        (together, left_out)
+        (together, Self(left_out))
     }
 
     /// Adds units of a SKU as far as they fit; returns how many do not.
@@ -86,6 +89,18 @@ impl CartItems {
     }
 }
 
+/// How many units of each SKU these ask for together.
+pub fn units_of<'a>(all: impl IntoIterator<Item = &'a RequestedItems>) -> Vec<(SkuCode, i32)> {
+    let mut units: Vec<(SkuCode, i32)> = vec![];
+    for item in all.into_iter().flat_map(RequestedItems::iter) {
+        match units.iter_mut().find(|(sku, _)| *sku == item.sku) {
+            Some((_, sum)) => *sum = sum.saturating_add(item.quantity.units()),
+            None => units.push((item.sku.clone(), item.quantity.units())),
+        }
+    }
+    units
+}
+
 /// What became of a checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckoutOutcome {
@@ -95,8 +110,7 @@ pub enum CheckoutOutcome {
     Refused,
     /// Its key had been used for another order: the cart stays as it is.
     OfAnotherOrder,
-    /// Its order was called off before its turn came, or nobody decided about it for long and another checkout needed its place: the
-    /// cart stays as it is.
+    /// Its order was called off before its turn came, or nobody saw it for long and another checkout came: the cart stays as it is.
     GivenUp,
 }
 
@@ -179,8 +193,7 @@ mod tests {
             prop_assert!(together.iter().count() <= MAX_ITEMS);
             for number in 0..70 {
                 let of = |model: &Model| model.get(&number).copied().unwrap_or(0);
-                let out: i32 =
-                    left_out.iter().filter(|out| out.sku == code(number)).map(|out| out.units).sum();
+                let out = units(&left_out, number);
                 prop_assert_eq!(units(&together, number) + out, of(&own) + of(&guests));
                 prop_assert!(units(&together, number) >= of(&own) && out >= 0);
                 // What fits is never left out.
@@ -192,6 +205,17 @@ mod tests {
             prop_assert_eq!(distinct.len(), together.iter().count());
             prop_assert_eq!(together.is_empty(), together.to_order().is_err());
         }
+    }
+
+    #[test]
+    fn a_checkout_that_asks_again_needs_units_that_no_other_has_asked_for() {
+        let order = |model: &[(usize, i32)]| cart(&model.iter().copied().collect()).to_order().unwrap();
+        let in_cart = cart(&Model::from([(0, 5), (1, 1)]));
+        let others = units_of(&[order(&[(0, 2), (2, 1)]), order(&[(0, 1)])]);
+        assert_eq!(others, [(code(0), 3), (code(2), 1)]);
+        assert!(!in_cart.is_short_for(&order(&[(0, 2), (1, 9), (3, 1)]), &others));
+        assert!(in_cart.is_short_for(&order(&[(0, 3)]), &others));
+        assert!(in_cart.is_short_for(&order(&[(2, 1)]), &others));
     }
 
     #[test]

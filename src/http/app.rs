@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::LIMIT;
+use super::began;
 use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::pools::Pools;
@@ -43,6 +44,8 @@ pub struct App {
     pub rates: Rates,
     /// Turns of strangers who are looked up in this pool.
     pub turns: Turns,
+    /// Turns of guests in this pool.
+    pub guest_turns: Turns,
     /// Those who say for whom they ask.
     pub trusted_proxies: Arc<[Network]>,
     /// Who waits for an order.
@@ -89,6 +92,7 @@ impl App {
         let pools = pools.into();
         Self {
             turns: Turns::on(&pools.buyers),
+            guest_turns: Turns::of_guests_on(&pools.buyers),
             pool: pools.buyers.clone(),
             pools,
             publisher,
@@ -123,7 +127,8 @@ impl App {
     }
 
     fn over(&self, pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), turns: Turns::on(pool), tokens: self.tokens.beside(), ..self.clone() }
+        let (turns, guest_turns) = (Turns::on(pool), Turns::of_guests_on(pool));
+        Self { pool: pool.clone(), turns, guest_turns, tokens: self.tokens.beside(), ..self.clone() }
     }
 
     /// The same API, where operators may change the bodies of dead letters.
@@ -206,15 +211,19 @@ impl App {
             + Send
             + 'static,
     {
-        let pool = self.pool.clone();
+        let (pool, publisher) = (self.pool.clone(), self.publisher.clone());
         let writing = tokio::spawn(async move {
-            store::within(&pool, LIMIT, async |conn| {
+            let writing = store::within(&pool, LIMIT, async |conn| {
                 let mut tx = conn.begin().await?;
                 let written = work(&mut tx).await?;
                 tx.commit().await?;
                 Ok(written)
-            })
-            .await
+            });
+            let (written, timers) = began::collect(writing).await;
+            if written.is_ok() {
+                began::tell(timers, pool.clone(), publisher);
+            }
+            written
         });
         writing.await.unwrap_or(Err(ApiError::Internal))
     }

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::views::{CURRENCY, is_false};
-use crate::domain::cart::{CheckoutOutcome, LeftOut};
+use crate::domain::cart::CheckoutOutcome;
+use crate::domain::items::RequestedItem;
 use crate::domain::sku::{SaleState, SkuDefinition};
 use crate::store::carts::checkouts::LastCheckout;
 use crate::store::carts::shown::{Line, ShownCart};
@@ -18,7 +19,7 @@ use crate::store::stock::skus::SkuRow;
 pub struct CartView {
     /// What is in it, in the order it was put in.
     pub items: Vec<CartItemView>,
-    /// What all of it costs now, after discount, in whole won; what the catalogue does not know costs nothing.
+    /// What all of it costs now, after discount, in whole won, without what `is_unknown`.
     pub amount_won: i64,
     /// Always KRW.
     pub currency: &'static str,
@@ -36,7 +37,8 @@ pub struct CartItemView {
     pub quantity: i32,
     /// What one unit cost after discount when it was put in, in whole won.
     pub put_in_at_won: i64,
-    /// True if the catalogue does not know the SKU any more: then nothing more is told of it, and no checkout succeeds.
+    /// True if buyers cannot see the SKU any more, as the shop hides its product or the catalogue does not know it: then nothing
+    /// more is told of it.
     #[serde(skip_serializing_if = "is_false")]
     pub is_unknown: bool,
     /// The product's name.
@@ -78,7 +80,8 @@ pub struct CartItemView {
 pub struct CheckoutView {
     /// Its order.
     pub order_id: Uuid,
-    /// open (not decided yet), held (its items have left the cart), refused, or given_up (nobody decided for long)
+    /// open (not decided yet), held (its items have left the cart), refused, or given_up (its order was called off in line, or
+    /// nobody has seen it for long)
     pub status: &'static str,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
@@ -93,7 +96,7 @@ pub struct MergedView {
     /// The customer's cart as it is now.
     #[serde(flatten)]
     pub cart: CartView,
-    /// What of the guest's cart did not fit.
+    /// What of the guest's cart did not fit, and is still in there.
     pub left_out: Vec<LeftOutView>,
 }
 
@@ -180,8 +183,8 @@ impl From<ShownCart> for CartView {
     }
 }
 
-impl From<LeftOut> for LeftOutView {
-    fn from(left_out: LeftOut) -> Self {
-        Self { sku: left_out.sku.into(), quantity: left_out.units }
+impl From<&RequestedItem> for LeftOutView {
+    fn from(left_out: &RequestedItem) -> Self {
+        Self { sku: left_out.sku.to_string(), quantity: left_out.quantity.units() }
     }
 }

@@ -66,6 +66,8 @@ pub enum ApiError {
     ChargeDeclined { charge: CommandId, reason: String },
     /// There is nothing in the cart to check out.
     CartEmpty,
+    /// All that is in the cart is asked for by open checkouts, of which this is an order.
+    CheckoutOpen(OrderId),
     /// The cart has as many different SKUs as one may have.
     CartFull,
     /// The purse would hold more than it may.

@@ -55,6 +55,9 @@ impl ApiError {
             }
             Self::PriceChanged { .. } => (S::CONFLICT, "price-changed", PRICE_CHANGED),
             Self::CartEmpty => (S::CONFLICT, "cart-empty", "The cart is empty"),
+            Self::CheckoutOpen(_) => {
+                (S::CONFLICT, "checkout-open", "An open checkout has asked for what is in the cart")
+            }
             Self::CartFull => (S::CONFLICT, "cart-full", "The cart has 50 different SKUs"),
             Self::PurseFull { purse: Purse::Wallet, .. } => {
                 (S::CONFLICT, "wallet-full", "A wallet holds at most 100,000 won")
@@ -136,6 +139,10 @@ impl ApiError {
                 "nothing was added to the wallet; a new try takes a new charge".into()
             }
             Self::CartEmpty => "put something in; what a checkout was held for has left it".into(),
+            Self::CheckoutOpen(_) => {
+                "look at the order, or repeat its checkout with its key; what is put in meanwhile can be checked out"
+                    .into()
+            }
             Self::CartFull => "check out what is in it, or take something out".into(),
             Self::PurseFull { .. } => "nothing was added".into(),
             Self::PreconditionFailed => "nothing was done; read it again and decide anew".into(),
@@ -159,7 +166,7 @@ impl ApiError {
             }
             Self::WrongState { order, status } => json!({"order_id": order, "order_status": status}),
             Self::RefundRefused(reason) | Self::ExtensionRefused(reason) => json!({"reason": reason}),
-            Self::Expired(order) => json!({"order_id": order}),
+            Self::Expired(order) | Self::CheckoutOpen(order) => json!({"order_id": order}),
             Self::Declined { order, reason } => json!({"order_id": order, "reason": reason}),
             Self::PriceChanged { order, amount } => json!({"order_id": order, "amount_won": amount.0}),
             Self::ChargeDeclined { charge, reason } => json!({"charge_id": charge, "reason": reason}),
@@ -212,7 +219,7 @@ fn too_many(excess: Excess) -> (&'static str, &'static str, &'static str) {
         Excess::Refusals => ("too-many-refusals", "Too many orders of this customer were refused", again),
         Excess::Guests => (
             "too-many-guests",
-            "Guests of this address call too often",
+            "Guests call too often, or begin too many carts",
             "nothing was done; try again after Retry-After, or sign in",
         ),
         Excess::Links => (

@@ -22,9 +22,10 @@ use crate::broker::envelope::Outgoing;
 use crate::domain::ids::{IdempotencyKey, SkuCode};
 use crate::domain::reason::Reason;
 use crate::http::app::App;
+use crate::http::began;
 use crate::http::command::publish_all;
 use crate::http::error::ApiError;
-use crate::store::corrections::Correction;
+use crate::store::corrections::{Correction, CorrectionError};
 use crate::store::dead_letters::replays::Replay;
 
 /// An operator at the desk. As an argument of a handler it lets in whoever may act.
@@ -72,7 +73,12 @@ impl Desk {
         reason: Reason,
     ) -> Result<i32, ApiError> {
         self.commit(move |tx, actor| {
-            async move { stock::correct(tx, actor, &code, (&key, correction), &reason).await }.boxed()
+            async move {
+                let (on_hand, served) = stock::correct(tx, actor, &code, (&key, correction), &reason).await?;
+                began::note(served);
+                Ok::<_, CorrectionError>(on_hand)
+            }
+            .boxed()
         })
         .await
     }

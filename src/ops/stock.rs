@@ -21,6 +21,7 @@ use crate::store::operators::actions::{Act, NewAction};
 use crate::store::stock;
 use crate::store::stock::desk::LiveHolds;
 use crate::store::stock::skus::{self, SkuCriteria};
+use crate::store::waiting::Served;
 use view::{MovementView, SkuDetail, StockPage};
 
 /// SKUs, and movements, on one page.
@@ -120,19 +121,19 @@ pub async fn show(
 }
 
 /// Corrects the stock of a SKU in the transaction that writes down who did it and why. A key corrects once. Returns how
-/// many units there are.
+/// many units there are, and the holds that began for those who waited.
 pub async fn correct(
     tx: &mut PgConnection,
     actor: &Actor,
     code: &SkuCode,
     (key, correction): (&IdempotencyKey, Correction),
     reason: &Reason,
-) -> Result<i32, CorrectionError> {
+) -> Result<(i32, Served), CorrectionError> {
     let note = Note { actor: &actor.name, text: reason.as_str() };
-    let Corrected { before, on_hand, reserved, was_receipt, is_repeat } =
+    let Corrected { before, on_hand, reserved, was_receipt, is_repeat, served } =
         corrections::correct(tx, code, (key, correction), note).await?;
     if is_repeat {
-        return Ok(on_hand);
+        return Ok((on_hand, served));
     }
     let action = NewAction {
         actor: &actor.name,
@@ -143,5 +144,5 @@ pub async fn correct(
         reason: Some(reason.as_str()),
     };
     operators::actions::append(tx, &[action]).await?;
-    Ok(on_hand)
+    Ok((on_hand, served))
 }

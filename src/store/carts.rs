@@ -3,10 +3,13 @@
 
 pub mod checkouts;
 pub mod merge;
+mod settle;
 pub mod shown;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+pub use self::settle::settle;
 use super::decoded;
 use crate::domain::cart::CartItems;
 use crate::domain::ids::{CustomerId, SkuCode};
@@ -43,8 +46,8 @@ pub struct OpenCart {
     pub is_new: bool,
 }
 
-/// Locks somebody's cart, and makes one if there is none.
-pub async fn open(conn: &mut PgConnection, owner: &CartOwner) -> sqlx::Result<OpenCart> {
+/// Locks somebody's cart, and makes one if there is none: `of_stranger`, if nobody who is known vouches for them.
+pub async fn open(conn: &mut PgConnection, owner: &CartOwner, of_stranger: bool) -> sqlx::Result<OpenCart> {
     if let Some(id) = lock(&mut *conn, owner).await? {
         return Ok(OpenCart { id, is_new: false });
     }
@@ -61,9 +64,10 @@ pub async fn open(conn: &mut PgConnection, owner: &CartOwner) -> sqlx::Result<Op
         }
         CartOwner::Guest(hash) => {
             let row = sqlx::query!(
-                r#"INSERT INTO carts (guest_hash) VALUES ($1)
+                r#"INSERT INTO carts (guest_hash, of_stranger) VALUES ($1, $2)
                    ON CONFLICT (guest_hash) DO UPDATE SET touched_at = now() RETURNING id, (xmax = 0) AS "is_new!""#,
                 hash,
+                of_stranger,
             );
             let row = row.fetch_one(conn).await?;
             (row.id, row.is_new)
@@ -193,5 +197,35 @@ pub async fn remove_idle(conn: &mut PgConnection, kind: Idle, days: i32, at_most
             .await?
         }
     };
+    Ok(i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX))
+}
+
+/// When the carts of strangers that are too many were last used: those used then or before are beyond the `most` that are kept.
+pub async fn too_many_of_strangers(
+    conn: &mut PgConnection,
+    most: i64,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let last = sqlx::query_scalar!(
+        "SELECT touched_at FROM carts WHERE of_stranger ORDER BY touched_at DESC OFFSET $1 LIMIT 1",
+        most,
+    );
+    last.fetch_optional(conn).await
+}
+
+/// Removes at most `at_most` carts of strangers that nobody has used since then, with all that is in them. Returns how many.
+pub async fn remove_of_strangers(
+    conn: &mut PgConnection,
+    last_used: DateTime<Utc>,
+    at_most: i64,
+) -> sqlx::Result<i64> {
+    let removed = sqlx::query!(
+        "DELETE FROM carts WHERE id = ANY(ARRAY(
+             SELECT id FROM carts WHERE of_stranger AND touched_at <= $1
+              ORDER BY touched_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        last_used,
+        at_most,
+    )
+    .execute(conn)
+    .await?;
     Ok(i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX))
 }

@@ -8,3 +8,4 @@ pub mod places;
 pub mod prices;
 pub mod products;
 pub mod shown;
+pub mod states;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::Invalid;
 use crate::domain::ids::{Fingerprint, IdempotencyKey, SkuCode, SkuId};
 use crate::domain::items::MAX_ON_HAND;
-use crate::store::waiting;
+use crate::store::waiting::{self, Served};
 
 /// How stock is corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct Note<'a> {
 }
 
 /// What a correction came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Corrected {
     pub before: i32,
     pub on_hand: i32,
@@ -98,6 +98,8 @@ pub struct Corrected {
     pub was_receipt: bool,
     /// Whether it was made before under this key, so that nothing was done now.
     pub is_repeat: bool,
+    /// Those who waited and have what came: their timers are to be ordered once this is committed.
+    pub served: Served,
 }
 
 /// Why stock is not corrected.
@@ -137,7 +139,14 @@ pub async fn correct(
             return Err(CorrectionError::KeyReused);
         }
         let was_receipt = correction.is_receipt(moved);
-        return Ok(Corrected { before: on_hand, on_hand, reserved, was_receipt, is_repeat: true });
+        return Ok(Corrected {
+            before: on_hand,
+            on_hand,
+            reserved,
+            was_receipt,
+            is_repeat: true,
+            served: Served::default(),
+        });
     }
     let counted = correction.apply(on_hand)?;
     if counted < reserved {
@@ -146,10 +155,8 @@ pub async fn correct(
     let units = counted - on_hand;
     let was_receipt = correction.is_receipt(units);
     put_down(&mut *conn, (sku_id, units), was_receipt, note, command).await?;
-    if units > 0 {
-        waiting::serve(conn, &[sku_id]).await?;
-    }
-    Ok(Corrected { before: on_hand, on_hand: counted, reserved, was_receipt, is_repeat: false })
+    let served = if units > 0 { waiting::serve(conn, &[sku_id]).await? } else { Served::default() };
+    Ok(Corrected { before: on_hand, on_hand: counted, reserved, was_receipt, is_repeat: false, served })
 }
 
 /// The counters of a SKU, locked until the transaction ends.

@@ -7,47 +7,10 @@ use holdfast_workers::pools::Pool;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::cart::{in_cart, items};
+use crate::support::cart::{Guest, in_cart, items};
 use crate::support::client::{Answer, Client};
 use crate::support::eventually;
 use crate::support::world::World;
-
-/// Somebody without a token.
-struct Guest {
-    http: reqwest::Client,
-    shop: Client,
-    secret: String,
-}
-
-impl Guest {
-    async fn new(shop: &Client) -> Self {
-        let http = reqwest::Client::new();
-        let made = shop.send(http.post(format!("{}/v1/cart/guests", shop.base))).await;
-        assert_eq!((made.status, &made.headers["cache-control"]), (201, &"no-store".parse().unwrap()));
-        Self { http, shop: shop.clone(), secret: made.text("guest").to_owned() }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let request = self.http.request(method, format!("{}{path}", self.shop.base));
-        let request = request.header("Holdfast-Guest", &self.secret).header("Idempotency-Key", "a-key");
-        self.shop.send(body.iter().fold(request, |request, body| request.json(body))).await
-    }
-
-    async fn put_in(&self, sku: &str, quantity: i64) -> Answer {
-        let body = json!({"quantity": quantity});
-        self.call(Method::PUT, &format!("/v1/cart/items/{sku}"), Some(body)).await
-    }
-
-    async fn cart(&self) -> Vec<(String, i64)> {
-        in_cart(&self.call(Method::GET, "/v1/cart", None).await)
-    }
-
-    /// Signs in as this customer.
-    async fn merge_into(&self, customer: &Client) -> Answer {
-        let request = customer.request(Method::POST, "/v1/cart/merge");
-        customer.send(request.header("Holdfast-Guest", &self.secret)).await
-    }
-}
 
 /// The SKU costs something else from now on.
 async fn price(shop: &Client, sku: &str, price_won: i64, discount_ratio: f64) {
@@ -127,6 +90,63 @@ async fn a_cart_says_what_its_items_cost_and_how_many_there_are_and_holds_none_o
 }
 
 #[tokio::test]
+async fn of_what_the_shop_hides_a_cart_tells_nothing_and_takes_nothing_in() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    for sku in ["mug", "loose"] {
+        shop.stock(sku, 5).await;
+    }
+    let product = |is_active: bool, until: Value| json!({"name": "Mug", "is_active": is_active, "sale_until": until, "skus": [{"sku": "mug"}]});
+    let show = async |body: Value| {
+        let seen = shop.get("/v1/products/mug").await;
+        let request = shop.request(Method::PUT, "/v1/products/mug").json(&body);
+        let request =
+            seen.headers.get("etag").into_iter().fold(request, |to, tag| to.header("If-Match", tag));
+        let shown = shop.send(request).await;
+        assert!(shown.status < 300, "{shown:?}");
+    };
+    show(product(true, Value::Null)).await;
+    let (guest, newcomer) = (Guest::new(&shop).await, Guest::new(&shop).await);
+    assert_eq!((guest.put_in("mug", 2).await.status, shop.put_in("mug", 1).await.status), (200, 200));
+    let seen = guest.call(Method::GET, "/v1/cart", None).await.body;
+    assert_eq!((&seen["items"][0]["name"], &seen["amount_won"]), (&json!("The mug"), &json!(2_000)));
+
+    let unknown = newcomer.put_in("nothing", 1).await;
+    let hidden =
+        json!({"sku": "mug", "quantity": 2, "put_in_at_won": 1_000, "is_unknown": true, "is_enough": false});
+    for hide in [
+        Some(product(false, Value::Null)),
+        // Buyers do not see a product whose sale is over.
+        Some(product(true, json!("2020-01-01T00:00:00Z"))),
+        None,
+    ] {
+        match hide {
+            Some(body) => show(body).await,
+            None => {
+                let seen = shop.get("/v1/products/mug").await;
+                let request = shop.request(Method::DELETE, "/v1/products/mug");
+                let archived = shop.send(request.header("If-Match", &seen.headers["etag"])).await;
+                assert!(archived.status < 300, "{archived:?}");
+            }
+        }
+        // To guests, customers and shops that act for one alike it is as if it were not there.
+        for refused in
+            [newcomer.put_in("mug", 1).await, guest.put_in("mug", 1).await, shop.put_in("mug", 2).await]
+        {
+            assert_eq!((refused.status, &refused.body), (404, &unknown.body));
+        }
+        let cart = guest.call(Method::GET, "/v1/cart", None).await.body;
+        assert_eq!((&cart["items"], &cart["amount_won"]), (&json!([hidden]), &json!(0)));
+        assert_eq!(shop.get("/v1/cart").await.body["items"][0]["is_unknown"], true);
+    }
+    // What belongs to no product is sold as ever, and what is shown again is there again.
+    assert_eq!(in_cart(&newcomer.put_in("loose", 1).await), items(&[("loose", 1)]));
+    show(product(true, Value::Null)).await;
+    assert_eq!(guest.call(Method::GET, "/v1/cart", None).await.body["items"][0]["available"], 5);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_cart_is_its_owners_takes_fifty_skus_and_refuses_what_no_order_may_ask_for() {
     let world = World::idle().await;
     let shop = world.start_api().await;
@@ -187,91 +207,6 @@ async fn two_tabs_that_change_one_cart_never_lose_an_item() {
     cart.sort();
     let expected: Vec<(String, i64)> = (0..7).map(|n| (format!("sku-{n}"), 3)).collect();
     assert_eq!(cart, expected);
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn a_guest_has_a_cart_that_nobody_else_sees_and_that_becomes_the_customers_once() {
-    let world = World::idle().await;
-    let shop = world.start_api().await;
-    for sku in ["mug", "tee", "pen"] {
-        shop.stock(sku, 2_000).await;
-    }
-    let (guest, other) = (Guest::new(&shop).await, Guest::new(&shop).await);
-    assert_eq!(guest.cart().await, []);
-    assert_eq!(
-        world.count("SELECT count(*) FROM carts").await,
-        0,
-        "a guest costs no row before the first item"
-    );
-    assert_eq!(in_cart(&guest.put_in("mug", 2).await), items(&[("mug", 2)]));
-    guest.put_in("tee", 600).await;
-    guest.put_in("pen", 1).await;
-    assert_eq!(
-        in_cart(&guest.call(Method::DELETE, "/v1/cart/items/pen", None).await),
-        items(&[("mug", 2), ("tee", 600)])
-    );
-    assert_eq!(other.cart().await, []);
-    assert_ne!(guest.secret, other.secret);
-    let made_up = Guest { secret: "hfg_00".to_owned(), ..Guest::new(&shop).await };
-    assert_eq!(made_up.call(Method::GET, "/v1/cart", None).await.problem(), "bad-header");
-    // A shop may act for a guest, from whatever address its own server calls.
-    let request = reqwest::Client::new().get(format!("{}/v1/cart", shop.base)).bearer_auth(&shop.token);
-    let by_shop = shop.send(request.header("Holdfast-Guest", &guest.secret)).await;
-    assert_eq!(in_cart(&by_shop), items(&[("mug", 2), ("tee", 600)]));
-
-    let refused = guest.call(Method::POST, "/v1/cart/checkout", Some(json!({}))).await;
-    assert_eq!((refused.status, refused.problem()), (401, "sign-in-first"));
-    for (method, path) in
-        [(Method::GET, "/v1/wallet"), (Method::POST, "/v1/cart/merge"), (Method::POST, "/v1/orders")]
-    {
-        assert_eq!(guest.call(method, path, Some(json!({}))).await.status, 401, "{path}");
-    }
-
-    shop.put_in("tee", 500).await;
-    let merged = guest.merge_into(&shop).await;
-    assert_eq!(in_cart(&merged), items(&[("mug", 2), ("tee", 1_000)]));
-    assert_eq!(merged.body["left_out"], json!([{"sku": "tee", "quantity": 100}]));
-    for _ in 0..2 {
-        let again = guest.merge_into(&shop).await;
-        assert_eq!((in_cart(&again).len(), &again.body["left_out"]), (2, &json!([])));
-    }
-    assert_eq!(guest.cart().await, []);
-    assert_eq!(shop.post("/v1/cart/merge", &json!({})).await.problem(), "bad-header");
-    // Of many who move one guest's cart at once, one gets it.
-    other.put_in("pen", 1).await;
-    let customers: Vec<Client> = (0..6).map(|n| shop.as_customer(&format!("customer-{n}"))).collect();
-    join_all(customers.iter().map(|customer| other.merge_into(customer))).await;
-    let carts = join_all(customers.iter().map(Client::cart)).await;
-    assert_eq!(carts.concat(), items(&[("pen", 1)]));
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn guests_of_one_address_begin_few_carts_and_keep_no_customer_out() {
-    let world = World::idle().await;
-    let shop = world.start_api().await;
-    shop.stock("mug", 1).await;
-    let mut limited = None;
-    for _ in 0..70 {
-        let guest = Guest::new(&shop).await;
-        let answer = guest.put_in("mug", 1).await;
-        if answer.status != 200 {
-            limited = Some((guest, answer));
-            break;
-        }
-    }
-    let (guest, answer) = limited.expect("nobody was told to wait");
-    answer.asks_to_wait("too-many-guests");
-    assert!(world.count("SELECT count(*) FROM carts").await <= 70);
-    assert_eq!(guest.cart().await, [], "looking at a cart makes none");
-    assert_eq!(shop.put_in("mug", 1).await.status, 200);
-    // A shop's own server calls for all its guests from one address.
-    let request =
-        reqwest::Client::new().put(format!("{}/v1/cart/items/mug", shop.base)).bearer_auth(&shop.token);
-    let by_shop =
-        shop.send(request.header("Holdfast-Guest", &guest.secret).json(&json!({"quantity": 1}))).await;
-    assert_eq!(by_shop.status, 200);
     world.finish().await;
 }
 

@@ -65,6 +65,45 @@ async fn a_pool_that_is_slow_keeps_no_good_token_out_of_the_others() {
 }
 
 #[tokio::test]
+async fn guests_of_many_addresses_make_no_unknown_token_wait() {
+    let world = World::told(&[
+        // Eight of them for lists and carts.
+        ("HOLDFAST_DATABASE_CONNECTIONS", "32"),
+        ("HOLDFAST_TRUSTED_PROXIES", "127.0.0.1/32"),
+        ("HOLDFAST_GUEST_CALLS_PER_MINUTE_PER_ADDRESS", "0"),
+    ])
+    .await;
+    let (_api, shop) = Process::api(&world).await;
+    let mut locked = world.pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE carts").execute(&mut *locked).await.unwrap();
+    let (mut crowd, answers) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
+    for n in 0..60 {
+        let (url, answers) = (format!("{}/v1/cart", shop.base), answers.clone());
+        let (http, guest) = (reqwest::Client::new(), format!("hfg_{n:064x}"));
+        crowd.spawn(async move {
+            loop {
+                let request = http.get(&url).header("Holdfast-Guest", &guest);
+                request.header("X-Forwarded-For", format!("203.0.113.{n}")).send().await.unwrap();
+                answers.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    eventually("guests wait in vain", async || (answers.load(Ordering::SeqCst) > 0).then_some(())).await;
+    for _ in 0..3 {
+        eventually("a newcomer is let in while all guests wait", async || {
+            let newcomer = shop.with_token(&world.token(Role::Shop, None).await);
+            let before = answers.load(Ordering::SeqCst);
+            let is_in = newcomer.get("/v1/products").await.status == 200;
+            (is_in && answers.load(Ordering::SeqCst) == before).then_some(())
+        })
+        .await;
+    }
+    drop(crowd);
+    locked.rollback().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn one_token_is_looked_up_once_however_many_show_it_at_once() {
     let world = World::told(&[("HOLDFAST_TOKEN_REMEMBERED_SECONDS", "1")]).await;
     let (_api, shop) = Process::api(&world).await;

@@ -28,7 +28,7 @@ use holdfast_workers::engine::bell::Bell;
 use holdfast_workers::engine::context::Context;
 use holdfast_workers::engine::pauses::Pauses;
 use holdfast_workers::engine::roster::{Roster, Tally};
-use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::pools::{self, GUEST_CARTS, Pool, PoolSize, Settings};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -178,6 +178,7 @@ impl World {
             limits: self.limits,
             hold_batch_size: 250,
             unmatched_webhook_days: UNMATCHED_WEBHOOK_DAYS,
+            guest_carts: self.told_number("HOLDFAST_GUEST_CARTS").unwrap_or(GUEST_CARTS),
         };
         let context = Context { stop: stop.clone(), ..self.context() };
         pools::start(PoolSize { pool, runners: 1 }, &settings, &context, tasks);
@@ -235,6 +236,12 @@ impl World {
                 Client::new(&base, &self.named_token("olga", Role::Operator).await)
             })
             .await
+    }
+
+    /// The number that programs are told by this name.
+    fn told_number(&self, name: &str) -> Option<u32> {
+        let told = self.environment.iter().find(|(told, _)| told == name);
+        told.map(|(_, number)| number.parse().unwrap())
     }
 
     /// Whether programs are told this.

@@ -21,7 +21,7 @@ use holdfast_workers::engine::bell::Bell;
 use holdfast_workers::engine::context::Context;
 use holdfast_workers::engine::pauses::Pauses;
 use holdfast_workers::engine::roster::{Roster, Tally};
-use holdfast_workers::pools::{self, Pool, PoolSize, Settings};
+use holdfast_workers::pools::{self, GUEST_CARTS, Pool, PoolSize, Settings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -63,6 +63,9 @@ struct Arguments {
     /// Orders held in one transaction at most
     #[arg(long, env = "HOLDFAST_HOLD_BATCH_SIZE", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
     hold_batch_size: u16,
+    /// Carts of guests, begun without a token, that are kept at most: beyond that those go which were used longest ago
+    #[arg(long, env = "HOLDFAST_GUEST_CARTS", default_value_t = GUEST_CARTS, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    guest_carts: u32,
     /// Where `/livez` and `/metrics` are served
     #[arg(long, env = "HOLDFAST_WORKERS_LISTEN", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
@@ -117,6 +120,7 @@ async fn main() -> anyhow::Result<()> {
         limits: arguments.limits.limits(),
         hold_batch_size: arguments.hold_batch_size.into(),
         unmatched_webhook_days: arguments.gateway.unmatched_webhook_days,
+        guest_carts: arguments.guest_carts,
     };
     let tasks = TaskTracker::new();
     tasks.spawn({

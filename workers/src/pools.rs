@@ -56,6 +56,9 @@ impl FromStr for PoolSize {
     }
 }
 
+/// See [`Settings::guest_carts`].
+pub const GUEST_CARTS: u32 = 500_000;
+
 /// What the workers are told by configuration.
 #[derive(Clone)]
 pub struct Settings {
@@ -71,6 +74,8 @@ pub struct Settings {
     pub hold_batch_size: usize,
     /// Days after which a webhook about no payment is removed.
     pub unmatched_webhook_days: u16,
+    /// Carts that strangers began and that are kept at most.
+    pub guest_carts: u32,
 }
 
 /// What runs until it is told to stop.
@@ -112,10 +117,10 @@ fn runner_of(pool: Pool, settings: &Settings) -> Option<RunnerMaker> {
         }),
         Pool::Replays => repeat(replay_dead_letters::run),
         Pool::Sweep => {
-            let days = settings.unmatched_webhook_days;
+            let (days, carts) = (settings.unmatched_webhook_days, settings.guest_carts);
             Box::new(move |context, _| {
                 vec![
-                    task(remove_old::run(context.clone(), days)),
+                    task(remove_old::run(context.clone(), days, carts)),
                     task(sweep::run(context.clone())),
                     task(serve_waiting::run(context.clone())),
                 ]

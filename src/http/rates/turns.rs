@@ -1,5 +1,6 @@
 //! Turns of strangers: their look-ups go on a few at once in each pool of connections, so that a pool where they are slow keeps
-//! nobody out of the others, and half of a pool is left to those who are known.
+//! nobody out of the others. Half of a pool is for those who show a token that may be unknown, a quarter for guests, who show none:
+//! neither waits for the other, and the rest is left to those who are known.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,9 +36,14 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Turns on these connections.
+    /// Turns on these connections of those who show something.
     pub fn on(pool: &PgPool) -> Self {
         Self::of(pool.options().get_max_connections() as usize / 2)
+    }
+
+    /// Turns on these connections of guests.
+    pub fn of_guests_on(pool: &PgPool) -> Self {
+        Self::of(pool.options().get_max_connections() as usize / 4)
     }
 
     pub(super) fn of(turns: usize) -> Self {

@@ -1,5 +1,5 @@
-//! `/v1/cart`: what somebody means to buy, be it a customer or a guest. A write names one SKU, so that two tabs of a browser
-//! never lose each other's.
+//! `/v1/cart`: what somebody means to buy, be it a customer or a guest. What puts in or takes out names one SKU, so that two tabs
+//! of a browser never lose each other's; emptying the cart and moving it to a customer is about all that is in it.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,7 +17,7 @@ use crate::http::cart_views::{CartView, GuestView, MergedView};
 use crate::http::error::ApiError;
 use crate::http::shopper::{Anybody, GuestOf, Shopper, new_secret};
 use crate::http::views::Problem;
-use crate::store::carts::{self, CartOwner, checkouts, merge, shown};
+use crate::store::carts::{self, CartOwner, merge, shown};
 use crate::store::stock::skus;
 
 /// No cache may show one buyer's cart to the next.
@@ -77,7 +77,7 @@ pub struct PutItem {
     request_body = PutItem,
     responses(
         (status = 200, description = "The cart as it is now", body = CartView),
-        (status = 404, description = "The catalogue knows no such SKU", body = Problem),
+        (status = 404, description = "The catalogue shows buyers no such SKU", body = Problem),
         (status = 409, description = "The cart has 50 different SKUs already", body = Problem),
     )
 )]
@@ -95,16 +95,16 @@ pub async fn put(
             async move {
                 // It lasts as long as the work, also if the caller hangs up.
                 let _turn = turn;
-                let unit_amount = skus::unit_amount(tx, &item.sku).await?;
+                let unit_amount = skus::unit_amount_for_buyers(tx, &item.sku).await?;
                 let no_such = || ApiError::NoSuch("the catalogue knows no such SKU".to_owned());
                 let unit_amount = unit_amount.ok_or_else(no_such)?;
-                let cart = carts::open(tx, &shopper.owner).await?;
+                let cart = carts::open(tx, &shopper.owner, stranger.is_some()).await?;
                 if cart.is_new
                     && let Some(from) = stranger
                 {
                     rates.guests().begin_cart(from)?;
                 }
-                checkouts::settle(tx, cart.id).await?;
+                carts::settle(tx, cart.id).await?;
                 if !carts::items(tx, cart.id).await?.has_room_for(&item.sku) {
                     return Err(ApiError::CartFull);
                 }
@@ -162,7 +162,7 @@ async fn change(app: &App, shopper: Shopper, change: Change) -> Answer<CartView>
             async move {
                 let _turn = turn;
                 if let Some(cart) = carts::lock(tx, &owner).await? {
-                    checkouts::settle(tx, cart).await?;
+                    carts::settle(tx, cart).await?;
                     match &change {
                         Change::Nothing => {}
                         Change::Remove(sku) => carts::take_out(tx, cart, Some(sku)).await?,
@@ -180,7 +180,7 @@ async fn change(app: &App, shopper: Shopper, change: Change) -> Answer<CartView>
 /// Move a guest's cart into the customer's, once they have signed in
 ///
 /// Units of a SKU that is in both are summed, to at most 1,000, and no more than 50 SKUs come together; what does not fit is told
-/// and left out. The guest's cart is gone afterwards: once more does nothing.
+/// and stays in the guest's cart, so that it can be moved later. If all of it fits the guest's cart is gone; nothing is moved twice.
 #[utoipa::path(
     post, path = "/v1/cart/merge", tag = "cart",
     params(
@@ -204,6 +204,6 @@ pub async fn merge_guests(
             .boxed()
         })
         .await?;
-    let (cart, left_out) = (merged.0.into(), merged.1.into_iter().map(Into::into).collect());
+    let (cart, left_out) = (merged.0.into(), merged.1.iter().map(Into::into).collect());
     Ok((NO_STORE, Json(MergedView { cart, left_out })))
 }

@@ -57,7 +57,8 @@ impl CheckOut {
 /// Order what is in the cart
 ///
 /// What is held leaves the cart; a refused order leaves it as it is, and tells which SKU fell short and how many there are. A
-/// repeated key asks for what was in the cart the first time.
+/// repeated key asks for what was in the cart the first time. What an open checkout has asked for is not asked for again under
+/// another key.
 #[utoipa::path(
     post, path = "/v1/cart/checkout", tag = "cart", request_body = CheckOut,
     params(
@@ -67,11 +68,11 @@ impl CheckOut {
     ),
     responses(
         (status = 201, description = "Held, and gone from the cart", body = OrderView),
-        (status = 202, description = "Accepted; look at Location, or at the cart", body = OrderView),
+        (status = 202, description = "Accepted, or waiting in line; look at Location, or at the cart", body = OrderView),
         (status = 401, description = "No token, or none that is known; a guest has to sign in first", body = Problem),
-        (status = 409, description = "Refused, and still in the cart: too few units, another price than expected and so on; or the cart is empty", body = Problem),
+        (status = 409, description = "Refused, and still in the cart: too few units, another price than expected and so on; or the cart is empty, or an open checkout (`order_id`) has asked for all of it", body = Problem),
         (status = 422, description = "A rule is broken, or the key was used for another request", body = Problem),
-        (status = 429, description = "Too many callers wait, or too many checkouts of this cart are not decided yet", body = Problem),
+        (status = 429, description = "Too many callers wait, too many orders of this customer were refused, or too many checkouts of this cart are not decided yet", body = Problem),
         (status = 503, description = "Not accepted: the broker is away or the queue full", body = Problem),
     )
 )]
@@ -118,6 +119,7 @@ async fn claim(
         Claimed::Items(items) => Ok(items),
         Claimed::KeyUsed => Err(ApiError::KeyReused),
         Claimed::NothingInIt => Err(ApiError::CartEmpty),
+        Claimed::AskedForBy(order) => Err(ApiError::CheckoutOpen(order)),
         Claimed::TooManyOpen => Err(ApiError::TooMany(Excess::Checkouts, ROOM_AGAIN)),
     }
 }
@@ -129,7 +131,7 @@ async fn settle(app: &App, customer: CustomerId) {
         .write(move |tx| {
             async move {
                 if let Some(cart) = carts::lock(tx, &CartOwner::Customer(customer)).await? {
-                    checkouts::settle(tx, cart).await?;
+                    carts::settle(tx, cart).await?;
                 }
                 Ok(())
             }

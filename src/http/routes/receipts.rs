@@ -10,6 +10,7 @@ use crate::domain::ids::SkuCode;
 use crate::domain::reason::Reason;
 use crate::http::app::App;
 use crate::http::auth::Shopkeeper;
+use crate::http::began;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::headers::RequiredKey;
@@ -55,7 +56,7 @@ pub async fn receive(
         .write(move |tx| {
             async move {
                 let note = Note { actor: &shop.name, text: reason.as_str() };
-                correct(tx, &code, (&key, Correction::Receipt(units)), note).await?;
+                began::note(correct(tx, &code, (&key, Correction::Receipt(units)), note).await?.served);
                 Ok(skus::find(tx, &code).await?)
             }
             .boxed()

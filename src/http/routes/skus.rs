@@ -18,6 +18,7 @@ use crate::domain::money::{DiscountRatio, Won};
 use crate::domain::sku::SkuChange;
 use crate::http::app::App;
 use crate::http::auth::Shopkeeper;
+use crate::http::began;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
@@ -285,7 +286,7 @@ async fn set_units(
     let Some(units) = on_hand else { return Ok(()) };
     let key = IdempotencyKey::parse(Uuid::now_v7().to_string())?;
     let note = Note { actor: &shop.name, text: ON_HAND_WAS_SET };
-    correct(tx, code, (&key, Correction::Set(units)), note).await?;
+    began::note(correct(tx, code, (&key, Correction::Set(units)), note).await?.served);
     Ok(())
 }
 

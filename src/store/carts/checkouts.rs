@@ -1,54 +1,26 @@
-//! Checkouts of carts: what was asked for under a key, and what became of it. A checkout is claimed before its order is asked
-//! for, and settled under the cart's lock by whoever sees first how its order stands: so its items leave the cart once.
+//! Checkouts of carts: what was asked for under a key. A checkout is claimed before its order is asked for, and what one has
+//! claimed no other one asks for; what became of it is written down in `settle`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{CartId, items, leave};
-use crate::domain::allocation::HeldItem;
-use crate::domain::cart::{self, CheckoutOutcome};
+use super::settle::{self, Outcome};
+use super::{CartId, items};
+use crate::domain::cart::{CheckoutOutcome, units_of};
 use crate::domain::ids::{Fingerprint, OrderId, SkuCode};
-use crate::domain::items::RequestedItems;
-use crate::store::orders::{self, OrderRow};
+use crate::domain::items::{RequestedItem, RequestedItems};
+use crate::store::orders;
 
-/// Checkouts of one cart that nobody has decided about yet.
-const MAX_OPEN: i64 = 10;
-/// One whose order nobody has seen for longer than this gives way to the next one, should there be too many: it may never have
-/// reached the broker, and nobody may repeat it.
+/// Checkouts of one cart whose order nobody has seen.
+const MAX_UNSEEN: usize = 10;
+/// Those, and others whose order waits in line: of these a customer has as many as their limit of live holds lets them.
+const MAX_OPEN: usize = 100;
+/// One whose order nobody has seen for longer than this keeps nothing from another: it may never have reached the broker, and
+/// nobody may repeat it.
 const GIVES_WAY_AFTER_SECONDS: i32 = 600;
-
-/// As it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "cart_checkout_outcome", rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Held,
-    Refused,
-    OfAnotherOrder,
-    GivenUp,
-}
-
-impl From<CheckoutOutcome> for Outcome {
-    fn from(outcome: CheckoutOutcome) -> Self {
-        match outcome {
-            CheckoutOutcome::Held => Self::Held,
-            CheckoutOutcome::Refused => Self::Refused,
-            CheckoutOutcome::OfAnotherOrder => Self::OfAnotherOrder,
-            CheckoutOutcome::GivenUp => Self::GivenUp,
-        }
-    }
-}
-
-impl From<Outcome> for CheckoutOutcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Held => Self::Held,
-            Outcome::Refused => Self::Refused,
-            Outcome::OfAnotherOrder => Self::OfAnotherOrder,
-            Outcome::GivenUp => Self::GivenUp,
-        }
-    }
-}
+/// Of those that gave way so many of a cart are looked at should their order come after all, the last ones.
+const MAX_WATCHED: i64 = 50;
 
 /// The last checkout of a cart.
 #[derive(Debug, Clone)]
@@ -70,13 +42,10 @@ pub enum Claimed {
     KeyUsed,
     /// There is nothing to order.
     NothingInIt,
+    /// All of it is asked for already, by this order among others.
+    AskedForBy(OrderId),
     /// So many checkouts of this cart are open that it takes no more.
     TooManyOpen,
-}
-
-struct Checkout {
-    order: OrderId,
-    fingerprint: Fingerprint,
 }
 
 /// Claims a checkout of a customer's cart, which is locked if there is one: the items that its order is to have from now on, whatever
@@ -88,13 +57,9 @@ pub async fn claim(
     fingerprint: impl Fn(&RequestedItems) -> Fingerprint + Send,
 ) -> sqlx::Result<Claimed> {
     if let Some(cart) = cart {
-        settle(&mut *conn, cart).await?;
-        if let Some((items, known)) = claimed_before(&mut *conn, cart, order).await? {
-            if known.fingerprint != fingerprint(&items) {
-                return Ok(Claimed::KeyUsed);
-            }
-            let is_open = !known.is_given_up || reopen(conn, cart, order).await?;
-            return Ok(if is_open { Claimed::Items(items) } else { Claimed::TooManyOpen });
+        settle::settle(&mut *conn, cart).await?;
+        if let Some(known) = known(&mut *conn, cart, order).await? {
+            return again(conn, cart, order, known, fingerprint).await;
         }
     }
     // An order that was placed without a cart, or so long ago that its checkout is forgotten.
@@ -102,8 +67,17 @@ pub async fn claim(
         return Ok(Claimed::KeyUsed);
     }
     let Some(cart) = cart else { return Ok(Claimed::NothingInIt) };
-    let Ok(items) = items(&mut *conn, cart).await?.to_order() else { return Ok(Claimed::NothingInIt) };
-    if !make_room(&mut *conn, cart).await? {
+    let wanted = items(&mut *conn, cart).await?;
+    if wanted.is_empty() {
+        return Ok(Claimed::NothingInIt);
+    }
+    give_way(&mut *conn, cart).await?;
+    let open = Open::of(&mut *conn, cart).await?;
+    let Ok(items) = wanted.without(&open.units()).to_order() else {
+        let by = open.last_with(|item| wanted.quantity(&item.sku).is_some());
+        return Ok(by.map_or(Claimed::NothingInIt, Claimed::AskedForBy));
+    };
+    if !open.has_room() {
         return Ok(Claimed::TooManyOpen);
     }
     write(conn, cart, order, &items, fingerprint(&items)).await?;
@@ -112,28 +86,66 @@ pub async fn claim(
 
 /// A checkout under an id that comes again.
 struct Known {
+    items: RequestedItems,
     fingerprint: Fingerprint,
-    is_given_up: bool,
+    outcome: Option<Outcome>,
 }
 
-/// What a checkout under this id asked for before, if there was one.
-async fn claimed_before(
-    conn: &mut PgConnection,
-    cart: CartId,
-    order: OrderId,
-) -> sqlx::Result<Option<(RequestedItems, Known)>> {
+/// What a checkout under this id asked for before, if there was one. It is locked against its removal.
+async fn known(conn: &mut PgConnection, cart: CartId, order: OrderId) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query!(
         r#"SELECT items, fingerprint, outcome AS "outcome: Outcome" FROM cart_checkouts
-            WHERE order_id = $1 AND cart_id = $2"#,
+            WHERE order_id = $1 AND cart_id = $2 FOR NO KEY UPDATE"#,
         order.uuid(),
         cart.0,
     )
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let is_given_up = row.outcome == Some(Outcome::GivenUp);
-    let known = Known { fingerprint: Fingerprint(row.fingerprint), is_given_up };
-    Ok(Some((read_items(row.items)?, known)))
+    let (items, fingerprint) = (read_items(row.items)?, Fingerprint(row.fingerprint));
+    Ok(Some(Known { items, fingerprint, outcome: row.outcome }))
+}
+
+/// What a settled cart's checkout comes to whose key comes again.
+async fn again(
+    conn: &mut PgConnection,
+    cart: CartId,
+    order: OrderId,
+    known: Known,
+    fingerprint: impl Fn(&RequestedItems) -> Fingerprint + Send,
+) -> sqlx::Result<Claimed> {
+    if known.fingerprint != fingerprint(&known.items) || known.outcome == Some(Outcome::OfAnotherOrder) {
+        return Ok(Claimed::KeyUsed);
+    }
+    // What has been decided stays decided, such as an order that was called off in line.
+    if known.outcome != Some(Outcome::GivenUp) || orders::find(&mut *conn, order).await?.is_some() {
+        return Ok(Claimed::Items(known.items));
+    }
+    // It gave way; its items may be asked for by another one since.
+    give_way(&mut *conn, cart).await?;
+    let (in_cart, open) = (items(&mut *conn, cart).await?, Open::of(&mut *conn, cart).await?);
+    if in_cart.is_short_for(&known.items, &open.units()) {
+        let by = open.last_with(|item| known.items.iter().any(|own| own.sku == item.sku));
+        return Ok(by.map_or(Claimed::TooManyOpen, Claimed::AskedForBy));
+    }
+    if !open.has_room() {
+        return Ok(Claimed::TooManyOpen);
+    }
+    reopen(conn, order).await?;
+    Ok(Claimed::Items(known.items))
+}
+
+/// Opens a checkout again whose order nobody has seen: as the last one of its cart, which it is by now.
+async fn reopen(conn: &mut PgConnection, order: OrderId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE cart_checkouts
+            SET outcome = NULL, settled_at = NULL, is_watched = false, created_at = clock_timestamp()
+          WHERE order_id = $1",
+        order.uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn write(
@@ -156,127 +168,74 @@ async fn write(
     Ok(())
 }
 
-/// Opens a checkout again that was given up, if there is room: its key was used again, so its order may still be held.
-async fn reopen(conn: &mut PgConnection, cart: CartId, order: OrderId) -> sqlx::Result<bool> {
-    if !make_room(&mut *conn, cart).await? {
-        return Ok(false);
-    }
-    sqlx::query!(
-        "UPDATE cart_checkouts SET outcome = NULL, settled_at = NULL, created_at = clock_timestamp()
-          WHERE order_id = $1",
-        order.uuid(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(true)
-}
-
-/// Whether one more checkout of a locked cart may be open. If there are too many, the oldest gives way once it is old.
-async fn make_room(conn: &mut PgConnection, cart: CartId) -> sqlx::Result<bool> {
-    let open = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM cart_checkouts WHERE cart_id = $1 AND outcome IS NULL"#,
-        cart.0,
-    );
-    if open.fetch_one(&mut *conn).await? < MAX_OPEN {
-        return Ok(true);
-    }
-    let given_up = sqlx::query!(
-        "UPDATE cart_checkouts SET outcome = 'given_up', settled_at = now()
-          WHERE order_id = ANY(ARRAY(
-                SELECT order_id FROM cart_checkouts
-                 WHERE cart_id = $1 AND outcome IS NULL AND created_at < now() - make_interval(secs => $2::integer)
-                   AND NOT EXISTS (SELECT FROM orders WHERE orders.id = cart_checkouts.order_id)
-                 ORDER BY created_at LIMIT 1))",
+/// Lets checkouts of a locked cart give way whose order nobody has seen for long. The last of them are still looked at.
+async fn give_way(conn: &mut PgConnection, cart: CartId) -> sqlx::Result<()> {
+    let gave_way = sqlx::query!(
+        "UPDATE cart_checkouts SET outcome = 'given_up', settled_at = now(), is_watched = true
+          WHERE cart_id = $1 AND outcome IS NULL AND created_at < now() - make_interval(secs => $2::integer)
+            AND NOT EXISTS (SELECT FROM orders WHERE orders.id = cart_checkouts.order_id)",
         cart.0,
         GIVES_WAY_AFTER_SECONDS,
     );
-    Ok(given_up.execute(conn).await?.rows_affected() == 1)
-}
-
-/// Settles what has been decided of a locked cart's checkouts: what a hold was given for leaves the cart.
-pub async fn settle(conn: &mut PgConnection, cart: CartId) -> sqlx::Result<()> {
-    let open = open_of(&mut *conn, cart).await?;
-    if open.is_empty() {
+    if gave_way.execute(&mut *conn).await?.rows_affected() == 0 {
         return Ok(());
     }
-    let ids: Vec<OrderId> = open.iter().map(|checkout| checkout.order).collect();
-    // Not locked: what has been held once stays that, and what is to come is settled at the next look.
-    let decided = orders::find_all(&mut *conn, &ids).await?;
-    let (were_held, items_held) = held_of(&mut *conn, &decided).await?;
-    let before = items(&mut *conn, cart).await?;
-    let (mut left, mut orders, mut outcomes) = (before.clone(), Vec::new(), Vec::new());
-    for checkout in open {
-        let Some(order) = decided.iter().find(|order| order.id == checkout.order) else { continue };
-        let is_the_same = order.fingerprint == checkout.fingerprint;
-        let Some(outcome) = cart::outcome(&order.state, is_the_same, were_held.contains(&order.id)) else {
-            continue;
-        };
-        if outcome == CheckoutOutcome::Held {
-            let bought: Vec<(SkuCode, i32)> = items_held
-                .iter()
-                .filter(|(of, _)| *of == order.id)
-                .map(|(_, item)| (item.sku.clone(), item.quantity))
-                .collect();
-            left = left.without(&bought);
-        }
-        orders.push(checkout.order.uuid());
-        outcomes.push(Outcome::from(outcome));
-    }
-    if orders.is_empty() {
-        return Ok(());
-    }
-    if left != before {
-        leave(&mut *conn, cart, &left).await?;
-    }
-    mark(conn, &orders, &outcomes).await
-}
-
-/// Which of these orders were held at some time, and what they have: of an order that was content with any of its items, not all that
-/// was asked for.
-async fn held_of(
-    conn: &mut PgConnection,
-    decided: &[OrderRow],
-) -> sqlx::Result<(Vec<OrderId>, Vec<(OrderId, HeldItem)>)> {
-    let ids: Vec<OrderId> = decided.iter().map(|order| order.id).collect();
-    let uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let held = sqlx::query_scalar!(
-        r#"SELECT id AS "id!" FROM unnest($1::uuid[]) AS asked (id)
-            WHERE EXISTS (SELECT FROM order_events WHERE order_id = asked.id AND type = 'order.held')"#,
-        &uuids,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let items = orders::items_of(conn, &ids).await?;
-    Ok((held.into_iter().map(Into::into).collect(), items))
-}
-
-/// The open checkouts of a cart, the oldest first.
-async fn open_of(conn: &mut PgConnection, cart: CartId) -> sqlx::Result<Vec<Checkout>> {
-    let rows = sqlx::query!(
-        "SELECT order_id, fingerprint FROM cart_checkouts
-          WHERE cart_id = $1 AND outcome IS NULL ORDER BY created_at LIMIT $2",
-        cart.0,
-        MAX_OPEN,
-    )
-    .fetch_all(conn)
-    .await?;
-    let checkouts = rows
-        .into_iter()
-        .map(|row| Checkout { order: row.order_id.into(), fingerprint: Fingerprint(row.fingerprint) });
-    Ok(checkouts.collect())
-}
-
-async fn mark(conn: &mut PgConnection, orders: &[Uuid], outcomes: &[Outcome]) -> sqlx::Result<()> {
     sqlx::query!(
-        "UPDATE cart_checkouts SET outcome = settled.outcome, settled_at = now()
-           FROM unnest($1::uuid[], $2::cart_checkout_outcome[]) AS settled (order_id, outcome)
-          WHERE cart_checkouts.order_id = settled.order_id",
-        orders,
-        outcomes as &[Outcome],
+        "UPDATE cart_checkouts SET is_watched = false
+          WHERE order_id = ANY(ARRAY(
+                SELECT order_id FROM cart_checkouts WHERE cart_id = $1 AND is_watched
+                 ORDER BY settled_at DESC, created_at DESC OFFSET $2))",
+        cart.0,
+        MAX_WATCHED,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The open checkouts of a cart, the oldest first.
+struct Open(Vec<OpenCheckout>);
+
+struct OpenCheckout {
+    order: OrderId,
+    items: RequestedItems,
+    /// Whether its order is there, and waits in line.
+    is_seen: bool,
+}
+
+impl Open {
+    async fn of(conn: &mut PgConnection, cart: CartId) -> sqlx::Result<Self> {
+        let rows = sqlx::query!(
+            r#"SELECT c.order_id, c.items, o.id IS NOT NULL AS "is_seen!"
+                 FROM cart_checkouts c LEFT JOIN orders o ON o.id = c.order_id
+                WHERE c.cart_id = $1 AND c.outcome IS NULL ORDER BY c.created_at LIMIT $2"#,
+            cart.0,
+            MAX_OPEN as i64,
+        )
+        .fetch_all(conn)
+        .await?;
+        let open = |order: Uuid, items, is_seen| {
+            Ok(OpenCheckout { order: order.into(), items: read_items(items)?, is_seen })
+        };
+        let open = rows.into_iter().map(|row| open(row.order_id, row.items, row.is_seen));
+        open.collect::<sqlx::Result<_>>().map(Self)
+    }
+
+    /// What all of them ask for.
+    fn units(&self) -> Vec<(SkuCode, i32)> {
+        units_of(self.0.iter().map(|open| &open.items))
+    }
+
+    /// The last of them that has such an item.
+    fn last_with(&self, wanted: impl Fn(&RequestedItem) -> bool) -> Option<OrderId> {
+        let last = self.0.iter().rev().find(|open| open.items.iter().any(&wanted));
+        last.map(|open| open.order)
+    }
+
+    /// Whether one more may be open.
+    fn has_room(&self) -> bool {
+        self.0.len() < MAX_OPEN && self.0.iter().filter(|open| !open.is_seen).count() < MAX_UNSEEN
+    }
 }
 
 fn read_items(items: serde_json::Value) -> sqlx::Result<RequestedItems> {

@@ -2,19 +2,19 @@
 
 use sqlx::PgConnection;
 
-use super::{CartOwner, checkouts, columns, items, lock, open};
-use crate::domain::cart::LeftOut;
+use super::{CartOwner, columns, items, leave, lock, open, settle};
+use crate::domain::cart::CartItems;
 
-/// Moves what is in a guest's cart into a customer's, as far as it fits, and removes the guest's. Returns what did not fit. Where
-/// the guest has no cart nothing is done, so once more does nothing.
+/// Moves what is in a guest's cart into a customer's, as far as it fits. Returns what does not fit, and stays where it is; if all of
+/// it does, the guest's cart is removed. What was moved is in one cart only, so once more moves nothing twice.
 pub async fn merge(
     conn: &mut PgConnection,
     customer: &CartOwner,
     guest: &CartOwner,
-) -> sqlx::Result<Vec<LeftOut>> {
-    let own = open(&mut *conn, customer).await?.id;
-    checkouts::settle(&mut *conn, own).await?;
-    let Some(theirs) = lock(&mut *conn, guest).await? else { return Ok(vec![]) };
+) -> sqlx::Result<CartItems> {
+    let own = open(&mut *conn, customer, false).await?.id;
+    settle(&mut *conn, own).await?;
+    let Some(theirs) = lock(&mut *conn, guest).await? else { return Ok(CartItems::default()) };
     let (before, brought) = (items(&mut *conn, own).await?, items(&mut *conn, theirs).await?);
     let (together, left_out) = before.with(&brought);
     let (skus, quantities) = columns(&together);
@@ -33,6 +33,10 @@ pub async fn merge(
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("DELETE FROM carts WHERE id = $1", theirs.0).execute(conn).await?;
+    if left_out.is_empty() {
+        sqlx::query!("DELETE FROM carts WHERE id = $1", theirs.0).execute(conn).await?;
+    } else {
+        leave(conn, theirs, &left_out).await?;
+    }
     Ok(left_out)
 }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::CartOwner;
-use super::checkouts::{LastCheckout, Outcome};
+use super::checkouts::LastCheckout;
+use super::settle::Outcome;
 use crate::domain::items::MAX_ITEMS;
 use crate::domain::money::Won;
 use crate::store::stock::skus::{self, SkuRow};
@@ -30,7 +31,7 @@ pub struct Line {
     pub quantity: i32,
     /// What one unit cost after discount when it was put in.
     pub unit_amount: Won,
-    /// Nothing if the catalogue does not know it any more.
+    /// Nothing if buyers cannot see it, be it that the shop hides it or that the catalogue does not know it any more.
     pub sku: Option<SkuRow>,
 }
 
@@ -41,8 +42,9 @@ pub async fn read(conn: &mut PgConnection, owner: &CartOwner) -> sqlx::Result<Sh
     let rows = sqlx::query!(
         r#"SELECT now() AS "now!", c.touched_at < now() - interval '1 day'
                   OR EXISTS (SELECT FROM cart_checkouts open JOIN orders ON orders.id = open.order_id
-                              WHERE open.cart_id = c.id AND open.outcome IS NULL
-                                AND orders.status <> 'waiting') AS "is_behind!",
+                              WHERE open.cart_id = c.id AND (open.outcome IS NULL OR open.is_watched)
+                                AND (orders.status <> 'waiting' OR open.is_watched
+                                     OR orders.fingerprint <> open.fingerprint)) AS "is_behind!",
                   last.order_id AS "order_id?", last.created_at AS "checked_out_at?: DateTime<Utc>",
                   last.outcome AS "outcome?: Outcome", o.refusal AS "refusal?",
                   i.sku_code AS "sku_code?", i.quantity AS "quantity?", i.unit_amount_won AS "unit_amount_won?"
@@ -76,7 +78,7 @@ pub async fn read(conn: &mut PgConnection, owner: &CartOwner) -> sqlx::Result<Sh
         }
     }
     let codes: Vec<String> = cart.lines.iter().map(|line| line.sku_code.clone()).collect();
-    let found = skus::find_all(conn, &codes).await?;
+    let found = skus::for_buyers(conn, &codes).await?;
     let mut found: HashMap<String, SkuRow> =
         found.into_iter().map(|sku| (sku.definition.code.to_string(), sku)).collect();
     for line in &mut cart.lines {

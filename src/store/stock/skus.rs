@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::domain::ids::{ProductName, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
 use crate::domain::sku::{Sale, SkuDefinition};
-use crate::store::catalogue::prices;
+use crate::store::catalogue::{prices, states};
 use crate::store::decoded;
 
 /// A SKU as the catalogue knows it.
@@ -135,10 +135,13 @@ pub struct SkuCriteria<'a> {
     pub text: Option<&'a str>,
     /// Those after this code.
     pub after: Option<&'a str>,
+    /// Those that buyers may see: of no product, or of one that is shown to them.
+    pub for_buyers: bool,
 }
 
 /// SKUs in the order of their codes, with their stock at one instant.
 pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) -> sqlx::Result<Vec<SkuRow>> {
+    let hidden = wanted.for_buyers.then(states::hidden);
     let rows = sqlx::query!(
         r#"WITH overdue AS MATERIALIZED (
                SELECT id FROM orders
@@ -159,6 +162,11 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
                       AND ($6::text[] IS NULL OR code = ANY($6))
                       AND ($2::text IS NULL OR starts_with(lower(code), lower($2)) OR strpos(lower(name), lower($2)) > 0)
                       AND code > coalesce($3, '')
+                      AND ($7::text[] IS NULL OR NOT EXISTS (
+                           SELECT FROM product_skus ps JOIN products p ON p.id = ps.product_id
+                            WHERE ps.sku_id = skus.id
+                              AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until)
+                                  = ANY($7)))
                     ORDER BY code LIMIT $4) s
              JOIN stock st ON st.sku_id = s.id ORDER BY s.code"#,
         wanted.code.map(SkuCode::as_str),
@@ -167,6 +175,7 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
         limit,
         OVERDUE_LOOKED_AT,
         wanted.codes,
+        hidden.as_deref(),
     )
     .fetch_all(conn)
     .await?;
@@ -194,15 +203,23 @@ pub async fn find(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Optio
     Ok(read(conn, SkuCriteria { code: Some(code), ..SkuCriteria::default() }, 1).await?.pop())
 }
 
-/// Those of these SKUs that there are, none of them named twice.
-pub async fn find_all(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Vec<SkuRow>> {
+/// Those of these SKUs that buyers may see, none of them named twice.
+pub async fn for_buyers(conn: &mut PgConnection, codes: &[String]) -> sqlx::Result<Vec<SkuRow>> {
     let Ok(most @ 1..) = i64::try_from(codes.len()) else { return Ok(vec![]) };
-    read(conn, SkuCriteria { codes: Some(codes), ..SkuCriteria::default() }, most).await
+    read(conn, SkuCriteria { codes: Some(codes), for_buyers: true, ..SkuCriteria::default() }, most).await
 }
 
-/// What one unit of a SKU costs now, after discount.
-pub async fn unit_amount(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Won>> {
-    let sku = sqlx::query!("SELECT price_won, discount_ratio_bp FROM skus WHERE code = $1", code.as_str());
+/// What one unit of a SKU costs now, after discount, if buyers may see it.
+pub async fn unit_amount_for_buyers(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Option<Won>> {
+    let sku = sqlx::query!(
+        "SELECT s.price_won, s.discount_ratio_bp FROM skus s
+          WHERE s.code = $1 AND NOT EXISTS (
+                SELECT FROM product_skus ps JOIN products p ON p.id = ps.product_id
+                 WHERE ps.sku_id = s.id
+                   AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) = ANY($2))",
+        code.as_str(),
+        &states::hidden(),
+    );
     let sku = sku.fetch_optional(conn).await?;
     Ok(sku.map(|sku| DiscountRatio::from_basis_points(sku.discount_ratio_bp).apply(Won(sku.price_won))))
 }

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use holdfast::broker::wake_up::Timers;
 use holdfast::retry::Backoff;
 use holdfast::store::{self, Cause};
 use metrics::{counter, histogram};
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::parts::BatchParts;
-use super::worker::{Applied, ApplyError, Delivered, Worker};
+use super::worker::{Applied, ApplyError, Delivered, Obstacle, Worker};
 use super::{counted_at_commit, served, stop_points};
 
 /// The longest wait between two looks at a database that is away.
@@ -32,8 +33,8 @@ pub struct Stopped;
 enum Trouble {
     /// The database is away, full or read-only: nobody's fault.
     Outage(sqlx::Error),
-    /// Overdue holds were in the way and are released now, or others were faster.
-    TryAgain,
+    /// Something was in the way and is done with now, or others were faster; with the timers of holds that began for others.
+    TryAgain(Timers),
     /// It was in the way of others, who were let go first.
     Collision(sqlx::Error),
     /// The database is there and could not do this much in time.
@@ -67,7 +68,15 @@ pub async fn settle<W: Worker>(
     let suspects = batch.partition_point(|delivered| delivered.incoming.slow_tries == 0);
     let parts = BatchParts::of(batch.len(), suspects);
     let backoff = Backoff::with_ceiling(DATABASE_CEILING);
-    let mut settling = Settling { queue: worker.queue(), pool, stop, parts, backoff, collisions: 0 };
+    let mut settling = Settling {
+        queue: worker.queue(),
+        pool,
+        stop,
+        parts,
+        backoff,
+        collisions: 0,
+        timers: Timers::default(),
+    };
     settling.prepare(worker, batch).await?;
     settling.apply(worker, batch).await
 }
@@ -80,6 +89,8 @@ struct Settling<'a> {
     parts: BatchParts,
     backoff: Backoff,
     collisions: usize,
+    /// Of holds that began while way was made for the batch.
+    timers: Timers,
 }
 
 impl Settling<'_> {
@@ -130,6 +141,7 @@ impl Settling<'_> {
             whole.wake_ups.extend(applied.wake_ups);
             whole.unsettled.extend(applied.unsettled);
         }
+        whole.wake_ups.extend(self.timers.left());
         whole.verdicts = self.parts.into_verdicts();
         Ok(whole)
     }
@@ -142,7 +154,10 @@ impl Settling<'_> {
     /// Decides how a part that came to nothing goes on.
     async fn after(&mut self, part: Range<usize>, trouble: Trouble) -> Result<(), Stopped> {
         match trouble {
-            Trouble::TryAgain => self.parts.again(part),
+            Trouble::TryAgain(timers) => {
+                self.timers.append(timers);
+                self.parts.again(part);
+            }
             Trouble::Collision(error) if self.collisions < COLLISIONS => {
                 warn!(queue = self.queue, %error, "giving way to others, trying again");
                 self.collisions += 1;
@@ -218,17 +233,11 @@ async fn transaction<W: Worker>(
         }
         Ok(Err(ApplyError::InTheWay(obstacle))) => {
             tx.rollback().await?;
-            let mut own = conn.begin().await?;
-            counted_at_commit::at_commit(async {
-                worker.make_way(&mut own, &obstacle).await?;
-                own.commit().await
-            })
-            .await?;
-            return Err(Trouble::TryAgain);
+            return Err(Trouble::TryAgain(make_way(worker, conn, &obstacle).await?));
         }
         Ok(Err(ApplyError::Overtaken)) => {
             tx.rollback().await?;
-            return Err(Trouble::TryAgain);
+            return Err(Trouble::TryAgain(Timers::default()));
         }
         Ok(Err(ApplyError::Database(error))) => return Err(error.into()),
         Err(panic) => {
@@ -242,4 +251,24 @@ async fn transaction<W: Worker>(
     stop_points::point("before_commit").await;
     tx.commit().await?;
     Ok((began, applied))
+}
+
+/// Does away with what is in a batch's way, in a transaction of its own. Returns the timers of the holds that it began for others: they
+/// are ordered with the batch, which is decided again first.
+async fn make_way<W: Worker>(
+    worker: &W,
+    conn: &mut PgConnection,
+    obstacle: &Obstacle,
+) -> sqlx::Result<Timers> {
+    let mut tx = conn.begin().await?;
+    let began = Instant::now();
+    let making_way = counted_at_commit::at_commit(async {
+        worker.make_way(&mut tx, obstacle).await?;
+        tx.commit().await
+    });
+    let (made, wake_ups) = served::collect(making_way).await;
+    made?;
+    let mut timers = Timers::default();
+    timers.add(began, wake_ups);
+    Ok(timers)
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use holdfast::broker::envelope::{Incoming, Outgoing};
+pub use holdfast::broker::wake_up::WakeUp;
 use holdfast::domain::ids::{CommandId, OrderId, SkuId};
-use holdfast::message::{
-    ChargeWallet, Command, DecodeError, ExpireOrders, ResolvePayment, ResolveRefund, Version, decode,
-};
+use holdfast::message::{ChargeWallet, Command, DecodeError, ResolvePayment, ResolveRefund, Version, decode};
 use holdfast::telemetry::trace_parent::TraceParent;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -17,8 +16,6 @@ const NEWER_VERSION_ATTEMPTS: u32 = 3;
 /// How often a command for an order nobody knows yet is tried: its `order.hold` may still be waiting. The delays
 /// grow from 250 ms, eight of them span a minute.
 pub const UNKNOWN_ORDER_ATTEMPTS: u32 = 8;
-/// The most orders one wake-up call carries.
-const MAX_ORDERS_PER_WAKE_UP: usize = 500;
 
 /// How much a worker takes at once.
 #[derive(Debug, Clone, Copy)]
@@ -75,38 +72,6 @@ pub enum Verdict {
         /// The error in words.
         reason: String,
     },
-}
-
-/// A call to come back to orders when their time is up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WakeUp {
-    pub due_at: DateTime<Utc>,
-    /// What was left until then at the transaction's time, by PostgreSQL's clock: this process's may be wrong.
-    pub left: Duration,
-    pub order_ids: Vec<OrderId>,
-}
-
-impl WakeUp {
-    /// A call at an instant, as it is ordered at the transaction's time.
-    pub fn new(due_at: DateTime<Utc>, order_ids: Vec<OrderId>, now: DateTime<Utc>) -> WakeUp {
-        WakeUp { due_at, left: (due_at - now).to_std().unwrap_or_default(), order_ids }
-    }
-
-    /// One call per due instant, each of a bounded size, as they are ordered at the transaction's time.
-    pub fn group(mut due: Vec<(DateTime<Utc>, OrderId)>, now: DateTime<Utc>) -> Vec<WakeUp> {
-        due.sort_unstable();
-        due.chunk_by(|one, other| one.0 == other.0)
-            .flat_map(|together| together.chunks(MAX_ORDERS_PER_WAKE_UP))
-            .map(|chunk| WakeUp::new(chunk[0].0, chunk.iter().map(|(_, order)| *order).collect(), now))
-            .collect()
-    }
-
-    /// The timer message: one hop on the delay ladder towards the due instant, so long after the call was ordered.
-    pub fn message(self, passed: Duration, now: DateTime<Utc>, trace: TraceParent) -> Outgoing {
-        let delay = self.left.saturating_sub(passed);
-        let command = ExpireOrders { version: Version, due_at: self.due_at, order_ids: self.order_ids };
-        Outgoing::command(&command, now, Some(&trace.to_string())).after(delay)
-    }
 }
 
 /// Money that is not at its end at a gateway.
@@ -170,7 +135,7 @@ impl Applied {
     /// Lets time pass since the transaction began.
     pub(crate) fn pass(&mut self, time: Duration) {
         for wake_up in &mut self.wake_ups {
-            wake_up.left = wake_up.left.saturating_sub(time);
+            wake_up.pass(time);
         }
         for verdict in &mut self.verdicts {
             if let Verdict::NotBefore { left, .. } = verdict {
@@ -274,17 +239,6 @@ pub fn unknown_order() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_wake_up_call_per_due_instant() {
-        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
-        let order = |n| OrderId::from(Uuid::from_u128(n));
-        let mut due: Vec<_> = (0..700).map(|n| (at(5), order(n))).collect();
-        due.push((at(3), order(1_000)));
-        let calls = WakeUp::group(due, at(1));
-        let sizes: Vec<_> = calls.iter().map(|call| (call.left.as_secs(), call.order_ids.len())).collect();
-        assert_eq!(sizes, [(2, 1), (4, 500), (4, 200)]);
-    }
 
     #[test]
     fn what_is_left_is_counted_from_the_transactions_time_and_never_below_nothing() {

@@ -1,5 +1,6 @@
-//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, sessions that are over, what
-//! was good for a sign-in once, carts that nobody uses and checkouts that are settled. What removes the rows of the other tables stands in `docs/tables.md`.
+//! Removes what nobody asks for any more, some rows at a time: webhooks about no payment, sessions that are over, what was
+//! good for a sign-in once, carts that nobody uses or that are too many, and checkouts that are settled. What removes the rows
+//! of the other tables stands in `docs/tables.md`.
 
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ enum Old {
     SpentSignIns,
     /// Carts that nobody used for so many days, and what is in them.
     Carts(Idle, i32),
+    /// Carts that strangers began, beyond so many: those that nobody has used since a moment, once that is known.
+    CartsOfStrangers { most: i64, since: Option<DateTime<Utc>> },
     /// Checkouts that were settled a while ago.
     Checkouts,
 }
@@ -56,7 +59,7 @@ impl Old {
             Self::Sessions => "sessions",
             Self::CustomerSessions => "customer_sessions",
             Self::SpentSignIns => "spent_sign_ins",
-            Self::Carts(..) => "carts",
+            Self::Carts(..) | Self::CartsOfStrangers { .. } => "carts",
             Self::Checkouts => "cart_checkouts",
         }
     }
@@ -72,6 +75,15 @@ impl Old {
             Self::CustomerSessions => Ok((customer_sessions::remove_ended(conn, at_most).await?, self)),
             Self::SpentSignIns => Ok((customer_sessions::remove_spent(conn, at_most).await?, self)),
             Self::Carts(kind, days) => Ok((carts::remove_idle(conn, kind, days, at_most).await?, self)),
+            Self::CartsOfStrangers { most, since } => {
+                let since = match since {
+                    Some(since) => Some(since),
+                    None => carts::too_many_of_strangers(conn, most).await?,
+                };
+                let Some(last_used) = since else { return Ok((0, self)) };
+                let removed = carts::remove_of_strangers(conn, last_used, at_most).await?;
+                Ok((removed, Self::CartsOfStrangers { most, since }))
+            }
             Self::Checkouts => {
                 Ok((checkouts::remove_settled(conn, SETTLED_CHECKOUT_DAYS, at_most).await?, self))
             }
@@ -110,7 +122,7 @@ impl Old {
 }
 
 /// Removes once a minute until told to stop. Processes that do so at once remove each row once.
-pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
+pub(crate) async fn run(context: Context, unmatched_webhook_days: u16, guest_carts: u32) {
     let Context { pool, stop, gate, .. } = context;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,6 +134,7 @@ pub(crate) async fn run(context: Context, unmatched_webhook_days: u16) {
         of(Old::SpentSignIns),
         of(Old::Carts(Idle::OfGuests, GUEST_CART_DAYS)),
         of(Old::Carts(Idle::OfCustomers, CUSTOMER_CART_DAYS)),
+        of(Old::CartsOfStrangers { most: guest_carts.into(), since: None }),
         of(Old::Checkouts),
     ];
     let may_go_on = || gate.is_open() && !stop.is_cancelled();

@@ -2,8 +2,9 @@
 //! theirs coming free, as when a sale begins, and whoever was passed over because somebody else had their order or a SKU of it
 //! locked. In health it finds nothing else: whatever frees units gives them to those who wait in the same transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use holdfast::broker::wake_up::{Timers, WakeUp};
 use holdfast::domain::ids::SkuId;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
@@ -15,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::engine::context::Context;
+use crate::engine::served;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A transaction that takes longer is waiting for a server that is gone.
@@ -29,7 +31,7 @@ const TURNS: usize = 25;
 /// Looks at the lines until told to stop.
 pub async fn run(context: Context) {
     let orders = context.pauses.gate(Pool::Commands(Queue::OrderHold));
-    let Context { pool, bell, stop, gate, .. } = context;
+    let Context { pool, publisher, bell, stop, gate, .. } = context;
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut after = None;
@@ -39,7 +41,9 @@ pub async fn run(context: Context) {
         }
         let over = end_some(&pool).await;
         // An operator who pauses `order.hold` wants no holds to begin by themselves. What is freed goes to the line all the same.
-        let looked = if orders.is_open() { look(&pool, &mut after).await } else { Ok((0, 0)) };
+        let mut timers = Timers::default();
+        let looked =
+            if orders.is_open() { serve_some(&pool, &mut after, &mut timers).await } else { Ok((0, 0)) };
         match over.and_then(|over| looked.map(|(served, ended)| (served, ended + over))) {
             Ok((0, 0)) => {}
             Ok((served, ended)) => {
@@ -50,12 +54,22 @@ pub async fn run(context: Context) {
             }
             Err(error) => warn!(%error, "cannot look at the lines of those who wait now"),
         }
+        served::order(timers, &publisher).await;
     }
 }
 
 /// One look: serves some lines behind the last one looked at. Returns how many were served, and how many were found whose wait
 /// is over.
 pub async fn look(pool: &PgPool, after: &mut Option<SkuId>) -> sqlx::Result<(usize, usize)> {
+    serve_some(pool, after, &mut Timers::default()).await
+}
+
+/// One look, and the timers of the holds that begin by it.
+async fn serve_some(
+    pool: &PgPool,
+    after: &mut Option<SkuId>,
+    timers: &mut Timers,
+) -> sqlx::Result<(usize, usize)> {
     let lines =
         store::within(pool, LIMIT, async |conn| waiting::lines_after(conn, *after, LOOKED_AT).await).await?;
     *after = lines.last;
@@ -63,8 +77,9 @@ pub async fn look(pool: &PgPool, after: &mut Option<SkuId>) -> sqlx::Result<(usi
     for sku in lines.to_serve {
         for _ in 0..TURNS {
             match serve_once(pool, sku).await {
-                Ok(turn) => {
+                Ok((began, turn)) => {
                     (served, ended) = (served + turn.holds.len(), ended + turn.ended);
+                    timers.add(began, WakeUp::group(turn.holds, turn.now));
                     if !turn.has_moved {
                         break;
                     }
@@ -80,12 +95,14 @@ pub async fn look(pool: &PgPool, after: &mut Option<SkuId>) -> sqlx::Result<(usi
     Ok((served, ended))
 }
 
-async fn serve_once(pool: &PgPool, sku: SkuId) -> sqlx::Result<Served> {
+/// One transaction over the beginning of a line, and when it began.
+async fn serve_once(pool: &PgPool, sku: SkuId) -> sqlx::Result<(Instant, Served)> {
     store::within(pool, LIMIT, async |conn| {
         let mut tx = conn.begin().await?;
+        let began = Instant::now();
         let turn = waiting::serve(&mut tx, &[sku]).await?;
         tx.commit().await?;
-        Ok(turn)
+        Ok((began, turn))
     })
     .await
 }

@@ -8,6 +8,7 @@ mod wake;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use holdfast::broker::wake_up::Timers;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
 use metrics::counter;
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 use super::review::Review;
 use super::sweep_holds::HoldSweep;
 use crate::engine::context::Context;
+use crate::engine::served;
 use marks::review_marks;
 pub use marks::{look_again, move_marks};
 pub use wake::{wake_effects, wake_unsettled};
@@ -51,7 +53,9 @@ pub async fn run(context: Context) {
             continue;
         }
         let started = Instant::now();
-        let swept = if may(Queue::OrderExpire) { holds.sweep(&pool, GRACE_SECONDS).await } else { Ok(0) };
+        let mut timers = Timers::default();
+        let may_release = may(Queue::OrderExpire);
+        let swept = if may_release { holds.sweep(&pool, GRACE_SECONDS, &mut timers).await } else { Ok(0) };
         match swept {
             Ok(0) => {}
             Ok(released) => {
@@ -62,6 +66,7 @@ pub async fn run(context: Context) {
             }
             Err(error) => warn!(%error, "cannot sweep now"),
         }
+        served::order(timers, &publisher).await;
         if round.is_multiple_of(MESSAGES_EVERY) {
             move_marks(&pool).await;
             review_marks(&pool, &mut review).await;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use holdfast::broker::wake_up::Timers;
 use holdfast::domain::ids::OrderId;
 use holdfast::store;
 use holdfast::store::orders::overdue_holds::{self, Span};
@@ -12,7 +13,7 @@ use tracing::warn;
 
 use super::portion::Portion;
 use super::review::Review;
-use crate::engine::counted_at_commit;
+use crate::engine::{counted_at_commit, served};
 use crate::steps::release;
 
 /// A transaction that takes longer is waiting for a server that is gone.
@@ -41,8 +42,14 @@ impl Default for HoldSweep {
 
 impl HoldSweep {
     /// Releases holds overdue by more than `grace_seconds`, as long as it is its turn. Returns how many it looked at.
-    pub(crate) async fn sweep(&mut self, pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-        let swept = release_some(pool, Span::default(), grace_seconds, &mut self.portion).await?;
+    /// `timers` are those of the holds that begin with what comes free.
+    pub(crate) async fn sweep(
+        &mut self,
+        pool: &PgPool,
+        grace_seconds: i32,
+        timers: &mut Timers,
+    ) -> sqlx::Result<usize> {
+        let swept = release_some(pool, Span::default(), grace_seconds, &mut self.portion, timers).await?;
         let mark = store::within(pool, LIMIT, async |conn| {
             overdue_holds::move_mark(conn).await?;
             overdue_holds::mark(conn).await
@@ -52,7 +59,7 @@ impl HoldSweep {
         // A review that fails is no reason to stop the sweep: the next round looks at the next piece.
         let (from, until) = self.review.next(mark);
         let span = Span { from: Some(from), until: Some(until) };
-        match release_some(pool, span, grace_seconds, &mut self.portion).await {
+        match release_some(pool, span, grace_seconds, &mut self.portion, timers).await {
             Ok(found) => Ok(swept + found),
             Err(error) => {
                 warn!(%error, ?span, "cannot look again for holds before the mark");
@@ -65,7 +72,8 @@ impl HoldSweep {
 /// Releases holds overdue by more than `grace_seconds`, from the mark on, but those that somebody else has locked. Returns how
 /// many it looked at.
 pub async fn sweep(pool: &PgPool, grace_seconds: i32) -> sqlx::Result<usize> {
-    release_some(pool, Span::default(), grace_seconds, &mut Portion::of(AT_ONCE)).await
+    let mut portion = Portion::of(AT_ONCE);
+    release_some(pool, Span::default(), grace_seconds, &mut portion, &mut Timers::default()).await
 }
 
 /// Releases the overdue holds of a span, portion by portion, until none is left or its turn is over. Returns how many it looked at.
@@ -74,12 +82,14 @@ async fn release_some(
     mut span: Span,
     grace_seconds: i32,
     portion: &mut Portion,
+    timers: &mut Timers,
 ) -> sqlx::Result<usize> {
     let started = Instant::now();
     let mut total = 0;
     loop {
         let at_once = portion.size();
-        let found = store::within(pool, LIMIT, async |conn| {
+        let began = Instant::now();
+        let releasing = store::within(pool, LIMIT, async |conn| {
             counted_at_commit::at_commit(async {
                 let mut tx = conn.begin().await?;
                 let found = overdue_holds::lock(&mut tx, span, grace_seconds, at_once).await?;
@@ -89,9 +99,10 @@ async fn release_some(
                 Ok::<_, sqlx::Error>(found)
             })
             .await
-        })
-        .await;
+        });
+        let (found, wake_ups) = served::collect(releasing).await;
         let found = found.inspect_err(|error| portion.failed(error))?;
+        timers.add(began, wake_ups);
         portion.went_well();
         total += found.len();
         // Each look begins at the last deadline of the one before: what that one released need not be walked again.

@@ -44,7 +44,7 @@ impl Anyone {
     /// Waits for a stranger's turn to use the database. Wait for it once the request is read.
     pub async fn turn(&self, app: &App) -> Result<Option<Turn>, ApiError> {
         match self.stranger() {
-            Some(from) => app.rates.guests().turn(&app.turns, from).await.map(Some),
+            Some(from) => app.rates.guests().turn(&app.guest_turns, from).await.map(Some),
             None => Ok(None),
         }
     }

@@ -53,7 +53,7 @@ async fn a_window_that_is_closed_or_a_card_that_is_declined_leaves_the_hold_as_i
     let stage = Stage::open().await;
     let browser = stage.browser_of("alice").await;
     let order = hold_a_mug(&browser).await;
-    for (button, told) in [("Close", "The window was closed"), ("Decline", "The card was declined")] {
+    for (button, told) in [("Close", "The window was closed"), ("Decline", "the card was declined")] {
         browser.click_on("Pay ₩12,000").await;
         browser.until_shown("Checkout (simulated)").await;
         browser.click_on(button).await;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 
 use super::stage::{Stage, hold_like_a_phone, order_shown};
 use crate::browser::Browser;
@@ -29,8 +30,9 @@ async fn stock_the_shelves(stage: &Stage) {
     .await
     .unwrap();
     let goods = goods.replace("@SALE_FROM@", &begins);
-    let rows: Vec<Value> = goods.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let made = stage.shop.post("/v1/catalogue/import", &json!({"products": rows})).await;
+    let import = stage.shop.request(Method::POST, "/v1/catalogue/import");
+    let import = import.header("Content-Type", "application/x-ndjson").body(goods);
+    let made = stage.shop.send(import).await;
     assert_eq!(made.status, 200, "{made:?}");
 }
 
@@ -39,8 +41,8 @@ async fn stock_the_shelves(stage: &Stage) {
 async fn screenshots_of_the_shop() {
     let stage = Stage::open_empty().await;
     stock_the_shelves(&stage).await;
-    stage.shop.as_customer("mina").charge(50_000).await;
-    let browser = stage.browser_of("mina").await;
+    stage.shop.as_customer("nina").charge(50_000).await;
+    let browser = stage.browser_of("nina").await;
     browser.prefer("light").await;
     browser.client.set_window_size(1100, 980).await.unwrap();
     browser.open("/shop").await;
@@ -59,7 +61,7 @@ async fn screenshots_of_the_shop() {
     take(&browser, "shop-held").await;
     browser.click_on("Pay ₩").await;
     browser.until_shown("Paid. Thank you!").await;
-    stage.shop.as_customer("mina").until(&order, "paid").await;
+    stage.shop.as_customer("nina").until(&order, "paid").await;
     take(&browser, "shop-paid").await;
     browser.open("/shop/products/candle").await;
     browser.click_on("Wait for it").await;

@@ -75,7 +75,7 @@ fn reads() -> OpenApiRouter<App> {
         .routes(routes!(products::read, products::put, products::patch, products::archive))
         .routes(routes!(popular::list))
         .routes(routes!(carts::read, carts::clear))
-        .routes(routes!(carts::put, carts::remove))
+        .routes(routes!(carts::put, carts::add, carts::remove))
         .routes(routes!(carts::become_guest))
         .routes(routes!(carts::merge_guests))
         .routes(routes!(sign_ins::ask))

@@ -83,6 +83,7 @@ async fn the_openapi_document_lists_every_route_and_is_the_committed_one() {
             "PATCH /v1/skus/{sku}",
             "POST /v1/cart/checkout",
             "POST /v1/cart/guests",
+            "POST /v1/cart/items/{sku}",
             "POST /v1/cart/merge",
             "POST /v1/catalogue/import",
             "POST /v1/ops/dead-letters/discard",

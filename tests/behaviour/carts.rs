@@ -207,6 +207,14 @@ async fn two_tabs_that_change_one_cart_never_lose_an_item() {
     cart.sort();
     let expected: Vec<(String, i64)> = (0..7).map(|n| (format!("sku-{n}"), 3)).collect();
     assert_eq!(cart, expected);
+
+    // Both put more of one thing in.
+    let one = json!({"quantity": 1});
+    let added = join_all((0..6).map(|_| shop.post("/v1/cart/items/sku-7", &one))).await;
+    assert!(added.iter().all(|answer| answer.status == 200), "{added:?}");
+    assert!(shop.cart().await.contains(&("sku-7".to_owned(), 6)));
+    let too_many = shop.post("/v1/cart/items/sku-7", &json!({"quantity": 995})).await;
+    assert_eq!(too_many.status, 422, "{too_many:?}");
     world.finish().await;
 }
 

@@ -46,6 +46,7 @@ const FOR_GUESTS: [(&str, &str); 4] = [
     ("GET", "/v1/cart"),
     ("DELETE", "/v1/cart"),
     ("PUT", "/v1/cart/items/{sku}"),
+    ("POST", "/v1/cart/items/{sku}"),
     ("DELETE", "/v1/cart/items/{sku}"),
 ];
 /// What every token may read.

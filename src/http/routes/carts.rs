@@ -59,9 +59,15 @@ pub async fn read(State(app): State<App>, shopper: Shopper) -> Answer<CartView> 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutItem {
-    /// Units in the cart from now on.
+    /// Units.
     #[schema(minimum = 1, maximum = 1000)]
     quantity: i64,
+}
+
+impl PutItem {
+    fn item(self, sku: String) -> Result<RequestedItem, ApiError> {
+        Ok(RequestedItem { sku: SkuCode::parse(sku)?, quantity: Quantity::parse(self.quantity)? })
+    }
 }
 
 /// Put a SKU into the cart, or change how many of it are in there
@@ -87,8 +93,45 @@ pub async fn put(
     Path(sku): Path<String>,
     body::Json(request): body::Json<PutItem>,
 ) -> Answer<CartView> {
-    let item = RequestedItem { sku: SkuCode::parse(sku)?, quantity: Quantity::parse(request.quantity)? };
-    let turn = shopper.turn(&app).await?;
+    put_in(&app, shopper, request.item(sku)?, Units::InAll).await
+}
+
+/// Put more of a SKU into the cart
+///
+/// The same as to put in as many as there are and so many more, in one step: of two who do it at once neither is lost. Who does not
+/// hear the answer looks at the cart before they repeat it.
+#[utoipa::path(
+    post, path = "/v1/cart/items/{sku}", tag = "cart", security(("token" = []), ("guest" = [])),
+    params(
+        ("sku" = String, Path),
+        ("Holdfast-Customer" = Option<String>, Header, description = "The customer, named by a shop"),
+        ("Holdfast-Guest" = Option<String>, Header, description = "The secret of a guest"),
+    ),
+    request_body = PutItem,
+    responses(
+        (status = 200, description = "The cart as it is now", body = CartView),
+        (status = 404, description = "The catalogue shows buyers no such SKU", body = Problem),
+        (status = 409, description = "The cart has 50 different SKUs already", body = Problem),
+        (status = 422, description = "It would be more than 1,000", body = Problem),
+    )
+)]
+pub async fn add(
+    State(app): State<App>,
+    shopper: Shopper,
+    Path(sku): Path<String>,
+    body::Json(request): body::Json<PutItem>,
+) -> Answer<CartView> {
+    put_in(&app, shopper, request.item(sku)?, Units::More).await
+}
+
+/// What the units of a [`PutItem`] are.
+enum Units {
+    InAll,
+    More,
+}
+
+async fn put_in(app: &App, shopper: Shopper, item: RequestedItem, units: Units) -> Answer<CartView> {
+    let turn = shopper.turn(app).await?;
     let (stranger, rates) = (shopper.stranger(), app.rates.clone());
     let cart = app
         .write(move |tx| {
@@ -105,10 +148,16 @@ pub async fn put(
                     rates.guests().begin_cart(from)?;
                 }
                 carts::settle(tx, cart.id).await?;
-                if !carts::items(tx, cart.id).await?.has_room_for(&item.sku) {
+                let there = carts::items(tx, cart.id).await?;
+                if !there.has_room_for(&item.sku) {
                     return Err(ApiError::CartFull);
                 }
-                carts::put(tx, cart.id, &item, unit_amount).await?;
+                let before = match units {
+                    Units::InAll => 0,
+                    Units::More => there.quantity(&item.sku).map_or(0, Quantity::units),
+                };
+                let quantity = Quantity::parse(i64::from(before) + i64::from(item.quantity.units()))?;
+                carts::put(tx, cart.id, &RequestedItem { quantity, ..item }, unit_amount).await?;
                 Ok(shown::read(tx, &shopper.owner).await?)
             }
             .boxed()

@@ -49,10 +49,8 @@ pub struct PutIn {
 pub async fn put(visitor: Visitor, Form(put_in): Form<PutIn>) -> Result<Response, Refused> {
     let sku = code(put_in.sku)?;
     let (visitor, cookie) = visitor.with_cart().await?;
-    let cart = visitor.cart().await?.unwrap_or_default();
-    let before = cart.items.iter().find(|item| item.sku == sku).map_or(0, |item| item.quantity);
-    let quantity = before.saturating_add(put_in.quantity);
-    visitor.ask(Call::put(format!("/v1/cart/items/{sku}"), json!({"quantity": quantity}))).await?;
+    let more = json!({"quantity": put_in.quantity});
+    visitor.ask(Call::post(format!("/v1/cart/items/{sku}"), more)).await?;
     let there = visitor.told("told-put-in", "/shop/cart");
     Ok(match cookie {
         Some(cookie) => (with_cookies([cookie]), there).into_response(),

@@ -67,5 +67,6 @@ async fn screenshots_of_the_shop() {
     browser.click_on("Wait for it").await;
     browser.until_shown("You are next").await;
     browser.click_on("한국어").await;
+    browser.until_shown("줄을 서고 있습니다").await;
     take(&browser, "shop-waiting").await;
 }

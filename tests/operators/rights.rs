@@ -42,7 +42,7 @@ const FOR_ANYBODY: [(&str, &str); 3] =
 /// What ends a session, which no token of this test is.
 const OF_SESSIONS: [(&str, &str); 1] = [("DELETE", "/v1/sessions/current")];
 /// What a guest does beside, with a secret and no token.
-const FOR_GUESTS: [(&str, &str); 4] = [
+const FOR_GUESTS: [(&str, &str); 5] = [
     ("GET", "/v1/cart"),
     ("DELETE", "/v1/cart"),
     ("PUT", "/v1/cart/items/{sku}"),

@@ -52,10 +52,7 @@ pub async fn ask_for_link(visitor: Visitor, Form(asked): Form<Asked>) -> Result<
     let next = local(asked.next);
     let email = asked.email.trim().to_owned();
     let body = json!({"email": email, "language": visitor.words.language.code(), "next": next});
-    let refused = match visitor.ask_as_stranger(Call::post("/v1/sign-ins", body)).await {
-        Ok(_) => None,
-        Err(refused) => Some(refused),
-    };
+    let refused = visitor.ask_as_stranger(Call::post("/v1/sign-ins", body)).await.err();
     let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
     let frame = visitor.frame().await;
     Ok(page_with(status, &SignInPage { frame, next, email, is_sent: refused.is_none(), refused }))

@@ -10,6 +10,7 @@ pub mod body;
 pub mod browsing;
 pub mod cart_views;
 pub mod command;
+pub mod document;
 pub mod error;
 pub mod etag;
 pub mod headers;

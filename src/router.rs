@@ -9,11 +9,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::content::Content;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -24,8 +19,7 @@ use crate::http::routes::{
     carts, catalogue, charges, checkout, customers, events, health, histories, lines, orders, payments,
     popular, product_lists, products, receipts, refunds, sessions, sign_ins, skus, wallets, webhooks,
 };
-use crate::http::shopper::GUEST_HEADER;
-use crate::http::{body, observe, problem};
+use crate::http::{body, document, observe, problem};
 use crate::message::MAX_BODY_BYTES;
 use crate::ops::console::{self, sign_in};
 use crate::ops::dead_letters::replays::{api, pages};
@@ -168,49 +162,9 @@ fn door() -> Router<App> {
 
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut document) = shops().merge(reads()).merge(operators()).split_for_parts();
-    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    let guest = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(GUEST_HEADER)));
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("token", bearer);
-    components.add_security_scheme("guest", guest);
-    for path in document.paths.paths.values_mut() {
-        for operation in operations(path) {
-            for (status, description) in COMMON_PROBLEMS {
-                if let ("429", Some(RefOr::T(own))) = (status, operation.responses.responses.get_mut(status))
-                {
-                    own.description = format!("{}; or a{}", own.description, &description[1..]);
-                }
-                let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-                let response = ResponseBuilder::new()
-                    .description(description)
-                    .content("application/problem+json", problem);
-                let responses = &mut operation.responses.responses;
-                responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
-            }
-        }
-    }
+    document::complete(&mut document);
     document
 }
-
-/// The calls of a path.
-fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let methods = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
-    methods.into_iter().flatten()
-}
-
-/// What any call may answer beside its own.
-const COMMON_PROBLEMS: [(&str, &str); 10] = [
-    ("400", "Malformed, or a header is missing"),
-    ("401", "No token, or none that is known"),
-    ("403", "The token may not do this"),
-    ("404", "No such thing, or not the caller's"),
-    ("408", "The body took too long"),
-    ("413", "The body has more than 65536 bytes"),
-    ("415", "The body is not JSON by its own account"),
-    ("422", "The request breaks a rule"),
-    ("429", "Asked too often; Retry-After says when to try again"),
-    ("503", "The broker or the database does not answer"),
-];
 
 /// Everything that the API's process serves; with pages for buyers, if there is a front for them.
 pub fn router(app: App, front: Option<Arc<ShopFront>>) -> Router {

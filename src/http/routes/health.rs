@@ -11,7 +11,7 @@ use crate::store;
 /// Ready when the database answers with the schema this program was built for, now or within the last second, and the broker
 /// takes messages
 #[utoipa::path(
-    get, path = "/readyz", tag = "health",
+    get, path = "/readyz", tag = "health", security(()),
     responses((status = 200, description = "Ready"), (status = 503, description = "Not ready"))
 )]
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {

@@ -38,6 +38,7 @@ pub struct PageParams {
 #[allow(dead_code, reason = "it describes what `Listing` reads by itself")]
 pub struct ExportParams {
     /// JSON lines if absent
+    #[param(inline)]
     format: Option<Format>,
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn find(
     get, path = "/v1/ops/dead-letters/export", tag = "operators", params(DeadLetterFilter, ExportParams),
     operation_id = "export_dead_letters",
     responses(
-        (status = 200, description = "All that match", content_type = "application/jsonl"),
+        (status = 200, description = "All that match", content((String = "application/jsonl"), (String = "text/csv"))),
         (status = 429, description = "Too many streams are open, with this token or in all", body = Problem),
     )
 )]

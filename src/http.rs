@@ -28,6 +28,7 @@ pub mod rates;
 pub mod readiness;
 pub mod returns;
 pub mod routes;
+pub mod sealed;
 pub mod shopper;
 pub mod sign_in_link;
 pub mod sign_ins;

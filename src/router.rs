@@ -17,7 +17,8 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::routes::{
     carts, catalogue, charges, checkout, customers, events, health, histories, lines, orders, payments,
-    popular, product_lists, products, receipts, refunds, sessions, sign_ins, skus, wallets, webhooks,
+    popular, product_lists, products, receipts, refunds, sessions, sign_ins, sku_lists, skus, wallets,
+    webhooks,
 };
 use crate::http::{body, document, observe, problem};
 use crate::message::MAX_BODY_BYTES;
@@ -62,7 +63,7 @@ fn reads() -> OpenApiRouter<App> {
         .routes(routes!(lines::place_in_line))
         .routes(routes!(histories::read))
         .routes(routes!(events::follow))
-        .routes(routes!(skus::list))
+        .routes(routes!(sku_lists::list))
         .routes(routes!(skus::put, skus::patch, skus::read))
         .routes(routes!(receipts::receive))
         .routes(routes!(product_lists::list))

@@ -14,6 +14,7 @@ pub mod carts;
 pub mod catalogue;
 pub mod charges;
 pub mod corrections;
+pub mod cursor_key;
 pub mod customer_sessions;
 pub mod customers;
 pub mod dead_letters;

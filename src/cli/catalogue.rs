@@ -1,5 +1,7 @@
 //! `holdfast catalogue`: products and SKUs from a file and into one, as CSV or JSON lines.
 
+mod cells;
+mod new_file;
 mod rows;
 mod told;
 mod transfer;
@@ -16,6 +18,7 @@ use holdfast::http::routes::catalogue::ExportPage;
 
 use super::client::{ApiArguments, ApiClient, segment};
 use super::output::Output;
+use new_file::NewFile;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,12 +120,19 @@ async fn import(api: &ApiClient, arguments: ImportArguments) -> anyhow::Result<E
 }
 
 async fn export(api: &ApiClient, file: &Path, format: Format) -> anyhow::Result<()> {
-    let mut out: Box<dyn std::io::Write> = match file.as_os_str() == "-" {
-        true => Box::new(Output::lock()),
-        false => {
-            Box::new(File::create(file).with_context(|| format!("{} cannot be written", file.display()))?)
-        }
-    };
+    if file.as_os_str() == "-" {
+        let mut out = Output::lock();
+        write_all(api, &mut out, format).await?;
+        return Ok(out.flush()?);
+    }
+    let cannot = || format!("{} cannot be written", file.display());
+    let mut out = NewFile::begin(file).with_context(cannot)?;
+    write_all(api, &mut out, format).await?;
+    out.finish().with_context(cannot)
+}
+
+/// Writes all products.
+async fn write_all(api: &ApiClient, out: &mut impl std::io::Write, format: Format) -> anyhow::Result<()> {
     if format == Format::Csv {
         out.write_all(&rows::names()?)?;
     }
@@ -135,8 +145,7 @@ async fn export(api: &ApiClient, file: &Path, format: Format) -> anyhow::Result<
                 Format::Jsonl => writeln!(out, "{product}")?,
             }
         }
-        let Some(next) = next else { break };
+        let Some(next) = next else { return Ok(()) };
         after = format!("?after={}", segment(&next));
     }
-    Ok(out.flush()?)
 }

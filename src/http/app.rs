@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use moka::sync::Cache;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use super::places_to_stay::Stays;
 use super::pools::Pools;
 use super::rates::{Rates, Turns};
 use super::readiness::Readiness;
+use super::sealed::Seal;
 use super::sign_ins::SignIns;
 use super::tokens::Tokens;
 use super::watch::Watch;
@@ -73,6 +75,8 @@ pub struct App {
     /// Ends streams when the process stops.
     pub stop: CancellationToken,
     requested: Cache<Uuid, Fingerprint>,
+    /// Read once it is needed.
+    seal: Arc<OnceCell<Seal>>,
 }
 
 impl App {
@@ -112,6 +116,7 @@ impl App {
             inspector,
             stop,
             requested,
+            seal: Arc::default(),
         }
     }
 
@@ -226,6 +231,15 @@ impl App {
             written
         });
         writing.await.unwrap_or(Err(ApiError::Internal))
+    }
+
+    /// What cursors are sealed with; all API processes have the same.
+    pub async fn seal(&self) -> Result<&Seal, ApiError> {
+        let read = async || {
+            let secret = self.read(async |conn| store::cursor_key::read(conn).await).await?;
+            Seal::new(&secret).ok_or(ApiError::Internal)
+        };
+        self.seal.get_or_try_init(read).await
     }
 
     /// Remembers what an order or a command asked for. Returns whether it is what it asked for the last time, if it is

@@ -11,7 +11,6 @@ use super::app::App;
 use super::error::ApiError;
 use super::rates::Turn;
 use super::tokens::Caller;
-use crate::store::operators::tokens::Role;
 
 /// Caches on the way may show all strangers the same.
 const FOR_STRANGERS: &str = "public, max-age=5";
@@ -60,7 +59,7 @@ impl Anyone {
     /// Whether they see only what is for buyers.
     pub fn is_buyer(&self) -> bool {
         match self {
-            Self::Known(caller) => caller.role == Role::Customer,
+            Self::Known(caller) => caller.is_buyer(),
             Self::Stranger(_) => true,
         }
     }

@@ -1,14 +1,22 @@
 //! Descriptions as HTML that any page may show: no script, no HTML of the writer's own, links that lead where they say.
 
+use std::cell::Cell;
+use std::fmt;
+
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 use crate::domain::catalogue::product::TextFormat;
 
-/// A description as HTML.
+/// The longest HTML of a description. Plain text of ten thousand characters stays below it.
+const MAX_BYTES: usize = 100_000;
+/// How deep its parts may lie in each other: a browser has to lay them out.
+const MAX_DEPTH: usize = 40;
+
+/// A description as HTML. Markdown that would become too long or too deep is shown as it was written.
 pub fn to_html(description: &str, format: TextFormat) -> String {
     match format {
         TextFormat::Plain => plain(description),
-        TextFormat::Markdown => markdown(description),
+        TextFormat::Markdown => markdown(description).unwrap_or_else(|| plain(description)),
     }
 }
 
@@ -31,10 +39,11 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// CommonMark with tables and struck text. HTML in it is left out; of a link or picture that leads elsewhere than it may, the
-/// text stays.
-fn markdown(text: &str) -> String {
-    let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
+/// CommonMark with struck text, unless it becomes too much. HTML in it is left out; of a link or picture that leads elsewhere than
+/// it may, the text stays. There are no tables: a row of one is filled up to the columns of the first, so that a few letters become
+/// hundreds of cells.
+fn markdown(text: &str) -> Option<String> {
+    let parser = Parser::new_ext(text, Options::ENABLE_STRIKETHROUGH);
     // Ends do not say where their link leads, so what was left out at the start is remembered.
     let mut left_out = vec![];
     let safe = parser.filter(move |event| match event {
@@ -53,9 +62,32 @@ fn markdown(text: &str) -> String {
         Event::End(TagEnd::Link | TagEnd::Image) => !left_out.pop().unwrap_or(false),
         _ => true,
     });
-    let mut out = String::new();
-    html::push_html(&mut out, safe);
-    out
+    let (mut depth, is_too_deep) = (0_usize, Cell::new(false));
+    let shallow = safe.take_while(|event| {
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        is_too_deep.set(depth > MAX_DEPTH);
+        depth <= MAX_DEPTH
+    });
+    let mut out = Bounded(String::new());
+    let written = html::write_html_fmt(&mut out, shallow);
+    (written.is_ok() && !is_too_deep.get()).then_some(out.0)
+}
+
+/// A text that takes no more than [`MAX_BYTES`].
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > MAX_BYTES {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
 }
 
 /// Whether an address begins in one of these ways, and nothing in it is invisible: browsers skip such letters, and find
@@ -99,6 +131,62 @@ mod tests {
         ] {
             assert_eq!(html(text), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn no_description_becomes_a_page_that_is_many_times_as_long() {
+        let most = 10_000;
+        let fill = |text: &str| text.repeat(most / text.len());
+        let columns = fill("|")[..most / 2].to_owned();
+        let references = format!("[a]: https://b.example/{}\n\n{}", "x".repeat(4_000), "[a] ".repeat(1_400));
+        let table = format!("{columns}\n{}\n{}", "|-".repeat(2_000), "|\n".repeat(500));
+        let rows = format!("|a{}\n|-{}\n{}", "|b".repeat(500), "|-".repeat(500), "|\n".repeat(3_000));
+        for text in [
+            fill(">"),
+            fill("> "),
+            fill("- "),
+            fill("1) "),
+            (0..99).map(|depth| format!("{}- a\n", " ".repeat(2 * depth))).collect(),
+            fill("&"),
+            fill("\""),
+            fill("\n"),
+            fill("a\n"),
+            fill("a\n\n"),
+            fill("#\n"),
+            fill("*a*"),
+            fill("**a** "),
+            fill("*a **a "),
+            fill("~~a~~ "),
+            fill("`a`"),
+            fill("---\n"),
+            fill("\\\n"),
+            fill("a  \n"),
+            fill("<a@b.cd>"),
+            fill("<http:\"\">"),
+            fill("![](/\")"),
+            fill("[](//a)"),
+            fill("[^1]\n\n[^1]: a\n\n"),
+            fill("```\n\"\n```\n"),
+            fill("["),
+            fill("![[]("),
+            table,
+            rows,
+            references,
+        ] {
+            for format in [TextFormat::Plain, TextFormat::Markdown] {
+                let html = to_html(&text[..text.len().min(most)], format);
+                let start: String = text.chars().take(30).collect();
+                assert!(html.len() <= MAX_BYTES, "{start:?} becomes {} bytes", html.len());
+                assert!(html.matches("<blockquote>").count() <= 1_000, "{start:?}");
+            }
+        }
+        assert_eq!(to_html("| a |\n|---|\n| b |", TextFormat::Markdown), "<p>| a |\n|---|\n| b |</p>\n");
+        // What would be too long or too deep is shown as it was written.
+        assert_eq!(
+            to_html(&format!("{} *a*", ">".repeat(41)), TextFormat::Markdown).matches("&gt;").count(),
+            41
+        );
+        assert!(to_html("> > - a\n> >   - *b*", TextFormat::Markdown).contains("<em>b</em>"));
     }
 
     #[test]

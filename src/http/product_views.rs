@@ -37,15 +37,16 @@ pub struct ProductSummary {
     /// Until when it is sold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sale_until: Option<DateTime<Utc>>,
-    /// The lowest of what one unit of its SKUs costs after discount, in whole won; absent without SKUs.
+    /// The lowest of what one unit of its SKUs costs after discount, in whole won: of those that can be bought now or, before
+    /// its sale begins, will be. Absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_from_won: Option<i64>,
     /// The highest of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_to_won: Option<i64>,
-    /// The greatest discount of its SKUs, from 0 to 1.
+    /// The greatest discount of the same SKUs, from 0 to 1.
     pub discount_ratio: f64,
-    /// Units that can be had now, of all its SKUs.
+    /// Units of the same SKUs that the next buyers can have.
     pub available: i64,
     /// True if there may be more units than that: so many holds of the shop are overdue that not all were looked at.
     #[serde(skip_serializing_if = "is_false")]
@@ -56,8 +57,8 @@ impl ProductSummary {
     /// A product with what is available of its SKUs.
     pub fn new(summary: Summary, available: &HashMap<SkuId, Available>) -> Self {
         let of_sku = |sku: &SkuId| available.get(sku).copied().unwrap_or_default();
-        let available = summary.skus.iter().map(of_sku).fold(Available::default(), Available::plus);
-        let price = |won: i64| (summary.prices.sku_count > 0).then_some(won);
+        let available = summary.offered.iter().map(of_sku).fold(Available::default(), Available::plus);
+        let price = |won: i64| (summary.prices.offered_count > 0).then_some(won);
         Self {
             price_from_won: price(summary.prices.from.0),
             price_to_won: price(summary.prices.to.0),

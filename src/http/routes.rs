@@ -18,6 +18,7 @@ pub mod receipts;
 pub mod refunds;
 pub mod sessions;
 pub mod sign_ins;
+pub mod sku_lists;
 pub mod skus;
 pub mod wallets;
 pub mod webhooks;

@@ -104,6 +104,13 @@ pub struct Caller {
     pub(super) token: Hash,
 }
 
+impl Caller {
+    /// Whether they see only what is for buyers.
+    pub fn is_buyer(&self) -> bool {
+        self.role == Role::Customer
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};

@@ -2,10 +2,13 @@
 //!
 //! Whoever writes locks rows of `skus` first, in the order of their ids, and then products in the order of theirs.
 
+pub mod changes;
 pub mod import;
 pub mod lists;
+pub mod locks;
+mod members;
+pub mod offers;
 pub mod places;
-pub mod prices;
 pub mod products;
 pub mod shown;
 pub mod states;

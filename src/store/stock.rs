@@ -2,6 +2,7 @@
 
 pub mod available;
 pub mod desk;
+pub mod for_buyers;
 pub mod sales;
 pub mod skus;
 

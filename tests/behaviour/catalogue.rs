@@ -166,6 +166,102 @@ async fn bad_lines_are_told_with_their_reason_and_nothing_is_imported_unless_the
     world.finish().await;
 }
 
+#[tokio::test]
+async fn an_old_file_puts_nothing_back_on_sale_and_a_row_of_the_wrong_length_spoils_its_product() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    for sku in ["s", "m", "gone"] {
+        shop.stock(sku, 1).await;
+    }
+    let shirt = json!({"name": "Shirt", "options": [{"name": "size", "values": ["S", "M"]}],
+                       "skus": [{"sku": "s", "choices": ["S"]}, {"sku": "m", "choices": ["M"]}]});
+    shop.put("/v1/products/shirt", &shirt).await;
+    shop.put("/v1/products/gone", &json!({"name": "Gone", "skus": [{"sku": "gone"}]})).await;
+    let exported = file("jsonl", "");
+    let path = exported.to_str().unwrap();
+    assert!(catalogue(&shop, &["export", path]).await.status.success());
+    let old = std::fs::read_to_string(&exported).unwrap().replace("\"name\":\"Gone\"", "\"name\":\"Went\"");
+    let old = old.replace("\"sale_until\":null", "\"sale_until\":\"2099-01-01T00:00:00Z\"");
+    std::fs::write(&exported, old).unwrap();
+
+    shop.send(shop.request(Method::DELETE, "/v1/products/gone")).await;
+    shop.patch("/v1/skus/m", &json!({"is_active": false})).await;
+    let done = catalogue(&shop, &["import", path]).await;
+    assert!(text(&done.stdout).contains("! archived, and stays so: product gone"), "{done:?}");
+    let gone = shop.get("/v1/products/gone").await;
+    assert_eq!((gone.text("name"), gone.text("sale_state")), ("Went", "archived"));
+    let shirt = shop.get("/v1/products/shirt").await;
+    assert_eq!(shirt.text("sale_until"), "2099-01-01T00:00:00Z");
+    for (sku, is_active) in [("s", true), ("m", false), ("gone", false)] {
+        assert_eq!(shop.get(&format!("/v1/skus/{sku}")).await.body["is_active"], is_active, "{sku}");
+    }
+
+    let table = file("csv", "product,name,sku,price_won\nmug,Mug,mug,5\nmug,Mug\ncup,Cup,cup,5\n");
+    let path = table.to_str().unwrap();
+    let told = catalogue(&shop, &["import", path, "--skip-bad"]).await;
+    assert!(text(&told.stderr).contains("line 3 (mug): 2 cells, and not 4"), "{told:?}");
+    assert_eq!(shop.get("/v1/products/cup").await.status, 200);
+    assert_eq!(shop.get("/v1/products/mug").await.status, 404, "half a product is none");
+    std::fs::remove_file(exported).unwrap();
+    std::fs::remove_file(table).unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_table_goes_out_and_comes_back_as_the_same_catalogue() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    for (sku, name) in [("p-s", "'-S "), ("p-m", "''M'"), ("p-alone", "'n Sync")] {
+        let made = shop.put(&format!("/v1/skus/{sku}"), &json!({"name": name, "price_won": 5})).await;
+        assert_eq!(made.status, 201);
+    }
+    let size = json!({"name": "size", "values": ["S", "M", "L|XL"]});
+    let colour = json!({"name": "=colour", "values": ["'-red", "blue"]});
+    for (code, product) in [
+        (
+            "p-shirt",
+            json!({"name": " '=Shirt ", "description": " # a\r\n\r\n  b \n\n", "category": "'=c",
+            "tags": ["a|b", "'x"], "image_urls": ["/a|b.png"], "options": [size, colour],
+            "skus": [{"sku": "p-m", "choices": ["M", "blue"]}, {"sku": "p-s", "choices": ["S", "'-red"]}]}),
+        ),
+        ("p-bare", json!({"name": "'", "description": "'", "options": [size]})),
+        ("p-none", json!({"name": "''=", "description": "\n", "is_active": false})),
+        ("p-alone", json!({"name": "'+", "description": "\t=1", "skus": [{"sku": "p-alone"}]})),
+    ] {
+        let made = shop.put(&format!("/v1/products/{code}"), &product).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let folder = std::env::temp_dir().join(format!("holdfast-{}", Uuid::now_v7()));
+    std::fs::create_dir(&folder).unwrap();
+    let table = folder.join("shop.csv");
+    std::fs::write(&table, "old").unwrap();
+    let path = table.to_str().unwrap();
+    // What fails leaves the file of before.
+    let alice = shop.with_token(&world.token(Role::Customer, Some("alice")).await);
+    assert_eq!(catalogue(&alice, &["export", path]).await.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), "old");
+    assert!(catalogue(&shop, &["export", path]).await.status.success());
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+
+    let same = catalogue(&shop, &["import", path, "--dry-run", "--json"]).await;
+    let same: Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!((&same["differences"], &same["bad"]), (&json!([]), &json!([])));
+    // Under other codes it makes the same products.
+    let others = std::fs::read_to_string(&table).unwrap().replace("p-", "q-");
+    std::fs::write(&table, others).unwrap();
+    let done = catalogue(&shop, &["import", path]).await;
+    assert!(done.status.success(), "{done:?}");
+    for product in ["shirt", "bare", "none", "alone"] {
+        let shown = shop.get(&format!("/v1/products/p-{product}")).await.body.to_string();
+        let made = shop.get(&format!("/v1/products/q-{product}")).await.body.to_string();
+        assert_eq!(shown.replace("\"p-", "\"q-"), made);
+    }
+    let name = shop.get("/v1/skus/q-m").await.text("name").to_owned();
+    assert_eq!(name, "''M'");
+    std::fs::remove_dir_all(folder).unwrap();
+    world.finish().await;
+}
+
 /// How long it takes is measured with programs that are built to run: `cargo test --release`.
 #[tokio::test]
 #[ignore = "a hundred thousand rows"]
@@ -191,5 +287,68 @@ async fn a_hundred_thousand_rows_take_less_than_a_minute() {
     assert!(done.status.success() && began.elapsed().as_secs() < 60, "{done:?}");
     assert_eq!(world.count("SELECT count(*) FROM product_skus").await, 100_000);
     std::fs::remove_file(table).unwrap();
+    world.finish().await;
+}
+
+/// Lines of three hundred products that change what `change` names, and of each its first SKU, if that is to choose this.
+fn lines(change: &Value, choice: Option<&str>) -> String {
+    let line = |n: usize| {
+        let mut line = change.clone();
+        line["product"] = json!(format!("big-{n}"));
+        if let Some(choice) = choice {
+            line["skus"] =
+                json!([{"sku": format!("big-{}", n * 100 - 99), "price_won": n, "choices": [choice, "0"]}]);
+        }
+        format!("{line}\n")
+    };
+    (1..=300).map(line).collect()
+}
+
+/// The largest portion there is, of the largest products.
+#[tokio::test]
+#[ignore = "thirty thousand SKUs"]
+async fn a_portion_of_the_largest_products_is_taken_in_time() {
+    let world = World::idle().await;
+    let shop = world.start_api().await;
+    let sql = "WITH made AS (
+                   INSERT INTO skus (code, name, price_won) SELECT 'big-' || n, 'Big', n FROM generate_series(1, 30000) n
+                   RETURNING id, code),
+               stocked AS (INSERT INTO stock (sku_id) SELECT id FROM made),
+               put AS (
+                   INSERT INTO products (code, name, name_folded, options)
+                   SELECT 'big-' || n, 'Big', 'big', (SELECT jsonb_agg(jsonb_build_object('name', o, 'values',
+                              (SELECT jsonb_agg(v::text) FROM generate_series(0, 9) v))) FROM unnest(ARRAY['a', 'b']) o)
+                     FROM generate_series(1, 300) n RETURNING id, code)
+               INSERT INTO product_skus (sku_id, product_id, position, choices)
+               SELECT made.id, put.id, place, ARRAY[(place / 10)::text, (place % 10)::text]
+                 FROM put CROSS JOIN generate_series(0, 99) place
+                 JOIN made ON made.code = 'big-' || ((substr(put.code, 5)::int - 1) * 100 + place + 1)";
+    let mut conn = world.pool.acquire().await.unwrap();
+    for setting in ["statement_timeout = 0", "enable_hashjoin = on", "enable_seqscan = on"] {
+        sqlx::query(sqlx::AssertSqlSafe(format!("SET {setting}"))).execute(&mut *conn).await.unwrap();
+    }
+    sqlx::query(sql).execute(&mut *conn).await.unwrap();
+    conn.close_on_drop();
+    let options = json!([{"name": "a", "values": ["x"]}, {"name": "b", "values": ["0"]}]);
+    let mut slow = vec![];
+    for (what, change, choice) in [
+        ("nothing", json!({}), None),
+        ("a name", json!({"name": "Large"}), None),
+        ("the end of the sale", json!({"sale_until": "2099-01-01T00:00:00Z"}), None),
+        ("off", json!({"is_active": false}), None),
+        ("on", json!({"is_active": true}), None),
+        ("a SKU", json!({"options": options}), Some("x")),
+        ("all at once", json!({"name": "Big", "sale_until": null, "options": options}), Some("0")),
+    ] {
+        let began = std::time::Instant::now();
+        let request = shop.request(Method::POST, "/v1/catalogue/import");
+        let request = request.header("Content-Type", "application/x-ndjson").body(lines(&change, choice));
+        let answer = shop.send(request).await;
+        println!("{what}: {} in {:?}", answer.status, began.elapsed());
+        if answer.status != 200 || answer.body["bad"] != json!([]) {
+            slow.push(format!("{what}: {answer:?}"));
+        }
+    }
+    assert_eq!(slow, Vec::<String>::new());
     world.finish().await;
 }

@@ -232,9 +232,8 @@ async fn products_that_break_a_rule_are_refused_and_a_sku_belongs_to_one() {
                 1 => call(&shop, Method::PATCH, "/v1/products/shirt", None, Some(&shirt())).await.status,
                 _ => {
                     let sku = if n % 4 == 2 { "shirt-s" } else { "shirt-m" };
-                    shop.put(&format!("/v1/skus/{sku}"), &json!({"name": "x", "price_won": n * 100}))
-                        .await
-                        .status
+                    // Not by PUT: one that has just left the product is off, which a PUT has to name.
+                    shop.patch(&format!("/v1/skus/{sku}"), &json!({"price_won": n * 100})).await.status
                 }
             }
         }
@@ -248,7 +247,7 @@ async fn products_that_break_a_rule_are_refused_and_a_sku_belongs_to_one() {
 async fn a_products_sale_is_that_of_its_skus_and_one_of_them_may_be_off_alone() {
     let (world, shop) = World::running().await;
     for sku in ["shirt-s", "shirt-m"] {
-        shop.stock(sku, 5).await;
+        shop.stock(sku, 20).await;
     }
     let path = "/v1/products/shirt";
     let change = async |body: Value| call(&shop, Method::PATCH, path, None, Some(&body)).await;
@@ -273,7 +272,37 @@ async fn a_products_sale_is_that_of_its_skus_and_one_of_them_may_be_off_alone() 
     assert_eq!(place("shirt-s").await, 409);
     change(json!({"is_active": true})).await;
     assert_eq!((place("shirt-s").await, place("shirt-m").await), (201, 201));
+
+    // Another time of the sale puts no SKU on that is off alone.
+    shop.patch("/v1/skus/shirt-m", &json!({"is_active": false})).await;
+    change(json!({"sale_until": "2099-01-01T00:00:00Z"})).await;
+    assert_eq!((place("shirt-s").await, place("shirt-m").await), (201, 409));
+
+    // What is archived stays so whatever is written of it, but for a PUT.
     assert_eq!(call(&shop, Method::DELETE, path, None, None).await.status, 204);
-    assert_eq!(place("shirt-s").await, 409);
+    for body in [json!({}), json!({"name": "Cup"}), json!({"sale_until": null}), json!({"is_active": true})] {
+        let changed = change(body.clone()).await;
+        assert_eq!((changed.status, changed.text("sale_state")), (200, "archived"), "{body}");
+        assert_eq!((place("shirt-s").await, place("shirt-m").await), (409, 409), "{body}");
+    }
+    assert_eq!(shop.get("/v1/products?sale_state=archived&q=cup").await.body["products"][0]["name"], "Cup");
+    let back = shop.request(Method::PUT, path).header("If-Match", "*").json(&shirt());
+    assert_eq!(shop.send(back).await.text("sale_state"), "on_sale");
+    assert_eq!((place("shirt-s").await, place("shirt-m").await), (201, 201));
+
+    // A SKU that leaves its product is off until the shop says otherwise, and its product's times are no longer its own.
+    change(json!({"sale_until": "2099-01-01T00:00:00Z"})).await;
+    let left = change(json!({"skus": [{"sku": "shirt-s", "choices": ["S"]}]})).await;
+    assert_eq!(left.body["skus"].as_array().unwrap().len(), 1);
+    let alone = shop.get("/v1/skus/shirt-m").await.body;
+    assert_eq!((&alone["is_active"], &alone["sale_until"]), (&json!(false), &Value::Null));
+    assert_eq!((place("shirt-s").await, place("shirt-m").await), (201, 409));
+    let other = json!({"name": "Other", "skus": [{"sku": "shirt-m"}]});
+    assert_eq!(shop.put("/v1/products/other", &other).await.body["sale_state"], "inactive");
+    shop.patch("/v1/skus/shirt-m", &json!({"is_active": true})).await;
+    assert_eq!(
+        (place("shirt-m").await, shop.get("/v1/products/other").await.text("sale_state")),
+        (201, "on_sale")
+    );
     world.finish().await;
 }

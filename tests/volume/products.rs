@@ -22,23 +22,25 @@ async fn fill(world: &World, count: i64) {
     let sql = "WITH made AS (
                  INSERT INTO skus (code, name, price_won)
                  SELECT 'many-' || n, name, 10000 + n FROM unnest($1::text[]) WITH ORDINALITY AS named (name, n)
-                 RETURNING id, price_won),
+                 RETURNING id, code),
                stocked AS (INSERT INTO stock (sku_id) SELECT id FROM made),
                put AS (
-                 INSERT INTO products (code, name, name_folded, terms, sale_until, sku_count, price_from_won, price_to_won)
+                 INSERT INTO products (code, name, name_folded, terms, sale_until)
                  SELECT 'many-' || named.n, named.name, named.name, ARRAY(SELECT jsonb_array_elements_text(t.terms)),
-                        CASE WHEN named.n > cardinality($1) - 50 THEN now() - interval '1 day' END, 1, 10000 + named.n, 10000 + named.n
+                        CASE WHEN named.n > cardinality($1) - 50 THEN now() - interval '1 day' END
                    FROM unnest($1::text[]) WITH ORDINALITY AS named (name, n)
                    JOIN unnest($2::jsonb[]) WITH ORDINALITY AS t (terms, n) USING (n) ORDER BY n
-                 RETURNING id, price_from_won, terms),
+                 RETURNING id, code, terms),
                led AS (INSERT INTO product_terms SELECT unnest(terms), false, id FROM put)
                INSERT INTO product_skus (sku_id, product_id, position)
-               SELECT made.id, put.id, 0 FROM made JOIN put ON put.price_from_won = made.price_won";
+               SELECT made.id, put.id, 0 FROM made JOIN put USING (code)";
     let mut conn = world.pool.acquire().await.unwrap();
     for setting in ["statement_timeout = 0", "enable_hashjoin = on", "enable_seqscan = on"] {
         sqlx::query(sqlx::AssertSqlSafe(format!("SET {setting}"))).execute(&mut *conn).await.unwrap();
     }
     sqlx::query(sql).bind(&names).bind(&rows).execute(&mut *conn).await.unwrap();
+    // What was there before the products knew what is offered of them is in nobody's way.
+    sqlx::query("VACUUM products").execute(&mut *conn).await.unwrap();
     conn.close_on_drop();
 }
 

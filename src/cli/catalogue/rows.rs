@@ -1,17 +1,18 @@
 //! Rows of a table and lines of JSON, as documents for the API and back.
 //!
 //! A row is a SKU with its product; rows of one product may lie anywhere, and agree on what they say of it. A column that is not
-//! there leaves what it is about as it is; an empty cell empties what may be empty.
+//! there leaves what it is about as it is; an empty cell empties what may be empty. What goes out comes back as the same: texts
+//! with the spaces at their ends, options with all of their values, in order, also those of which there is no SKU.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
 use anyhow::Context as _;
 use holdfast::domain::catalogue::import::BadLine;
-use holdfast::ops::dead_letters::export::harmless;
 use serde_json::{Map, Value, json};
 
 use super::Told;
+use super::cells::{list, marked, text, unmarked};
 
 /// Of a product: its name in the table, and in a document.
 const PRODUCT: [(&str, &str); 9] = [
@@ -35,15 +36,20 @@ const SKU: [(&str, &str); 5] = [
 ];
 const OPTIONS: usize = 4;
 
-/// What a row says of its SKU.
-type SkuCells = Map<String, Value>;
-/// Names of options and what is chosen of each.
-type Choices = Vec<(String, String)>;
+/// An option as a row names it.
+struct OptionCells {
+    name: String,
+    /// All of its values, if the row says so.
+    values: Vec<String>,
+    /// Empty in a row without a SKU.
+    choice: String,
+}
 
 /// Every column, in order.
 fn columns() -> Vec<String> {
     let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-    let options = (1..=OPTIONS).flat_map(|n| [format!("option_{n}"), format!("choice_{n}")]);
+    let options = (1..=OPTIONS)
+        .flat_map(|n| [format!("option_{n}"), format!("option_{n}_values"), format!("choice_{n}")]);
     let mut columns = vec!["product".to_owned()];
     columns.extend(names(&PRODUCT));
     columns.extend(options);
@@ -84,17 +90,21 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// What a cell says, if its column is there. A mark that keeps a spreadsheet from calculating is taken away again.
+    /// What a cell says, if its column is there, to the last space.
+    fn text(&self, name: &str) -> Option<&str> {
+        self.record.get(*self.columns.get(name)?).map(unmarked)
+    }
+
+    /// The same of a cell whose ends do not matter.
     fn cell(&self, name: &str) -> Option<&str> {
-        let cell = self.record.get(*self.columns.get(name)?)?.trim();
-        let unmarked = cell.strip_prefix('\'').filter(|rest| harmless((*rest).to_owned()) == cell);
-        Some(unmarked.unwrap_or(cell))
+        self.record.get(*self.columns.get(name)?).map(|cell| unmarked(cell.trim()))
     }
 
     fn product(&self) -> Result<Map<String, Value>, String> {
         let mut document = Map::new();
         for (name, member) in PRODUCT {
-            let Some(cell) = self.cell(name) else { continue };
+            let is_text = matches!(name, "name" | "description");
+            let Some(cell) = (if is_text { self.text(name) } else { self.cell(name) }) else { continue };
             let value = match name {
                 "image_urls" | "tags" => list(cell).map_err(|error| format!("{name}: {error}"))?,
                 "is_active" => match cell {
@@ -112,12 +122,13 @@ impl Row<'_> {
         Ok(document)
     }
 
-    /// The SKU, and what is chosen of which option.
-    fn sku(&self) -> Result<Option<(SkuCells, Choices)>, String> {
+    /// What it says of its SKU, if it has one.
+    fn sku(&self) -> Result<Option<Map<String, Value>>, String> {
         let Some(code) = self.cell("sku").filter(|code| !code.is_empty()) else { return Ok(None) };
         let mut document = Map::from_iter([("sku".to_owned(), json!(code))]);
         for (name, member) in SKU {
-            let Some(cell) = self.cell(name) else { continue };
+            let cell = if name == "sku_name" { self.text(name) } else { self.cell(name) };
+            let Some(cell) = cell else { continue };
             let value = match name {
                 "discount_ratio" | "max_per_customer" if cell.is_empty() => Value::Null,
                 _ if cell.is_empty() => continue,
@@ -127,26 +138,30 @@ impl Row<'_> {
             };
             document.insert(member.to_owned(), value);
         }
-        let mut choices = vec![];
-        for number in 1..=OPTIONS {
-            let option = self.cell(&format!("option_{number}")).unwrap_or_default();
-            let choice = self.cell(&format!("choice_{number}")).unwrap_or_default();
-            match (option, choice) {
-                ("", "") => {}
-                ("", _) | (_, "") => return Err(format!("option_{number} and choice_{number} go together")),
-                (option, choice) => choices.push((option.to_owned(), choice.to_owned())),
-            }
-        }
-        Ok(Some((document, choices)))
+        Ok(Some(document))
     }
-}
 
-/// A list in a cell: its parts between bars, or JSON.
-fn list(cell: &str) -> Result<Value, String> {
-    if cell.starts_with('[') {
-        return serde_json::from_str(cell).map_err(|error| error.to_string());
+    /// The options that it names, with what its SKU chooses of each.
+    fn options(&self, has_sku: bool) -> Result<Vec<OptionCells>, String> {
+        let mut options = vec![];
+        for number in 1..=OPTIONS {
+            let name = self.cell(&format!("option_{number}")).unwrap_or_default();
+            let choice = self.cell(&format!("choice_{number}")).unwrap_or_default();
+            let column = format!("option_{number}_values");
+            let values = list(self.cell(&column).unwrap_or_default());
+            let values: Vec<String> = values
+                .and_then(|values| serde_json::from_value(values).map_err(|error| error.to_string()))
+                .map_err(|error| format!("{column}: {error}"))?;
+            if name.is_empty() && choice.is_empty() && values.is_empty() {
+                continue;
+            }
+            if name.is_empty() || choice.is_empty() == has_sku {
+                return Err(format!("option_{number} and choice_{number} go together"));
+            }
+            options.push(OptionCells { name: name.to_owned(), values, choice: choice.to_owned() });
+        }
+        Ok(options)
     }
-    Ok(cell.split('|').map(str::trim).filter(|part| !part.is_empty()).map(Value::from).collect())
 }
 
 /// The rows of one product.
@@ -173,25 +188,36 @@ impl Group {
                 }
             }
         }
-        let Some((mut sku, choices)) = row.sku()? else { return Ok(()) };
-        let has_columns = row.columns.contains_key("option_1");
-        if !self.skus.is_empty()
-            && !choices.iter().map(|(name, _)| name).eq(self.options.iter().map(|(name, _)| name))
+        let sku = row.sku()?;
+        let options = row.options(sku.is_some())?;
+        if sku.is_none() && options.is_empty() {
+            return Ok(());
+        }
+        let is_first = self.skus.is_empty() && self.options.is_empty();
+        if !is_first
+            && !options.iter().map(|option| &option.name).eq(self.options.iter().map(|(name, _)| name))
         {
             return Err(format!("its options are others than in line {}", self.line));
         }
-        for (name, choice) in &choices {
-            match self.options.iter_mut().find(|(known, _)| known == name) {
-                Some((_, values)) if values.contains(choice) => {}
-                Some((_, values)) => values.push(choice.clone()),
-                None => self.options.push((name.clone(), vec![choice.clone()])),
+        let mut choices = vec![];
+        for (place, OptionCells { name, values, choice }) in options.into_iter().enumerate() {
+            if is_first {
+                self.options.push((name, vec![]));
             }
+            let known = &mut self.options[place].1;
+            for value in values.into_iter().chain([choice.clone()]) {
+                if !value.is_empty() && !known.contains(&value) {
+                    known.push(value);
+                }
+            }
+            choices.push(choice);
         }
-        if has_columns {
-            let choices: Vec<&String> = choices.iter().map(|(_, choice)| choice).collect();
-            sku.insert("choices".to_owned(), json!(choices));
+        if let Some(mut sku) = sku {
+            if row.columns.contains_key("option_1") {
+                sku.insert("choices".to_owned(), json!(choices));
+            }
+            self.skus.push(Value::Object(sku));
         }
-        self.skus.push(Value::Object(sku));
         Ok(())
     }
 
@@ -199,7 +225,7 @@ impl Group {
         let mut document = self.product;
         document.insert("line".to_owned(), json!(self.line));
         document.insert("product".to_owned(), json!(code));
-        if has_options && !self.skus.is_empty() {
+        if has_options && !(self.skus.is_empty() && self.options.is_empty()) {
             let options = self.options.iter().map(|(name, values)| json!({"name": name, "values": values}));
             document.insert("options".to_owned(), options.collect());
         }
@@ -210,7 +236,7 @@ impl Group {
 
 /// Reads a table. A row that is bad makes its product bad: half a product is none.
 pub(super) fn read(reader: impl Read) -> anyhow::Result<Told> {
-    let mut table = csv::ReaderBuilder::new().flexible(false).from_reader(reader);
+    let mut table = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
     let names = table.headers().context("the table has no line of names")?.clone();
     let known = columns();
     let mut columns = HashMap::new();
@@ -240,7 +266,11 @@ pub(super) fn read(reader: impl Read) -> anyhow::Result<Told> {
             order.push(code.clone());
             Group { line, ..Group::default() }
         });
-        if let Err(reason) = group.add(&row) {
+        let added = match record.len() == names.len() {
+            true => group.add(&row),
+            false => Err(format!("{} cells, and not {}", record.len(), names.len())),
+        };
+        if let Err(reason) = added {
             told.bad.push(BadLine { line, product: Some(code.clone()), reason });
             spoiled.insert(code);
         }
@@ -269,30 +299,14 @@ pub(super) fn write(product: &Value) -> anyhow::Result<Vec<u8>> {
         let mut cells = vec![text(&product["product"])];
         cells.extend(PRODUCT.iter().map(|(_, member)| text(&product[*member])));
         for number in 0..OPTIONS {
-            let choice = text(&sku["choices"][number]);
-            let option =
-                if choice.is_empty() { String::new() } else { text(&product["options"][number]["name"]) };
-            cells.extend([option, choice]);
+            let option = &product["options"][number];
+            cells.extend([text(&option["name"]), text(&option["values"]), text(&sku["choices"][number])]);
         }
         cells.push(text(&sku["sku"]));
         cells.extend(SKU.iter().map(|(_, member)| text(&sku[*member])));
-        out.write_record(cells.into_iter().map(harmless))?;
+        out.write_record(cells.into_iter().map(marked))?;
     }
     Ok(out.into_inner()?)
-}
-
-/// A value as a cell says it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            let texts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
-            let is_plain = texts.iter().all(|text| !text.contains('|') && !text.starts_with('['));
-            if is_plain { texts.join("|") } else { value.to_string() }
-        }
-        value => value.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -334,7 +348,7 @@ mod tests {
     fn what_is_written_is_read_again_and_no_formula() {
         let product = json!({"product": "p", "name": "=1+1", "description": "a\n\"b\",c", "description_format": "plain",
             "image_urls": ["/a.png"], "category": null, "tags": ["a|b", "-c"], "is_active": true, "sale_from": null,
-            "sale_until": "2030-01-01T00:00:00Z", "options": [{"name": "size", "values": ["S"]}],
+            "sale_until": "2030-01-01T00:00:00Z", "options": [{"name": "size", "values": ["S", "M"]}],
             "skus": [{"sku": "-s", "choices": ["S"], "name": "@x", "price_won": 5, "discount_ratio": 0.5,
                       "max_per_customer": null, "on_hand": 3}]});
         let table = [names().unwrap(), write(&product).unwrap()].concat();

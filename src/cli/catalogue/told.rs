@@ -21,7 +21,7 @@ pub(super) fn print(report: &ImportReport, is_dry_run: bool, json: bool) -> anyh
         report
             .differences
             .iter()
-            .filter(|it| it.kind == DifferenceKind::StockDiffers)
+            .filter(|it| matches!(it.kind, DifferenceKind::StockDiffers | DifferenceKind::StaysArchived))
             .for_each(print_difference);
     }
     for bad in &report.bad {
@@ -51,6 +51,7 @@ fn print_difference(difference: &Difference) {
         DifferenceKind::SkuCreated => "+ sku",
         DifferenceKind::SkuChanged => "~ sku",
         DifferenceKind::StockDiffers => "! stock, not changed: sku",
+        DifferenceKind::StaysArchived => "! archived, and stays so: product",
     };
     let name = difference.sku.as_deref().unwrap_or(&difference.product);
     let fields = difference.fields.iter().map(|(field, pair)| {

@@ -111,6 +111,8 @@ pub enum DifferenceKind {
     SkuChanged,
     /// The file says another number of units than there is. It is not changed: a receipt or a count does that.
     StockDiffers,
+    /// The product is archived, and the file does not bring it back: a PUT does that.
+    StaysArchived,
 }
 
 /// What a file changes, or would change.
@@ -152,14 +154,15 @@ pub fn plan(
         plan.differences.push(Difference { line: line.number, product: code.clone(), sku, kind, fields });
     };
     match known {
-        Some(known) if !known.is_archived && *known.product == product => {}
         Some(known) => {
-            let mut fields = differing(document(known.product)?, document(&product)?);
-            if known.is_archived {
-                fields.insert("is_archived".to_owned(), vec![json!(true), json!(false)]);
+            if *known.product != product {
+                let fields = differing(document(known.product)?, document(&product)?);
+                differ(None, DifferenceKind::ProductChanged, fields);
+                plan.product = Some(product.clone());
             }
-            differ(None, DifferenceKind::ProductChanged, fields);
-            plan.product = Some(product.clone());
+            if known.is_archived {
+                differ(None, DifferenceKind::StaysArchived, BTreeMap::new());
+            }
         }
         None => {
             differ(None, DifferenceKind::ProductCreated, BTreeMap::new());

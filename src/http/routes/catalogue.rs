@@ -14,7 +14,6 @@ use utoipa::{IntoParams, ToSchema};
 use crate::domain::catalogue::import::{
     self, BadLine, Difference, DifferenceKind, KnownProduct, Line, Plan, sku_document,
 };
-use crate::domain::ids::SkuId;
 use crate::http::app::App;
 use crate::http::auth::Shopkeeper;
 use crate::http::body::Raw;
@@ -22,9 +21,10 @@ use crate::http::error::ApiError;
 use crate::http::query::Query;
 use crate::http::tokens::Caller;
 use crate::http::views::Problem;
+use crate::store::catalogue::changes::{Change, NotWritten};
 use crate::store::catalogue::import as import_store;
-use crate::store::catalogue::prices;
-use crate::store::catalogue::products::{self, Change, NotWritten};
+use crate::store::catalogue::locks::{Locked, lock};
+use crate::store::catalogue::products;
 
 /// Lines of one portion: each of them leads to a product as it stands, with all of its SKUs.
 const MAX_LINES: usize = 300;
@@ -93,11 +93,11 @@ pub async fn take_in(
     let report = app.write(move |tx| {
         async move {
             let codes: Vec<String> = lines.iter().map(|line| line.code.to_string()).collect();
-            products::lock(tx, &codes, &sku_codes(&lines)).await?;
+            let locked = lock(tx, &codes, &sku_codes(&lines)).await?;
             let plans = plan(tx, &lines, &mut bad).await?;
             let is_applied = bad.is_empty() || query.skip_bad;
             let differences = match is_applied {
-                true => write(tx, plans, &caller.name).await?,
+                true => write(tx, plans, locked, &caller.name).await?,
                 false => plans.into_iter().flat_map(|(_, plan)| plan.differences).collect(),
             };
             bad.sort_by_key(|bad| bad.line);
@@ -171,7 +171,9 @@ async fn plan(
                 let is_changed = product.is_some();
                 let Some(product) = product.or(unchanged) else { continue };
                 plan.product = is_changed.then(|| product.clone());
-                plans.push((Change { code: line.code.clone(), before, product }, plan));
+                // A file may be older than the shop's decision to archive it.
+                let change = Change { code: line.code.clone(), before, product, brings_back: false };
+                plans.push((change, plan));
             }
         }
     }
@@ -182,6 +184,7 @@ async fn plan(
 async fn write(
     tx: &mut PgConnection,
     plans: Vec<(Change, Plan)>,
+    locked: Locked,
     actor: &str,
 ) -> Result<Vec<Difference>, ApiError> {
     let (mut changes, mut new, mut changed, mut differences) = (vec![], vec![], vec![], vec![]);
@@ -198,10 +201,9 @@ async fn write(
         return Err(NotWritten::MadeMeanwhile.into());
     }
     if !changes.is_empty() {
-        products::write(&mut *tx, &changes).await?;
+        let locked = locked.and(new.into_iter().map(|(sku, _)| sku.code.to_string()));
+        products::write(tx, &changes, &locked).await?;
     }
-    let changed: Vec<SkuId> = changed.iter().map(|(id, _)| *id).collect();
-    prices::follow(tx, &changed).await?;
     Ok(differences)
 }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::ids::SkuId;
@@ -60,17 +61,22 @@ impl From<Sold> for SoldView {
 }
 
 /// List what is sold most
+///
+/// A customer sees what is not off sale, and whose product, if it has one, is shown.
 #[utoipa::path(
     get, path = "/v1/popular", tag = "catalogue", params(PopularQuery),
     responses((status = 200, description = "The SKUs of which most units were sold", body = PopularView))
 )]
 pub async fn list(
     State(app): State<App>,
-    _: Caller,
+    caller: Caller,
     Query(query): Query<PopularQuery>,
 ) -> Result<Json<PopularView>, ApiError> {
     let (days, limit) = bounded(query.days, query.limit)?;
-    let sold = app.read(async |conn| sales::popular(conn, days, limit, app.time_zone).await).await?;
+    let for_buyers = caller.is_buyer();
+    let popular =
+        async |conn: &mut PgConnection| sales::popular(conn, days, limit, for_buyers, app.time_zone).await;
+    let sold = app.read(popular).await?;
     Ok(Json(PopularView { skus: sold.into_iter().map(SoldView::from).collect() }))
 }
 
@@ -156,7 +162,7 @@ pub async fn products(
             let sold = sales::popular_products(&mut look, days, limit, by_gross, app.time_zone).await?;
             let ids: Vec<i64> = sold.iter().map(|sold| sold.product_id).collect();
             let shown = shown::page(&mut look, &ids).await?;
-            let skus: Vec<SkuId> = shown.iter().flat_map(|product| product.skus.clone()).collect();
+            let skus: Vec<SkuId> = shown.iter().flat_map(|product| product.offered.clone()).collect();
             let available = available::of(&mut look, &skus).await?;
             look.rollback().await?;
             let products = shown.into_iter().zip(sold).map(|(summary, sold)| PopularProduct {

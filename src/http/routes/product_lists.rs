@@ -3,8 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
@@ -18,6 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfNoneMatch};
 use crate::http::product_views::{ProductList, ProductSummary};
 use crate::http::query::Query;
+use crate::http::sealed::Seal;
 use crate::page;
 use crate::store::catalogue::lists::{self, Wanted};
 use crate::store::catalogue::places::{Place, Sort};
@@ -50,7 +49,7 @@ pub struct ProductQuery {
 }
 
 impl ProductQuery {
-    fn parse(self, is_buyer: bool) -> Result<Wanted, ApiError> {
+    fn parse(self, is_buyer: bool, seal: &Seal) -> Result<Wanted, ApiError> {
         let limit = page::size(self.limit, DEFAULT_LIMIT)?;
         let states: Vec<ProductState> = match self.sale_state {
             Some(state) if is_buyer && !state.is_for_buyers() => {
@@ -69,7 +68,7 @@ impl ProductQuery {
             search: Search::parse(self.q.as_deref(), category.as_ref(), tag.as_ref())?,
             states,
             sort,
-            after: self.after.map(|text| Cursor::read(&text, sort)).transpose()?,
+            after: self.after.map(|text| Cursor::open(&text, sort, seal)).transpose()?,
             limit,
         })
     }
@@ -83,14 +82,14 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn write(sort: Sort, place: Place) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&Self { sort, place }).unwrap_or_default())
+    /// Sealed: a page may stop at a product that its reader does not see.
+    fn close(sort: Sort, place: Place, seal: &Seal) -> String {
+        seal.close(&serde_json::to_string(&Self { sort, place }).unwrap_or_default())
     }
 
-    fn read(text: &str, sort: Sort) -> Result<Place, Invalid> {
-        let cursor = URL_SAFE_NO_PAD.decode(text).ok();
-        let cursor = cursor.and_then(|json| serde_json::from_slice::<Self>(&json).ok());
-        let cursor = cursor.filter(|cursor| cursor.sort == sort && !cursor.place.name.contains('\0'));
+    fn open(text: &str, sort: Sort, seal: &Seal) -> Result<Place, Invalid> {
+        let cursor = seal.open(text).and_then(|json| serde_json::from_str::<Self>(&json).ok());
+        let cursor = cursor.filter(|cursor| cursor.sort == sort);
         cursor
             .map(|cursor| cursor.place)
             .ok_or(Invalid::new("after", "the `next` of a page in the same order"))
@@ -115,18 +114,19 @@ pub async fn list(
     has_it: IfNoneMatch,
     Query(query): Query<ProductQuery>,
 ) -> Result<Response, ApiError> {
-    let wanted = query.parse(anyone.is_buyer())?;
+    let seal = app.seal().await?;
+    let wanted = query.parse(anyone.is_buyer(), seal)?;
     let turn = anyone.turn(&app).await?;
     let list = app
         .read(async |conn| {
             let mut look = lists::begin(conn).await?;
             let page = lists::list(&mut look, &wanted).await?;
             let products = shown::page(&mut look, &page.ids).await?;
-            let skus: Vec<SkuId> = products.iter().flat_map(|product| product.skus.clone()).collect();
+            let skus: Vec<SkuId> = products.iter().flat_map(|product| product.offered.clone()).collect();
             let available = available::of(&mut look, &skus).await?;
             look.rollback().await?;
             let products = products.into_iter().map(|product| ProductSummary::new(product, &available));
-            let next = page.next.map(|place| Cursor::write(wanted.sort, place));
+            let next = page.next.map(|place| Cursor::close(wanted.sort, place, seal));
             Ok::<_, ApiError>(ProductList { products: products.collect(), next })
         })
         .await?;

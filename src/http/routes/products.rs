@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use crate::domain::catalogue::product::{Product, merge};
 use crate::domain::catalogue::texts::ProductCode;
+use crate::domain::ids::SkuId;
 use crate::http::app::App;
 use crate::http::auth::Shopkeeper;
 use crate::http::body;
@@ -19,7 +20,9 @@ use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
 use crate::http::product_views::ProductView;
 use crate::http::views::Problem;
-use crate::store::catalogue::products::{self, Change, NotWritten, Stored};
+use crate::store::catalogue::changes::{Change, NotWritten, Stored};
+use crate::store::catalogue::locks::lock;
+use crate::store::catalogue::products;
 use crate::store::catalogue::shown;
 use crate::store::stock::available;
 
@@ -40,7 +43,8 @@ fn known(code: String) -> Result<ProductCode, ApiError> {
 /// A product with its tag. A unit that is sold changes the tag for those who read, and its version not for those who write.
 async fn view(conn: &mut PgConnection, code: &ProductCode) -> Result<Option<(ETag, ProductView)>, ApiError> {
     let Some(shown) = shown::one(conn, code).await? else { return Ok(None) };
-    let available = available::of(conn, &shown.summary.skus).await?;
+    let skus: Vec<SkuId> = shown.skus.iter().map(|sku| sku.id).collect();
+    let available = available::of(conn, &skus).await?;
     let version = shown.version;
     let view = ProductView::new(shown, &available);
     Ok(Some((ETag::of_version_and_view(version, &view), view)))
@@ -103,7 +107,7 @@ pub async fn put(
     let code = ProductCode::parse(code)?;
     let product = product.checked()?;
     let skus = product.skus.iter().map(|variant| variant.sku.to_string()).collect();
-    write(&app, code, skus, move |before| {
+    write(&app, code, skus, true, move |before| {
         match before {
             Some(_) if none_seen.asks_for_nothing_there() => return Err(ApiError::PreconditionFailed),
             Some(stored) => seen.required()?.check_version(Some(stored.version))?,
@@ -116,7 +120,8 @@ pub async fn put(
 
 /// Change what is named of a product
 ///
-/// A JSON merge patch (RFC 7396) of what PUT takes: what is absent stays, null empties, lists are replaced as a whole.
+/// A JSON merge patch (RFC 7396) of what PUT takes: what is absent stays, null empties, lists are replaced as a whole. One that is
+/// archived stays so.
 #[utoipa::path(
     patch, path = "/v1/products/{product}", tag = "catalogue",
     request_body(content = Object, content_type = "application/merge-patch+json"),
@@ -141,7 +146,7 @@ pub async fn patch(
     let code = known(code)?;
     let named = patch.get("skus").and_then(Value::as_array).into_iter().flatten();
     let skus = named.filter_map(|sku| Some(sku["sku"].as_str()?.to_owned())).collect();
-    write(&app, code, skus, move |before| {
+    write(&app, code, skus, false, move |before| {
         let stored = before.ok_or(ApiError::NotFound)?;
         seen.check_version(Some(stored.version))?;
         patched(&stored.product, patch)
@@ -164,18 +169,21 @@ async fn write(
     app: &App,
     code: ProductCode,
     new_skus: Vec<String>,
+    brings_back: bool,
     decide: impl FnOnce(Option<&Stored>) -> Result<Product, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let (is_new, (tag, view)) = app
         .write(move |tx| {
             async move {
-                products::lock(tx, &[code.to_string()], &new_skus).await?;
+                let locked = lock(tx, &[code.to_string()], &new_skus).await?;
                 let before = products::find(tx, &code).await?;
                 let product = decide(before.as_ref())?;
                 let is_new = before.is_none();
-                let stays = before.as_ref().is_some_and(|old| !old.is_archived && old.product == product);
+                let comes_back = |old: &Stored| brings_back && old.is_archived;
+                let stays = before.as_ref().is_some_and(|old| !comes_back(old) && old.product == product);
                 if !stays {
-                    products::write(tx, &[Change { code: code.clone(), before, product }]).await?;
+                    let change = Change { code: code.clone(), before, product, brings_back };
+                    products::write(tx, &[change], &locked).await?;
                 }
                 Ok((is_new, view(tx, &code).await?.ok_or(ApiError::Internal)?))
             }
@@ -210,7 +218,7 @@ pub async fn archive(
     let code = known(code)?;
     app.write(move |tx| {
         async move {
-            products::lock(tx, &[code.to_string()], &[]).await?;
+            lock(tx, &[code.to_string()], &[]).await?;
             let stored = products::find(tx, &code).await?.ok_or(ApiError::NotFound)?;
             // Whoever repeats it after an answer that was lost has seen it as it was before.
             if !stored.is_archived {

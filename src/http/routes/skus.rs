@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Deserializer};
 use sqlx::PgConnection;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::Invalid;
@@ -22,15 +22,12 @@ use crate::http::began;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
-use crate::http::query::Query;
 use crate::http::tokens::Caller;
-use crate::http::views::{Problem, SkuList, SkuView};
-use crate::page;
+use crate::http::views::{Problem, SkuView};
 use crate::store::corrections::{Correction, Note, correct};
-use crate::store::stock::skus::{self, LockedSku, SkuCriteria, SkuRow};
+use crate::store::stock::for_buyers;
+use crate::store::stock::skus::{self, LockedSku, SkuRow};
 
-/// SKUs on one page.
-const DEFAULT_PAGE: usize = 50;
 /// Nobody shows an older answer than the one just given: units come and go.
 const ASK_AGAIN: &str = "private, no-cache";
 /// What a movement says that a shop has not explained.
@@ -312,47 +309,22 @@ fn tagged(row: SkuRow) -> (ETag, SkuView) {
     responses(
         (status = 200, description = "The SKU and its stock", body = SkuView),
         (status = 304, description = "It is as you have read it"),
-        (status = 404, description = "No such SKU", body = Problem),
+        (status = 404, description = "No such SKU, or none that buyers see", body = Problem),
     )
 )]
 pub async fn read(
     State(app): State<App>,
-    _: Caller,
+    caller: Caller,
     Path(code): Path<String>,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let code = SkuCode::parse(code).map_err(|_| ApiError::NotFound)?;
-    let row = app.read(async |conn| skus::find(conn, &code).await).await?;
+    let find =
+        async |conn: &mut PgConnection| match caller.is_buyer() && !for_buyers::is_seen(conn, &code).await? {
+            true => Ok::<_, sqlx::Error>(None),
+            false => skus::find(conn, &code).await,
+        };
+    let row = app.read(find).await?;
     let (tag, view) = tagged(row.ok_or(ApiError::NotFound)?);
     Ok(etag::answer(&if_none_match, &tag, ASK_AGAIN, Json(view)))
-}
-
-/// Which SKUs to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct SkuQuery {
-    /// The `next` of the page before
-    after: Option<String>,
-    /// SKUs on the page, 1 to 100
-    limit: Option<i64>,
-}
-
-/// List SKUs in the order of their codes
-#[utoipa::path(
-    get, path = "/v1/skus", tag = "catalogue", params(SkuQuery),
-    responses((status = 200, description = "A page of SKUs", body = SkuList))
-)]
-pub async fn list(
-    State(app): State<App>,
-    _: Caller,
-    Query(query): Query<SkuQuery>,
-) -> Result<Json<SkuList>, ApiError> {
-    let size = page::size(query.limit, DEFAULT_PAGE)?;
-    let after = query.after.map(SkuCode::parse).transpose()?;
-    let wanted = SkuCriteria { after: after.as_ref().map(SkuCode::as_str), ..SkuCriteria::default() };
-    let limit = page::rows_to_read(size);
-    let mut rows = app.read(async |conn| skus::read(conn, wanted, limit).await).await?;
-    let next = page::cut(&mut rows, size).map(|last| last.definition.code.to_string());
-    Ok(Json(SkuList { skus: rows.into_iter().map(Into::into).collect(), next }))
 }

@@ -39,14 +39,19 @@ pub(super) const NO_LINE_IS_OVERLOOKED: Truth = Truth {
 pub(super) const PRODUCTS_SAY_WHAT_THEIR_SKUS_COST: Truth = Truth {
     name: "products_say_what_their_skus_cost",
     pieces: None,
+    // Of SKUs that a buyer could have at the instant as of which the product says it, which is soon after it had to say it anew.
     broken_by: "SELECT 'product ' || p.code AS row
-           FROM products p LEFT JOIN (
-                SELECT ps.product_id, count(*) AS sku_count, max(s.discount_ratio_bp) AS discount,
+           FROM (SELECT *, least(offered_at, sale_until - interval '1 microsecond') AS seen FROM products) p
+           LEFT JOIN LATERAL (
+                SELECT count(*) AS offered, max(s.discount_ratio_bp) AS discount,
                        min(s.price_won - s.price_won * s.discount_ratio_bp / 10000) AS lowest,
                        max(s.price_won - s.price_won * s.discount_ratio_bp / 10000) AS highest
-                  FROM product_skus ps JOIN skus s ON s.id = ps.sku_id GROUP BY ps.product_id) c ON c.product_id = p.id
-          WHERE (p.sku_count, p.price_from_won, p.price_to_won, p.discount_max_bp) IS DISTINCT FROM
-                (coalesce(c.sku_count, 0), coalesce(c.lowest, 0), coalesce(c.highest, 0), coalesce(c.discount, 0))",
+                  FROM product_skus ps JOIN skus s ON s.id = ps.sku_id
+                 WHERE ps.product_id = p.id AND s.is_active AND coalesce(greatest(p.seen, p.sale_from) < s.sale_until, true)
+                   AND (coalesce(p.seen < p.sale_from, false) OR coalesce(s.sale_from <= p.seen, true))) c ON true
+          WHERE p.offered_at IS NULL OR p.offered_until < now() - interval '1 minute'
+             OR (p.offered_count, p.offered_from_won, p.offered_to_won, p.offered_discount_bp) IS DISTINCT FROM
+                (c.offered, coalesce(c.lowest, 0), coalesce(c.highest, 0), coalesce(c.discount, 0))",
 };
 
 pub(super) const PRODUCTS_ARE_FOUND_BY_THEIR_TERMS: Truth = Truth {

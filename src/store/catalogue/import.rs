@@ -67,7 +67,7 @@ impl<'a> FromIterator<&'a SkuDefinition> for Columns {
     }
 }
 
-/// Changes locked SKUs. Their products have to follow afterwards.
+/// Changes locked SKUs.
 pub async fn change(conn: &mut PgConnection, changed: &[(SkuId, SkuDefinition)]) -> sqlx::Result<()> {
     if changed.is_empty() {
         return Ok(());

@@ -107,12 +107,12 @@ async fn rarest_term(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<O
 /// A page of the few products that a term leads to.
 async fn of_few(conn: &mut PgConnection, wanted: &Wanted, filter: &Filter, term: &str) -> sqlx::Result<Page> {
     let rows = sqlx::query!(
-        r#"SELECT p.id, p.name_folded, p.price_from_won
+        r#"SELECT p.id, p.name_folded, p.offered_from_won
              FROM products p
             WHERE p.id = ANY(ARRAY(SELECT product_id FROM product_terms WHERE term = $1 AND is_archived = $2 LIMIT $6))
               AND p.terms @> $3
               AND NOT EXISTS (SELECT FROM unnest($4::text[]) AS part WHERE strpos(' ' || p.name_folded, part) = 0)
-              AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) = ANY($5)"#,
+              AND product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until) = ANY($5)"#,
         term,
         filter.is_archived,
         &filter.terms,
@@ -125,7 +125,7 @@ async fn of_few(conn: &mut PgConnection, wanted: &Wanted, filter: &Filter, term:
     let places = rows.into_iter().map(|row| Place {
         id: row.id,
         name: row.name_folded,
-        price_won: row.price_from_won,
+        price_won: row.offered_from_won,
     });
     let is_behind =
         |place: &Place| wanted.after.as_ref().is_none_or(|after| wanted.sort.compare(place, after).is_gt());
@@ -173,10 +173,10 @@ async fn walk(
 macro_rules! look {
     ($conn:ident, $step:ident, $filter:ident, $archived:tt, $behind:tt, $order:tt, $key:expr, $id:expr) => {{
         let rows = sqlx::query!(
-            r#"SELECT id AS "id!", name_folded AS "name!", price_from_won AS "price_won!",
+            r#"SELECT id AS "id!", name_folded AS "name!", offered_from_won AS "price_won!",
                       terms @> $3 AND NOT EXISTS (
                           SELECT FROM unnest($4::text[]) AS part WHERE strpos(' ' || name_folded, part) = 0)
-                      AND product_state(is_active, sku_count, archived_at, sale_from, sale_until) = ANY($5) AS "fits!"
+                      AND product_state(is_active, offered_count, archived_at, sale_from, sale_until) = ANY($5) AS "fits!"
                  FROM products WHERE "#
                 + $archived
                 + $behind
@@ -241,8 +241,8 @@ async fn look(
                 step,
                 filter,
                 "archived_at IS NULL",
-                " AND (price_from_won, id) > ($1, $2)",
-                " ORDER BY price_from_won, id",
+                " AND (offered_from_won, id) > ($1, $2)",
+                " ORDER BY offered_from_won, id",
                 price,
                 id
             )
@@ -253,8 +253,8 @@ async fn look(
                 step,
                 filter,
                 "archived_at IS NULL",
-                " AND (price_from_won, id) < ($1, $2)",
-                " ORDER BY price_from_won DESC, id DESC",
+                " AND (offered_from_won, id) < ($1, $2)",
+                " ORDER BY offered_from_won DESC, id DESC",
                 price,
                 id
             )
@@ -289,8 +289,8 @@ async fn look(
                 step,
                 filter,
                 "archived_at IS NOT NULL",
-                " AND (price_from_won, id) > ($1, $2)",
-                " ORDER BY price_from_won, id",
+                " AND (offered_from_won, id) > ($1, $2)",
+                " ORDER BY offered_from_won, id",
                 price,
                 id
             )
@@ -301,8 +301,8 @@ async fn look(
                 step,
                 filter,
                 "archived_at IS NOT NULL",
-                " AND (price_from_won, id) < ($1, $2)",
-                " ORDER BY price_from_won DESC, id DESC",
+                " AND (offered_from_won, id) < ($1, $2)",
+                " ORDER BY offered_from_won DESC, id DESC",
                 price,
                 id
             )
@@ -320,10 +320,10 @@ async fn newest(
     term: Option<&str>,
 ) -> sqlx::Result<Vec<Seen>> {
     let rows = sqlx::query!(
-        r#"SELECT p.id AS "id!", p.name_folded AS "name!", p.price_from_won AS "price_won!",
+        r#"SELECT p.id AS "id!", p.name_folded AS "name!", p.offered_from_won AS "price_won!",
                   p.terms @> $4 AND NOT EXISTS (
                       SELECT FROM unnest($5::text[]) AS part WHERE strpos(' ' || p.name_folded, part) = 0)
-                  AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) = ANY($6) AS "fits!"
+                  AND product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until) = ANY($6) AS "fits!"
              FROM (
                   (SELECT product_id FROM product_terms
                     WHERE term = $2 AND is_archived = $3 AND product_id < $1 ORDER BY product_id DESC LIMIT $7)

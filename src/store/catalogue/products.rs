@@ -7,25 +7,17 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::prices;
+use super::changes::{Change, NotWritten, Stored, sale_of};
+use super::locks::Locked;
+use super::members;
 use crate::domain::catalogue::options::{ProductOption, Variant};
 use crate::domain::catalogue::product::{Product, TextFormat};
-use crate::domain::catalogue::texts::{Category, Description, ImageUrl, OptionText, ProductCode, Tag};
+use crate::domain::catalogue::texts::{Category, Description, ImageUrl, ProductCode, Tag};
 use crate::domain::catalogue::words;
-use crate::domain::ids::{ProductName, SkuCode};
+use crate::domain::ids::ProductName;
 use crate::domain::sku::Sale;
 use crate::store::decoded;
-use crate::store::stock::skus;
-
-/// A product as it is kept.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    pub id: i64,
-    /// One more with every change of what a shop writes.
-    pub version: i64,
-    pub is_archived: bool,
-    pub product: Product,
-}
+use crate::store::stock::skus::{self, NewSale};
 
 /// How a description is written, as PostgreSQL knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -42,27 +34,6 @@ impl From<Format> for TextFormat {
             Format::Markdown => Self::Markdown,
         }
     }
-}
-
-/// Locks products of these codes until the transaction ends, their SKUs, and those that are to be taken into one. A SKU whose
-/// price is being changed is waited for, so that the product learns of the new one.
-pub async fn lock(conn: &mut PgConnection, codes: &[String], skus: &[String]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "SELECT FROM skus
-          WHERE id = ANY(ARRAY(
-                SELECT id FROM skus WHERE code = ANY($2)
-                UNION
-                SELECT ps.sku_id FROM products p JOIN product_skus ps ON ps.product_id = p.id WHERE p.code = ANY($1)))
-          ORDER BY id FOR NO KEY UPDATE",
-        codes,
-        skus,
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!("SELECT FROM products WHERE code = ANY($1) ORDER BY id FOR NO KEY UPDATE", codes)
-        .execute(conn)
-        .await?;
-    Ok(())
 }
 
 /// The products of these codes, by code.
@@ -124,31 +95,6 @@ pub async fn find(conn: &mut PgConnection, code: &ProductCode) -> sqlx::Result<O
     Ok(read(conn, &[code.to_string()]).await?.remove(code.as_str()))
 }
 
-/// A product to write in place of what is locked under its code, or that is new.
-#[derive(Debug, Clone)]
-pub struct Change {
-    pub code: ProductCode,
-    pub before: Option<Stored>,
-    pub product: Product,
-}
-
-/// Why nothing is written. The transaction has to be rolled back.
-#[derive(Debug, thiserror::Error)]
-pub enum NotWritten {
-    /// There is no SKU of this code.
-    #[error("there is no SKU {0}")]
-    UnknownSku(SkuCode),
-    /// A SKU is another product's.
-    #[error("a SKU belongs to another product; take it out of that one first")]
-    SkuOfAnother,
-    /// Somebody else has made one of the products at the same time.
-    #[error("somebody else has made it at the same time")]
-    MadeMeanwhile,
-    /// The database said no.
-    #[error("the database: {0}")]
-    Database(#[from] sqlx::Error),
-}
-
 /// Products as statements take them: one document for all of them.
 #[derive(Serialize)]
 struct Row<'a> {
@@ -166,10 +112,12 @@ struct Row<'a> {
     is_active: bool,
     sale_from: Option<DateTime<Utc>>,
     sale_until: Option<DateTime<Utc>>,
+    is_archived: bool,
 }
 
 impl<'a> From<&'a Change> for Row<'a> {
-    fn from(Change { code, before, product }: &'a Change) -> Self {
+    fn from(change: &'a Change) -> Self {
+        let Change { code, before, product, .. } = change;
         let name_folded = words::fold(product.name.as_str());
         let terms = words::terms(&name_folded, product.category.as_ref(), &product.tags);
         Self {
@@ -187,12 +135,13 @@ impl<'a> From<&'a Change> for Row<'a> {
             is_active: product.is_active,
             sale_from: product.sale_from,
             sale_until: product.sale_until,
+            is_archived: change.stays_archived(),
         }
     }
 }
 
-/// Writes products whose old rows, and SKUs that are new to them, are locked. One that was archived is back.
-pub async fn write(conn: &mut PgConnection, changes: &[Change]) -> Result<(), NotWritten> {
+/// Writes products whose old rows, and SKUs of theirs, are locked.
+pub async fn write(conn: &mut PgConnection, changes: &[Change], locked: &Locked) -> Result<(), NotWritten> {
     let old: Vec<i64> = changes.iter().filter_map(|change| Some(change.before.as_ref()?.id)).collect();
     forget_terms(conn, &old).await?;
     let rows: Vec<Row<'_>> = changes.iter().map(Row::from).collect();
@@ -200,42 +149,19 @@ pub async fn write(conn: &mut PgConnection, changes: &[Change]) -> Result<(), No
     if ids.len() < changes.len() {
         return Err(NotWritten::MadeMeanwhile);
     }
-    put_skus(conn, changes, &ids, &old).await?;
-    skus::set_sales(conn, &sales(changes)).await?;
+    members::write(conn, changes, &ids, locked).await?;
+    skus::set_sales(conn, &members::sales(changes)).await?;
     let ids: Vec<i64> = ids.into_values().collect();
     sqlx::query!(
         "INSERT INTO product_terms (term, is_archived, product_id)
-         SELECT DISTINCT t.term, false, p.id FROM products p CROSS JOIN LATERAL unnest(p.terms) AS t (term)
+         SELECT DISTINCT t.term, p.archived_at IS NOT NULL, p.id
+           FROM products p CROSS JOIN LATERAL unnest(p.terms) AS t (term)
           WHERE p.id = ANY($1) ORDER BY 1, 3",
         &ids,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    prices::refresh(conn, &ids).await?;
     Ok(())
-}
-
-/// Which SKUs are to be sold at other times: all of a product whose sale changes or that is back, and otherwise those that are
-/// new to it, if it has a sale of its own. A SKU that the shop has taken off alone stays off while its product's sale stays.
-fn sales(changes: &[Change]) -> Vec<(SkuCode, Sale)> {
-    let mut sales = vec![];
-    for Change { before, product, .. } in changes {
-        let sale = sale_of(product);
-        let known = before.as_ref().filter(|old| !old.is_archived && sale_of(&old.product) == sale);
-        let is_new = |sku: &SkuCode| match known {
-            Some(old) => {
-                sale != Sale::default() && !old.product.skus.iter().any(|variant| variant.sku == *sku)
-            }
-            None => before.is_some() || sale != Sale::default(),
-        };
-        let skus = product.skus.iter().map(|variant| &variant.sku).filter(|sku| is_new(sku));
-        sales.extend(skus.map(|sku| (sku.clone(), sale)));
-    }
-    sales
-}
-
-fn sale_of(product: &Product) -> Sale {
-    Sale { is_active: product.is_active, from: product.sale_from, until: product.sale_until }
 }
 
 /// Takes away what leads to products of these ids, as they stand.
@@ -260,11 +186,12 @@ async fn put_rows(conn: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<Has
               SET name = r.name, name_folded = r.name_folded, description = r.description,
                   description_format = r.description_format, image_urls = r.image_urls, category = r.category,
                   tags = r.tags, options = r.options, terms = r.terms, is_active = r.is_active, sale_from = r.sale_from,
-                  sale_until = r.sale_until, archived_at = NULL, version = p.version + 1, updated_at = now()
+                  sale_until = r.sale_until, archived_at = CASE WHEN r.is_archived THEN p.archived_at END,
+                  version = p.version + 1, updated_at = now()
              FROM jsonb_to_recordset($1::jsonb) AS r (
                   id bigint, name text, name_folded text, description text, description_format product_text_format,
                   image_urls text[], category text, tags text[], options jsonb, terms text[], is_active boolean,
-                  sale_from timestamptz, sale_until timestamptz)
+                  sale_from timestamptz, sale_until timestamptz, is_archived boolean)
             WHERE p.id = r.id RETURNING p.id, p.code"#,
         rows as _,
     )
@@ -289,66 +216,12 @@ async fn put_rows(conn: &mut PgConnection, rows: &[Row<'_>]) -> sqlx::Result<Has
     Ok(updated.chain(inserted.into_iter().map(|row| (row.code, row.id))).collect())
 }
 
-/// A SKU of a product as a statement takes it.
-#[derive(Serialize)]
-struct Member<'a> {
-    product_id: i64,
-    position: usize,
-    sku: &'a SkuCode,
-    choices: &'a [OptionText],
-}
-
-/// Writes which SKUs are whose.
-async fn put_skus(
-    conn: &mut PgConnection,
-    changes: &[Change],
-    ids: &HashMap<String, i64>,
-    old: &[i64],
-) -> Result<(), NotWritten> {
-    sqlx::query!("DELETE FROM product_skus WHERE product_id = ANY($1)", old).execute(&mut *conn).await?;
-    let mut members = vec![];
-    for change in changes {
-        let Some(product_id) = ids.get(change.code.as_str()).copied() else { continue };
-        let skus = change.product.skus.iter().enumerate();
-        members.extend(skus.map(|(position, variant)| Member {
-            product_id,
-            position,
-            sku: &variant.sku,
-            choices: &variant.choices,
-        }));
-    }
-    let written = sqlx::query!(
-        "INSERT INTO product_skus (sku_id, product_id, position, choices)
-         SELECT s.id, m.product_id, m.position, m.choices
-           FROM jsonb_to_recordset($1::jsonb) AS m (product_id bigint, position integer, sku text, choices text[])
-           JOIN skus s ON s.code = m.sku ORDER BY s.id
-         ON CONFLICT (sku_id) DO NOTHING",
-        Json(&members) as _,
-    )
-    .execute(&mut *conn)
-    .await?;
-    if written.rows_affected() == members.len() as u64 {
-        return Ok(());
-    }
-    let codes: Vec<String> = members.iter().map(|member| member.sku.to_string()).collect();
-    let unknown = sqlx::query_scalar!(
-        r#"SELECT code AS "code!" FROM unnest($1::text[]) AS named (code)
-            WHERE NOT EXISTS (SELECT FROM skus s WHERE s.code = named.code) LIMIT 1"#,
-        &codes,
-    )
-    .fetch_optional(conn)
-    .await?;
-    match unknown {
-        Some(code) => Err(NotWritten::UnknownSku(decoded(SkuCode::parse(code))?)),
-        None => Err(NotWritten::SkuOfAnother),
-    }
-}
-
 /// Takes a locked product off the shelves for good. Its row stays, as do its SKUs, which are sold no more.
 pub async fn archive(conn: &mut PgConnection, stored: &Stored) -> sqlx::Result<()> {
     let id = stored.id;
     let off = Sale { is_active: false, ..sale_of(&stored.product) };
-    let off: Vec<_> = stored.product.skus.iter().map(|variant| (variant.sku.clone(), off)).collect();
+    let skus = stored.product.skus.iter().map(|variant| variant.sku.clone());
+    let off: Vec<_> = skus.map(|sku| NewSale { sku, sale: off, puts_on: false }).collect();
     skus::set_sales(&mut *conn, &off).await?;
     forget_terms(&mut *conn, &[id]).await?;
     sqlx::query!(

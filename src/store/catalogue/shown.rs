@@ -24,13 +24,14 @@ pub struct Summary {
     pub sale_from: Option<DateTime<Utc>>,
     pub sale_until: Option<DateTime<Utc>>,
     pub prices: Prices,
-    pub skus: Vec<SkuId>,
+    /// SKUs that a buyer can have now, or once its sale begins.
+    pub offered: Vec<SkuId>,
 }
 
-/// What is asked for the SKUs of a product, after discount.
+/// What is asked for the SKUs of a product that a buyer can have, after discount. Nothing if there are none.
 #[derive(Debug, Clone, Copy)]
 pub struct Prices {
-    pub sku_count: i32,
+    pub offered_count: i32,
     pub from: Won,
     pub to: Won,
     /// The greatest discount.
@@ -66,10 +67,14 @@ pub struct ShownSku {
 /// Products of these ids, in this order.
 pub async fn page(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<Summary>> {
     let rows = sqlx::query!(
-        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.sku_count,
-                  p.price_from_won, p.price_to_won, p.discount_max_bp,
-                  product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
-                  ARRAY(SELECT ps.sku_id FROM product_skus ps WHERE ps.product_id = p.id ORDER BY ps.position) AS "skus!"
+        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.offered_count,
+                  p.offered_from_won, p.offered_to_won, p.offered_discount_bp,
+                  product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
+                  ARRAY(SELECT s.id FROM product_skus ps JOIN skus s ON s.id = ps.sku_id
+                         WHERE ps.product_id = p.id AND s.is_active
+                           AND CASE WHEN now() < p.sale_from THEN coalesce(p.sale_from < s.sale_until, true)
+                                    ELSE coalesce(s.sale_from <= now(), true) AND coalesce(now() < s.sale_until, true)
+                               END) AS "offered!"
              FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, place) JOIN products p ON p.id = wanted.id
             ORDER BY wanted.place"#,
         ids,
@@ -88,12 +93,12 @@ pub async fn page(conn: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<Summ
                 sale_from: row.sale_from,
                 sale_until: row.sale_until,
                 prices: Prices {
-                    sku_count: row.sku_count,
-                    from: Won(row.price_from_won),
-                    to: Won(row.price_to_won),
-                    discount: DiscountRatio::from_basis_points(row.discount_max_bp),
+                    offered_count: row.offered_count,
+                    from: Won(row.offered_from_won),
+                    to: Won(row.offered_to_won),
+                    discount: DiscountRatio::from_basis_points(row.offered_discount_bp),
                 },
-                skus: row.skus.into_iter().map(SkuId).collect(),
+                offered: row.offered.into_iter().map(SkuId).collect(),
             })
         })
         .collect()
@@ -109,6 +114,7 @@ struct SkuOfProduct {
     discount_ratio_bp: i32,
     max_per_customer: Option<i32>,
     is_on_sale: bool,
+    is_offered: bool,
 }
 
 impl From<SkuOfProduct> for ShownSku {
@@ -128,16 +134,20 @@ impl From<SkuOfProduct> for ShownSku {
 /// The product of this code, in full, as of one instant.
 pub async fn one(conn: &mut PgConnection, code: &ProductCode) -> sqlx::Result<Option<Shown>> {
     let row = sqlx::query!(
-        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.sku_count,
-                  p.price_from_won, p.price_to_won, p.discount_max_bp, p.version, p.description,
+        r#"SELECT p.code, p.name, p.image_urls, p.category, p.tags, p.sale_from, p.sale_until, p.offered_count,
+                  p.offered_from_won, p.offered_to_won, p.offered_discount_bp, p.version, p.description,
                   p.description_format AS "format: Format", p.options AS "options: Json<Vec<ProductOption>>",
                   p.is_active, p.archived_at,
-                  product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
+                  product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until) AS "state!",
                   (SELECT coalesce(jsonb_agg(jsonb_build_object(
                               'id', s.id, 'code', s.code, 'choices', ps.choices, 'price_won', s.price_won,
                               'discount_ratio_bp', s.discount_ratio_bp, 'max_per_customer', s.max_per_customer,
                               'is_on_sale', s.is_active AND coalesce(s.sale_from <= now(), true)
-                                            AND coalesce(now() < s.sale_until, true))
+                                            AND coalesce(now() < s.sale_until, true),
+                              'is_offered', s.is_active
+                                            AND CASE WHEN now() < p.sale_from THEN coalesce(p.sale_from < s.sale_until, true)
+                                                     ELSE coalesce(s.sale_from <= now(), true)
+                                                          AND coalesce(now() < s.sale_until, true) END)
                               ORDER BY ps.position), '[]')
                      FROM product_skus ps JOIN skus s ON s.id = ps.sku_id
                     WHERE ps.product_id = p.id) AS "skus!: Json<Vec<SkuOfProduct>>"
@@ -147,6 +157,7 @@ pub async fn one(conn: &mut PgConnection, code: &ProductCode) -> sqlx::Result<Op
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(None) };
+    let offered = row.skus.0.iter().filter(|sku| sku.is_offered).map(|sku| SkuId(sku.id)).collect();
     let skus: Vec<ShownSku> = row.skus.0.into_iter().map(ShownSku::from).collect();
     let summary = Summary {
         code: row.code,
@@ -158,12 +169,12 @@ pub async fn one(conn: &mut PgConnection, code: &ProductCode) -> sqlx::Result<Op
         sale_from: row.sale_from,
         sale_until: row.sale_until,
         prices: Prices {
-            sku_count: row.sku_count,
-            from: Won(row.price_from_won),
-            to: Won(row.price_to_won),
-            discount: DiscountRatio::from_basis_points(row.discount_max_bp),
+            offered_count: row.offered_count,
+            from: Won(row.offered_from_won),
+            to: Won(row.offered_to_won),
+            discount: DiscountRatio::from_basis_points(row.offered_discount_bp),
         },
-        skus: skus.iter().map(|sku| sku.id).collect(),
+        offered,
     };
     Ok(Some(Shown {
         version: row.version,

@@ -10,7 +10,7 @@ pub enum ProductState {
     Upcoming,
     /// Its sale is over.
     Ended,
-    /// The shop does not show it, or it has no SKU yet.
+    /// The shop does not show it, or none of its SKUs is sold.
     Inactive,
     /// The shop has taken it off for good.
     Archived,

@@ -13,25 +13,29 @@ pub struct Sold {
     pub units: i64,
 }
 
-/// The SKUs of which most was sold on the last `days` days, today included, as days go in this time zone.
+/// The SKUs of which most was sold on the last `days` days, today included, as days go in this time zone; those that buyers see,
+/// or all.
 pub async fn popular(
     conn: &mut PgConnection,
     days: i32,
     limit: i64,
+    for_buyers: bool,
     time_zone: Tz,
 ) -> sqlx::Result<Vec<Sold>> {
     sqlx::query_as!(
         Sold,
-        r#"SELECT s.code AS sku, s.name, sold.units AS "units!"
+        r#"SELECT s.code AS "sku!", s.name AS "name!", sold.units AS "units!"
              FROM (SELECT sku_id, sum(units)::bigint AS units FROM sku_sales
                     WHERE day > (now() AT TIME ZONE $3)::date - $1::integer
                     GROUP BY sku_id HAVING sum(units) > 0
-                    ORDER BY sum(units) DESC, sku_id LIMIT $2) sold
-             JOIN skus s ON s.id = sold.sku_id
-            ORDER BY sold.units DESC, sold.sku_id"#,
+                    ORDER BY 2 DESC, sku_id) sold
+            CROSS JOIN LATERAL (SELECT id, code, name, is_active FROM skus WHERE id = sold.sku_id OFFSET 0) s
+            WHERE NOT $4::boolean OR sku_is_for_buyers(s.id, s.is_active)
+            ORDER BY sold.units DESC, sold.sku_id LIMIT $2"#,
         days,
         limit,
         time_zone.name(),
+        for_buyers,
     )
     .fetch_all(conn)
     .await
@@ -75,7 +79,7 @@ pub async fn popular_products(
                     GROUP BY ps.product_id) sums
             CROSS JOIN LATERAL (SELECT * FROM products WHERE id = sums.product_id OFFSET 0) p
             WHERE CASE WHEN $3 THEN sums.gross ELSE sums.units END > 0
-              AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until)
+              AND product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until)
                   IN ('on_sale', 'upcoming')
             ORDER BY CASE WHEN $3 THEN sums.gross ELSE sums.units END DESC, p.id LIMIT $2"#,
         days,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::domain::ids::{ProductName, SkuCode, SkuId};
 use crate::domain::money::{DiscountRatio, Won};
 use crate::domain::sku::{Sale, SkuDefinition};
-use crate::store::catalogue::{prices, states};
+use crate::store::catalogue::states;
 use crate::store::decoded;
 
 /// A SKU as the catalogue knows it.
@@ -73,7 +73,7 @@ pub async fn lock(conn: &mut PgConnection, code: &SkuCode) -> sqlx::Result<Optio
     Ok(Some(LockedSku { id: SkuId(row.id), definition, on_hand: row.on_hand }))
 }
 
-/// Writes another definition of a locked SKU; the product that it belongs to follows its price.
+/// Writes another definition of a locked SKU. The product that it belongs to follows its price and sale by a trigger.
 pub async fn update(conn: &mut PgConnection, id: SkuId, sku: &SkuDefinition) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE skus SET name = $2, price_won = $3, discount_ratio_bp = $4, max_per_customer = $5, is_active = $6,
@@ -88,30 +88,42 @@ pub async fn update(conn: &mut PgConnection, id: SkuId, sku: &SkuDefinition) -> 
         sku.sale.from,
         sku.sale.until,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    prices::follow(conn, &[id]).await
+    Ok(())
 }
 
-/// Has SKUs of these codes, which are locked, sold when these sales say. Nothing else of them changes.
-pub async fn set_sales(conn: &mut PgConnection, sales: &[(SkuCode, Sale)]) -> sqlx::Result<()> {
+/// When a SKU is to be sold because of its product.
+#[derive(Debug, Clone)]
+pub struct NewSale {
+    pub sku: SkuCode,
+    pub sale: Sale,
+    /// Whether one that is off comes on with it; otherwise it stays off.
+    pub puts_on: bool,
+}
+
+/// Has SKUs, which are locked, sold at other times. Nothing else of them changes.
+pub async fn set_sales(conn: &mut PgConnection, sales: &[NewSale]) -> sqlx::Result<()> {
     if sales.is_empty() {
         return Ok(());
     }
-    let codes: Vec<String> = sales.iter().map(|(code, _)| code.to_string()).collect();
-    let are_active: Vec<bool> = sales.iter().map(|(_, sale)| sale.is_active).collect();
-    let from: Vec<Option<DateTime<Utc>>> = sales.iter().map(|(_, sale)| sale.from).collect();
-    let until: Vec<Option<DateTime<Utc>>> = sales.iter().map(|(_, sale)| sale.until).collect();
+    let codes: Vec<String> = sales.iter().map(|new| new.sku.to_string()).collect();
+    let are_active: Vec<bool> = sales.iter().map(|new| new.sale.is_active).collect();
+    let put_on: Vec<bool> = sales.iter().map(|new| new.puts_on).collect();
+    let from: Vec<Option<DateTime<Utc>>> = sales.iter().map(|new| new.sale.from).collect();
+    let until: Vec<Option<DateTime<Utc>>> = sales.iter().map(|new| new.sale.until).collect();
     sqlx::query!(
         "UPDATE skus s
-            SET is_active = new.is_active, sale_from = new.sale_from, sale_until = new.sale_until, updated_at = now()
-           FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::timestamptz[])
-                AS new (code, is_active, sale_from, sale_until)
+            SET is_active = new.is_active AND (s.is_active OR new.puts_on), sale_from = new.sale_from,
+                sale_until = new.sale_until, updated_at = now()
+           FROM unnest($1::text[], $2::boolean[], $3::boolean[], $4::timestamptz[], $5::timestamptz[])
+                AS new (code, is_active, puts_on, sale_from, sale_until)
           WHERE s.code = new.code
-            AND (s.is_active, s.sale_from, s.sale_until)
-                IS DISTINCT FROM (new.is_active, new.sale_from, new.sale_until)",
+            AND (s.is_active, s.sale_from, s.sale_until) IS DISTINCT FROM
+                (new.is_active AND (s.is_active OR new.puts_on), new.sale_from, new.sale_until)",
         &codes,
         &are_active,
+        &put_on,
         &from as _,
         &until as _,
     )
@@ -165,7 +177,7 @@ pub async fn read(conn: &mut PgConnection, wanted: SkuCriteria<'_>, limit: i64) 
                       AND ($7::text[] IS NULL OR NOT EXISTS (
                            SELECT FROM product_skus ps JOIN products p ON p.id = ps.product_id
                             WHERE ps.sku_id = skus.id
-                              AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until)
+                              AND product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until)
                                   = ANY($7)))
                     ORDER BY code LIMIT $4) s
              JOIN stock st ON st.sku_id = s.id ORDER BY s.code"#,
@@ -216,7 +228,7 @@ pub async fn unit_amount_for_buyers(conn: &mut PgConnection, code: &SkuCode) -> 
           WHERE s.code = $1 AND NOT EXISTS (
                 SELECT FROM product_skus ps JOIN products p ON p.id = ps.product_id
                  WHERE ps.sku_id = s.id
-                   AND product_state(p.is_active, p.sku_count, p.archived_at, p.sale_from, p.sale_until) = ANY($2))",
+                   AND product_state(p.is_active, p.offered_count, p.archived_at, p.sale_from, p.sale_until) = ANY($2))",
         code.as_str(),
         &states::hidden(),
     );

@@ -1,6 +1,6 @@
 //! The sweeper: releases holds that are overdue by more than a grace, with or without a broker, and wakes card payments
 //! refunds and charges that nobody has asked about for a while, and effects that nobody has tried. In health it finds
-//! nothing: the timers and messages were there first.
+//! nothing: the timers and messages were there first. Products whose SKUs begin or end a sale of their own learn of it here.
 
 mod marks;
 mod wake;
@@ -11,7 +11,10 @@ use chrono::TimeDelta;
 use holdfast::broker::wake_up::Timers;
 use holdfast::message::Queue;
 use holdfast::pool::Pool;
+use holdfast::store;
+use holdfast::store::catalogue::offers;
 use metrics::counter;
+use sqlx::PgPool;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -36,6 +39,11 @@ const MESSAGES_EVERY: u64 = 10;
 /// How much of the time before now is looked through again, at each look for lost messages, for what the marks have passed: a day
 /// takes 24 minutes.
 const REVIEWED_AT_ONCE: TimeDelta = TimeDelta::minutes(10);
+
+/// Products that say anew what is offered of them, in one look.
+const OFFERS_AT_ONCE: i64 = 1_000;
+/// A statement that takes longer is waiting for a server that is gone.
+const OFFERS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sweeps once a second until told to stop. What belongs to a paused pool is left alone: an operator who pauses
 /// `order.expire` wants no hold released, and wake-up calls for a queue that nobody reads would only pile up.
@@ -67,6 +75,7 @@ pub async fn run(context: Context) {
             Err(error) => warn!(%error, "cannot sweep now"),
         }
         served::order(timers, &publisher).await;
+        say_offers_anew(&pool).await;
         if round.is_multiple_of(MESSAGES_EVERY) {
             move_marks(&pool).await;
             review_marks(&pool, &mut review).await;
@@ -78,5 +87,13 @@ pub async fn run(context: Context) {
             }
         }
         round += 1;
+    }
+}
+
+/// Has products say what is offered of them where the sale of a single SKU has begun or ended.
+async fn say_offers_anew(pool: &PgPool) {
+    let said = store::within(pool, OFFERS_LIMIT, async |conn| offers::say_anew(conn, OFFERS_AT_ONCE).await);
+    if let Err(error) = said.await {
+        warn!(%error, "cannot have products say what is offered of them now");
     }
 }

@@ -10,7 +10,7 @@ use super::tokens::Caller;
 use crate::domain::ids::{CommandId, CustomerId, OrderId};
 use crate::domain::refund::Asked;
 use crate::store::operators::tokens::Role;
-use crate::store::refunds;
+use crate::store::refunds::returns;
 
 /// Who looks at refunds or asks for one, and of whose orders.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Refundee {
             return Err(ApiError::Unprocessable(what.to_owned()));
         }
         let days = app.return_days;
-        let look = app.read(async |conn| refunds::is_return_late(conn, order, command, days).await);
+        let look = app.read(async |conn| returns::is_return_late(conn, order, command, days).await);
         if look.await? { Err(ApiError::ReturnTooLate { days }) } else { Ok(()) }
     }
 }

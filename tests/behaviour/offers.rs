@@ -86,7 +86,7 @@ async fn a_product_speaks_of_what_a_buyer_can_have_of_it_and_lists_are_sorted_by
     assert_eq!(said(&shop).await, all);
 
     // A SKU whose own time is up is left out by itself: of the units at once, of the prices within moments.
-    let soon = chrono::Utc::now() + chrono::TimeDelta::milliseconds(500);
+    let soon = holdfast::clock::now() + chrono::TimeDelta::milliseconds(500);
     shop.patch("/v1/skus/m", &json!({"sale_until": soon})).await;
     let is_over = async || (shop.get(SHIRT).await.body["price_to_won"] == 1_000).then_some(());
     eventually("m is offered no more", is_over).await;

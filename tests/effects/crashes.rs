@@ -5,9 +5,9 @@ use holdfast_workers::loops::sweep;
 use holdfast_workers::pools::Pool;
 
 use crate::stage::Stage;
+use crate::support::databases::make_vhost;
 use crate::support::eventually;
 use crate::support::processes::Process;
-use crate::support::world::make_vhost;
 
 const LEADING: &str = "leading the feed of effects";
 

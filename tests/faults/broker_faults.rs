@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::buyers::Buyers;
 use crate::support::client::Client;
+use crate::support::databases::make_vhost;
 use crate::support::processes::Process;
 use crate::support::servers::OwnServers;
-use crate::support::world::{World, make_vhost};
+use crate::support::world::World;
 use crate::support::{MAX_ANSWER, eventually, eventually_within};
 
 /// An overdue hold is released within this, broker or not.

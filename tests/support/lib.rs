@@ -6,6 +6,7 @@ pub mod browser;
 pub mod cart;
 pub mod client;
 pub mod crowd;
+pub mod databases;
 pub mod history;
 pub mod mailbox;
 pub mod messages;

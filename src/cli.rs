@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the HTTP API
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Bring the database schema up to date
     Migrate(MigrateArguments),
     /// Declare exchanges and queues, or show them
@@ -170,7 +170,7 @@ enum TopologyCommand {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::init("holdfast", arguments.log.json())?;
     match arguments.command {
-        Command::Serve(arguments) => serve(arguments).await?,
+        Command::Serve(arguments) => serve(*arguments).await?,
         Command::Migrate(arguments) => migrate(arguments).await?,
         Command::Topology(TopologyCommand::Declare(broker)) => declare(broker).await?,
         Command::Topology(TopologyCommand::Show) => {

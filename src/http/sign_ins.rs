@@ -11,6 +11,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::handed_over::HandedOver;
+use super::jwt_keys::{HandOverSettings, JwtKeys, JwtKeysError};
 use super::sign_in_link::{LinkSigner, SHORTEST_SECRET, SignInLink};
 use crate::domain::contact::EmailAddress;
 use crate::domain::shop_path::ShopPath;
@@ -36,6 +38,8 @@ pub struct SignInSettings {
     /// Signs the links by which customers sign in: at least 32 characters, the same for all APIs; without it none are mailed
     #[arg(long, env = "HOLDFAST_SIGN_IN_SECRET", hide_env_values = true)]
     pub sign_in_secret: Option<Secret>,
+    #[command(flatten)]
+    pub handed_over: HandOverSettings,
 }
 
 /// Why nobody can sign in. No text tells a secret.
@@ -43,6 +47,8 @@ pub struct SignInSettings {
 pub enum SignInSetupError {
     #[error(transparent)]
     Mail(#[from] MailSetupError),
+    #[error(transparent)]
+    JwtKeys(#[from] JwtKeysError),
     #[error("HOLDFAST_SIGN_IN_SECRET must have at least {SHORTEST_SECRET} characters")]
     ShortSecret,
     #[error("HOLDFAST_SIGN_IN_SECRET needs HOLDFAST_SHOP_URL")]
@@ -60,8 +66,8 @@ impl SignInSettings {
         if signer.is_some() && shop_url.is_empty() {
             return Err(SignInSetupError::ShopUrl);
         }
-        let mailer = self.mail.open()?;
-        Ok(SignIns(Arc::new(Kept { signer, shop_url, mailer, places: Semaphore::new(AT_ONCE) })))
+        let (mailer, jwt_keys) = (self.mail.open()?, self.handed_over.open()?);
+        Ok(SignIns::with(signer, shop_url, mailer, jwt_keys))
     }
 }
 
@@ -73,6 +79,7 @@ struct Kept {
     signer: Option<LinkSigner>,
     shop_url: String,
     mailer: Option<Arc<Mailer>>,
+    jwt_keys: Option<JwtKeys>,
     places: Semaphore,
 }
 
@@ -88,8 +95,16 @@ pub struct AskedLink {
 impl SignIns {
     /// Nothing of it.
     pub fn none() -> Self {
-        let (signer, shop_url, mailer) = (None, String::new(), None);
-        Self(Arc::new(Kept { signer, shop_url, mailer, places: Semaphore::new(AT_ONCE) }))
+        Self::with(None, String::new(), None, None)
+    }
+
+    fn with(
+        signer: Option<LinkSigner>,
+        shop_url: String,
+        mailer: Option<Arc<Mailer>>,
+        jwt_keys: Option<JwtKeys>,
+    ) -> Self {
+        Self(Arc::new(Kept { signer, shop_url, mailer, jwt_keys, places: Semaphore::new(AT_ONCE) }))
     }
 
     /// Whether links can be mailed here.
@@ -100,7 +115,7 @@ impl SignIns {
 
     /// Mails a link, whose time begins now by PostgreSQL's clock.
     pub async fn mail(&self, asked: &AskedLink, now: DateTime<Utc>) -> Result<(), ApiError> {
-        let Kept { signer: Some(signer), shop_url, mailer: Some(mailer), places } = &*self.0 else {
+        let Kept { signer: Some(signer), shop_url, mailer: Some(mailer), places, .. } = &*self.0 else {
             return self.can_mail();
         };
         let link = SignInLink {
@@ -135,6 +150,11 @@ impl SignIns {
     /// What a link says, if it is one of ours.
     pub fn read(&self, link: &str) -> Option<SignInLink> {
         self.0.signer.as_ref()?.read(link)
+    }
+
+    /// What a JWT says, if our shop has signed it.
+    pub fn read_jwt(&self, jwt: &str) -> Option<HandedOver> {
+        HandedOver::read(self.0.jwt_keys.as_ref()?, jwt)
     }
 }
 

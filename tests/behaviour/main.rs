@@ -19,6 +19,7 @@ mod events;
 mod extend;
 mod fuzz;
 mod guests;
+mod handed_over;
 mod hidden;
 mod idempotency;
 mod limits;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast::domain::contact::EmailAddress;
 use holdfast::effects::settings::MailSettings;
+use holdfast::http::jwt_keys::HandOverSettings;
 use holdfast::http::sign_in_link::{LinkSigner, SignInLink};
 use holdfast::http::sign_ins::SignInSettings;
 use holdfast_workers::pools::Pool;
@@ -39,6 +40,7 @@ async fn world_that_mails(mail_url: &str) -> (World, Client) {
     let settings = SignInSettings {
         mail: MailSettings { mail_url: Some(mail_url.parse().unwrap()), mail_from: Some(FROM.to_owned()) },
         sign_in_secret: Some(SECRET.to_owned().into()),
+        handed_over: HandOverSettings::default(),
     };
     world.sign_ins = settings.open(Some(SHOP)).unwrap();
     let shop = world.start_api().await;

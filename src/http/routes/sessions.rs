@@ -20,19 +20,52 @@ use crate::http::app::App;
 use crate::http::body;
 use crate::http::browsing::Anyone;
 use crate::http::error::ApiError;
+use crate::http::handed_over::HandedOver;
 use crate::http::sign_in_link::SignInLink;
+use crate::http::sign_ins::SignIns;
 use crate::http::tokens::Caller;
 use crate::http::views::Problem;
 use crate::store::operators::tokens::{self, hash, new_token};
+use crate::store::orders::transaction_time;
 use crate::store::{customer_sessions, customers};
 
-/// By what somebody signs in.
+/// By what somebody signs in: just one of these.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSession {
     /// What follows `link=` in the link that was mailed.
     #[schema(max_length = 4000)]
-    link: String,
+    link: Option<String>,
+    /// What a shop has signed to hand its own customer over.
+    #[schema(max_length = 8192)]
+    jwt: Option<String>,
+}
+
+/// What somebody shows who signs in, and we or their shop have signed.
+enum Shown {
+    Link(SignInLink),
+    Jwt(HandedOver),
+}
+
+impl BeginSession {
+    fn read(self, sign_ins: &SignIns) -> Result<Shown, ApiError> {
+        let shown = match (self.link, self.jwt) {
+            (Some(link), None) => sign_ins.read(&link).map(Shown::Link),
+            (None, Some(jwt)) => sign_ins.read_jwt(&jwt).map(Shown::Jwt),
+            _ => return Err(ApiError::Unprocessable("give just one of link and jwt".to_owned())),
+        };
+        shown.ok_or(ApiError::SignInInvalid)
+    }
+}
+
+impl Shown {
+    /// Where they wanted to go on.
+    fn next(&self) -> Option<&ShopPath> {
+        match self {
+            Self::Link(link) => link.next.as_ref(),
+            Self::Jwt(customer) => customer.next.as_ref(),
+        }
+    }
 }
 
 /// A customer who has signed in.
@@ -44,29 +77,30 @@ pub struct SessionView {
     pub customer_id: String,
     /// From this instant on it is no good.
     pub expires_at: DateTime<Utc>,
-    /// Where they wanted to go on in the shop, if they said so when they asked for the link.
+    /// Where to go on in the shop, if that was said: by who asked for the link, or in the JWT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Sign in: exchange a link for a customer's token that ends after 30 days
+/// Sign in: exchange a link, or what a shop has signed, for a customer's token that ends after 30 days
 ///
 /// A link is good once, for 15 minutes. It signs in the customer of the address that it was mailed to: the first time that is a new
-/// customer. At most 20 sessions of a customer go on; the ones that would end first give way.
+/// customer. A JWT (`aud` `holdfast`, `exp` at most 10 minutes ahead, `jti`) is good once, and signs in the customer whom it calls
+/// `sub`. At most 20 sessions of a customer go on; the ones that would end first give way.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sign-in", security(()), request_body = BeginSession,
     responses(
         (status = 201, description = "Signed in", body = SessionView),
-        (status = 401, description = "Forged, over, or used before", body = Problem),
+        (status = 401, description = "Forged, over, used before, or not what it has to be", body = Problem),
     )
 )]
 pub async fn begin(
     State(app): State<App>,
     anyone: Anyone,
-    body::Json(BeginSession { link }): body::Json<BeginSession>,
+    body::Json(request): body::Json<BeginSession>,
 ) -> Result<Response, ApiError> {
-    let link = app.sign_ins.read(&link).ok_or(ApiError::SignInInvalid)?;
-    let next = link.next.clone().map(ShopPath::into);
+    let shown = request.read(&app.sign_ins)?;
+    let next = shown.next().cloned().map(ShopPath::into);
     let token = new_token();
     let secret_hash = hash(&token);
     let turn = anyone.turn(&app).await?;
@@ -75,7 +109,10 @@ pub async fn begin(
             async move {
                 // It lasts as long as the work, also if the caller hangs up.
                 let _turn = turn;
-                let customer = follow(tx, &link).await?;
+                let customer = match &shown {
+                    Shown::Link(link) => follow(tx, link).await?,
+                    Shown::Jwt(customer) => take_over(tx, customer).await?,
+                };
                 let expires_at = customer_sessions::begin(tx, &customer, &secret_hash).await?;
                 Ok((customer, expires_at))
             }
@@ -99,6 +136,19 @@ async fn follow(tx: &mut PgConnection, link: &SignInLink) -> Result<CustomerId, 
         customers::set_first_email(tx, &customer, &link.email).await?;
     }
     Ok(customer)
+}
+
+/// Spends what a shop has signed. Returns whom it calls its customer.
+async fn take_over(tx: &mut PgConnection, said: &HandedOver) -> Result<CustomerId, ApiError> {
+    let is_good = said.is_good_at(transaction_time(tx).await?);
+    let id = Sha256::digest(format!("jwt:{}", said.name));
+    if !is_good || !customer_sessions::spend(tx, &id, said.is_over_at()).await? {
+        return Err(ApiError::SignInInvalid);
+    }
+    if let Some(email) = &said.email {
+        customers::set_first_email(tx, &said.customer, email).await?;
+    }
+    Ok(said.customer.clone())
 }
 
 /// Sign out: end the session whose token this is

@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast::effects::settings::MailSettings;
 use holdfast::gateway::port::Gateway;
 use holdfast::gateway::toss::{Toss, TossSettings};
+use holdfast::http::jwt_keys::HandOverSettings;
 use holdfast::http::sign_ins::{SignInSettings, SignIns};
 use holdfast::peers::webhook::WebhookSecrets;
 use holdfast::shop::settings::{ShopSettings, Site};
@@ -116,7 +117,8 @@ fn sign_ins(mails: &Mailbox) -> SignIns {
         mail_from: Some("Corner shop <shop@example.com>".to_owned()),
     };
     let sign_in_secret = Some("a secret of thirty-two characters and more".to_owned().into());
-    SignInSettings { mail, sign_in_secret }.open(Some("https://shop.example.com")).unwrap()
+    let handed_over = HandOverSettings::default();
+    SignInSettings { mail, sign_in_secret, handed_over }.open(Some("https://shop.example.com")).unwrap()
 }
 
 /// Makes the window as wide as a phone's.

@@ -12,6 +12,7 @@ pub mod event_log;
 pub mod health;
 pub mod money;
 pub mod orders;
+pub mod products;
 pub mod queues;
 pub mod rights;
 pub mod stock;

@@ -146,11 +146,25 @@ pub fn pages() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/ops/orders/{id}/settle", post(ops::orders::pages::settle)),
         ("/ops/orders/{id}/refund", post(ops::orders::pages::refund)),
         ("/ops/money", get(ops::money::pages::show)),
+        ("/ops/products", get(ops::products::pages::list)),
+        ("/ops/products/new", long_form(get(ops::products::pages::new).post(ops::products::acts::make))),
+        (
+            "/ops/products/{product}",
+            long_form(get(ops::products::pages::show).post(ops::products::acts::change)),
+        ),
+        ("/ops/products/{product}/sale", post(ops::products::acts::set_sale)),
+        ("/ops/products/{product}/archive", post(ops::products::acts::archive)),
+        ("/ops/products/{product}/restore", post(ops::products::acts::bring_back)),
         ("/ops/stock", get(ops::stock::pages::list)),
         ("/ops/stock/{sku}", get(ops::stock::pages::show)),
         ("/ops/stock/{sku}/receive", post(ops::stock::pages::receive)),
         ("/ops/stock/{sku}/adjust", post(ops::stock::pages::adjust)),
     ]
+}
+
+/// A page whose form holds as much as a body of the API: browsers send up to three letters for each byte.
+fn long_form(page: MethodRouter<App>) -> MethodRouter<App> {
+    page.layer(DefaultBodyLimit::max(3 * MAX_BODY_BYTES))
 }
 
 /// What of the console a stranger may see.

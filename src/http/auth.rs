@@ -15,6 +15,8 @@ use super::rates::Shown;
 use super::tokens::Caller;
 use super::visit::{Credential, Visit};
 use crate::domain::ids::CustomerId;
+use crate::domain::reason::Reason;
+use crate::store::catalogue::keeping::Signature;
 use crate::store::operators::sessions;
 use crate::store::operators::tokens::{self, Role, Token, hash};
 
@@ -179,6 +181,14 @@ impl FromRequestParts<App> for Beneficiary {
 pub struct Shopkeeper {
     /// The name of its token.
     pub name: String,
+    is_operator: bool,
+}
+
+impl Shopkeeper {
+    /// What the audit log is to say of them, which tells of operators.
+    pub fn signature(self, reason: Option<Reason>) -> Option<Signature> {
+        self.is_operator.then_some(Signature { actor: self.name, reason })
+    }
 }
 
 impl FromRequestParts<App> for Shopkeeper {
@@ -187,7 +197,8 @@ impl FromRequestParts<App> for Shopkeeper {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         match caller.role {
-            Role::Shop | Role::Operator | Role::Admin => Ok(Self { name: caller.name }),
+            Role::Shop => Ok(Self { name: caller.name, is_operator: false }),
+            Role::Operator | Role::Admin => Ok(Self { name: caller.name, is_operator: true }),
             Role::Customer | Role::Viewer => Err(ApiError::Forbidden("the catalogue is kept by shops")),
         }
     }

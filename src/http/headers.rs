@@ -1,6 +1,7 @@
 //! Request headers with a meaning of their own.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -10,7 +11,11 @@ use super::error::ApiError;
 use super::places_to_stay::Stays;
 use super::visit::{Stay, Visit};
 use crate::domain::ids::IdempotencyKey;
+use crate::domain::reason::Reason;
 use crate::telemetry::trace_parent::TraceParent;
+
+/// Says why an operator does something, where the body is about the thing alone.
+pub const REASON_HEADER: &str = "Holdfast-Reason";
 
 /// The longest a request waits for an outcome, in seconds.
 pub const MAX_WAIT_SECONDS: u64 = 30;
@@ -42,6 +47,20 @@ impl<S: Send + Sync> FromRequestParts<S> for RequiredKey {
             OptionalKey(Some(key)) => Ok(Self(key)),
             OptionalKey(None) => Err(ApiError::BadHeader("Idempotency-Key is required".to_owned())),
         }
+    }
+}
+
+/// A request's `Holdfast-Reason`, if it has one: words in UTF-8.
+pub struct ForTheLog(pub Option<Reason>);
+
+impl<S: Send + Sync> FromRequestParts<S> for ForTheLog {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(REASON_HEADER) else { return Ok(Self(None)) };
+        let bad = |why: &dyn Display| ApiError::BadHeader(format!("{REASON_HEADER}: {why}"));
+        let text = std::str::from_utf8(value.as_bytes()).map_err(|error| bad(&error))?;
+        Reason::optional(Some(text.to_owned())).map(Self).map_err(|invalid| bad(&invalid))
     }
 }
 

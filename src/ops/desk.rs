@@ -3,6 +3,7 @@
 //! API and console call it, and the command line calls the API.
 
 pub mod orders;
+pub mod products;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

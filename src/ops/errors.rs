@@ -3,6 +3,7 @@
 use super::access::AccessError;
 use super::dead_letters::DeadLetterError;
 use super::orders::OrderError;
+use super::products::ProductError;
 use super::stock::StockError;
 use super::workers::PauseError;
 use crate::http::error::ApiError;
@@ -44,6 +45,18 @@ impl From<OrderError> for ApiError {
             OrderError::Settled(_) => Self::Unprocessable(error.to_string()),
             OrderError::Invalid(invalid) => invalid.into(),
             OrderError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProductError> for ApiError {
+    fn from(error: ProductError) -> Self {
+        match error {
+            ProductError::NotFound => Self::NoSuch(error.to_string()),
+            ProductError::Taken => Self::Conflict(error.to_string()),
+            ProductError::ChangedMeanwhile => Self::PreconditionFailed,
+            ProductError::Invalid(invalid) => invalid.into(),
+            ProductError::NotWritten(error) => error.into(),
         }
     }
 }

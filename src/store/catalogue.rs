@@ -4,6 +4,7 @@
 
 pub mod changes;
 pub mod import;
+pub mod keeping;
 pub mod lists;
 pub mod locks;
 mod members;
@@ -12,3 +13,4 @@ pub mod places;
 pub mod products;
 pub mod shown;
 pub mod states;
+mod told;

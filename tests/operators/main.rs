@@ -27,6 +27,7 @@ mod order_actions;
 mod order_pages;
 mod order_search;
 mod pools;
+mod products;
 mod promql;
 mod queues;
 mod replays;

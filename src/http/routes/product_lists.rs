@@ -26,26 +26,26 @@ use crate::store::stock::available;
 const DEFAULT_LIMIT: usize = 20;
 
 /// Which products to list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ProductQuery {
     /// Words of the name, all of which have to be there: beginnings of words, or any part where words are not written apart,
     /// as in Korean
-    q: Option<String>,
+    pub(crate) q: Option<String>,
     /// The shelf they stand on
-    category: Option<String>,
+    pub(crate) category: Option<String>,
     /// A word under which they are found
-    tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// How they stand; if absent, what is on sale or upcoming, and for shops and operators all that are not archived
-    sale_state: Option<ProductState>,
+    pub(crate) sale_state: Option<ProductState>,
     /// newest, name, -name, price or -price; newest if absent
     #[param(inline)]
-    sort: Option<Sort>,
+    pub(crate) sort: Option<Sort>,
     /// The `next` of the page before, in the same order
-    after: Option<String>,
+    pub(crate) after: Option<String>,
     /// Products on a page, 1 to 100; 20 if absent
-    limit: Option<i64>,
+    pub(crate) limit: Option<i64>,
 }
 
 impl ProductQuery {
@@ -117,19 +117,30 @@ pub async fn list(
     let seal = app.seal().await?;
     let wanted = query.parse(anyone.is_buyer(), seal)?;
     let turn = anyone.turn(&app).await?;
-    let list = app
-        .read(async |conn| {
-            let mut look = lists::begin(conn).await?;
-            let page = lists::list(&mut look, &wanted).await?;
-            let products = shown::page(&mut look, &page.ids).await?;
-            let skus: Vec<SkuId> = products.iter().flat_map(|product| product.offered.clone()).collect();
-            let available = available::of(&mut look, &skus).await?;
-            look.rollback().await?;
-            let products = products.into_iter().map(|product| ProductSummary::new(product, &available));
-            let next = page.next.map(|place| Cursor::close(wanted.sort, place, seal));
-            Ok::<_, ApiError>(ProductList { products: products.collect(), next })
-        })
-        .await?;
+    let list = page_of(&app, &wanted, seal).await?;
     drop(turn);
     Ok(etag::answer(&has_it, &ETag::of_view(&list), anyone.cache_control(), Json(list)))
+}
+
+/// A page of products for somebody who sees all of them.
+pub(crate) async fn find(app: &App, query: ProductQuery) -> Result<ProductList, ApiError> {
+    let seal = app.seal().await?;
+    let wanted = query.parse(false, seal)?;
+    page_of(app, &wanted, seal).await
+}
+
+/// A page of products as one instant shows them.
+async fn page_of(app: &App, wanted: &Wanted, seal: &Seal) -> Result<ProductList, ApiError> {
+    app.read(async |conn| {
+        let mut look = lists::begin(conn).await?;
+        let page = lists::list(&mut look, wanted).await?;
+        let products = shown::page(&mut look, &page.ids).await?;
+        let skus: Vec<SkuId> = products.iter().flat_map(|product| product.offered.clone()).collect();
+        let available = available::of(&mut look, &skus).await?;
+        look.rollback().await?;
+        let products = products.into_iter().map(|product| ProductSummary::new(product, &available));
+        let next = page.next.map(|place| Cursor::close(wanted.sort, place, seal));
+        Ok::<_, ApiError>(ProductList { products: products.collect(), next })
+    })
+    .await
 }

@@ -18,11 +18,11 @@ use crate::http::body;
 use crate::http::browsing::Anyone;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, ETag, IfMatch, IfNoneMatch};
+use crate::http::headers::ForTheLog;
 use crate::http::product_views::ProductView;
 use crate::http::views::Problem;
-use crate::store::catalogue::changes::{Change, NotWritten, Stored};
-use crate::store::catalogue::locks::lock;
-use crate::store::catalogue::products;
+use crate::store::catalogue::changes::{NotWritten, Stored};
+use crate::store::catalogue::keeping::{self, Asked, Done};
 use crate::store::catalogue::shown;
 use crate::store::stock::available;
 
@@ -41,7 +41,10 @@ fn known(code: String) -> Result<ProductCode, ApiError> {
 }
 
 /// A product with its tag. A unit that is sold changes the tag for those who read, and its version not for those who write.
-async fn view(conn: &mut PgConnection, code: &ProductCode) -> Result<Option<(ETag, ProductView)>, ApiError> {
+pub(crate) async fn view(
+    conn: &mut PgConnection,
+    code: &ProductCode,
+) -> Result<Option<(ETag, ProductView)>, ApiError> {
     let Some(shown) = shown::one(conn, code).await? else { return Ok(None) };
     let skus: Vec<SkuId> = shown.skus.iter().map(|sku| sku.id).collect();
     let available = available::of(conn, &skus).await?;
@@ -86,6 +89,7 @@ pub async fn read(
     params(
         ("product" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of what is replaced; needed where there is one"),
+        ("Holdfast-Reason" = Option<String>, Header, description = "Why, for the audit log of operators"),
         ("If-None-Match" = Option<String>, Header, description = "* creates only"),
     ),
     responses(
@@ -98,7 +102,8 @@ pub async fn read(
 )]
 pub async fn put(
     State(app): State<App>,
-    _: Shopkeeper,
+    shop: Shopkeeper,
+    ForTheLog(reason): ForTheLog,
     seen: IfMatch,
     none_seen: IfNoneMatch,
     Path(code): Path<String>,
@@ -107,7 +112,8 @@ pub async fn put(
     let code = ProductCode::parse(code)?;
     let product = product.checked()?;
     let skus = product.skus.iter().map(|variant| variant.sku.to_string()).collect();
-    write(&app, code, skus, true, move |before| {
+    let asked = Asked { code, skus, brings_back: true, by: shop.signature(reason) };
+    write(&app, asked, move |before| {
         match before {
             Some(_) if none_seen.asks_for_nothing_there() => return Err(ApiError::PreconditionFailed),
             Some(stored) => seen.required()?.check_version(Some(stored.version))?,
@@ -128,6 +134,7 @@ pub async fn put(
     params(
         ("product" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of what is changed"),
+        ("Holdfast-Reason" = Option<String>, Header, description = "Why, for the audit log of operators"),
     ),
     responses(
         (status = 200, description = "Changed", body = ProductView),
@@ -138,7 +145,8 @@ pub async fn put(
 )]
 pub async fn patch(
     State(app): State<App>,
-    _: Shopkeeper,
+    shop: Shopkeeper,
+    ForTheLog(reason): ForTheLog,
     seen: IfMatch,
     Path(code): Path<String>,
     body::Json(patch): body::Json<Map<String, Value>>,
@@ -146,7 +154,8 @@ pub async fn patch(
     let code = known(code)?;
     let named = patch.get("skus").and_then(Value::as_array).into_iter().flatten();
     let skus = named.filter_map(|sku| Some(sku["sku"].as_str()?.to_owned())).collect();
-    write(&app, code, skus, false, move |before| {
+    let asked = Asked { code, skus, brings_back: false, by: shop.signature(reason) };
+    write(&app, asked, move |before| {
         let stored = before.ok_or(ApiError::NotFound)?;
         seen.check_version(Some(stored.version))?;
         patched(&stored.product, patch)
@@ -163,34 +172,23 @@ fn patched(product: &Product, patch: Map<String, Value>) -> Result<Product, ApiE
     Ok(product.checked()?)
 }
 
-/// Writes a product as it is to be once one has seen what there is, and answers with it. One that would stay as it is is left
-/// alone, and keeps its version.
+/// Has a product written, and answers with it.
 async fn write(
     app: &App,
-    code: ProductCode,
-    new_skus: Vec<String>,
-    brings_back: bool,
+    asked: Asked,
     decide: impl FnOnce(Option<&Stored>) -> Result<Product, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let (is_new, (tag, view)) = app
+    let (done, (tag, view)) = app
         .write(move |tx| {
             async move {
-                let locked = lock(tx, &[code.to_string()], &new_skus).await?;
-                let before = products::find(tx, &code).await?;
-                let product = decide(before.as_ref())?;
-                let is_new = before.is_none();
-                let comes_back = |old: &Stored| brings_back && old.is_archived;
-                let stays = before.as_ref().is_some_and(|old| !comes_back(old) && old.product == product);
-                if !stays {
-                    let change = Change { code: code.clone(), before, product, brings_back };
-                    products::write(tx, &[change], &locked).await?;
-                }
-                Ok((is_new, view(tx, &code).await?.ok_or(ApiError::Internal)?))
+                let code = asked.code.clone();
+                let done = keeping::change(tx, asked, decide).await?;
+                Ok((done, view(tx, &code).await?.ok_or(ApiError::Internal)?))
             }
             .boxed()
         })
         .await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if done == Done::Created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, [(ETAG, tag.header())], Json(view)).into_response())
 }
 
@@ -202,6 +200,7 @@ async fn write(
     params(
         ("product" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The ETag of what is archived"),
+        ("Holdfast-Reason" = Option<String>, Header, description = "Why, for the audit log of operators"),
     ),
     responses(
         (status = 204, description = "Archived, now or before"),
@@ -211,20 +210,20 @@ async fn write(
 )]
 pub async fn archive(
     State(app): State<App>,
-    _: Shopkeeper,
+    shop: Shopkeeper,
+    ForTheLog(reason): ForTheLog,
     seen: IfMatch,
     Path(code): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let code = known(code)?;
     app.write(move |tx| {
         async move {
-            lock(tx, &[code.to_string()], &[]).await?;
-            let stored = products::find(tx, &code).await?.ok_or(ApiError::NotFound)?;
-            // Whoever repeats it after an answer that was lost has seen it as it was before.
-            if !stored.is_archived {
-                seen.check_version(Some(stored.version))?;
-                products::archive(tx, &stored).await?;
-            }
+            let judge = |stored: Option<&Stored>| {
+                let stored = stored.ok_or(ApiError::NotFound)?;
+                // Whoever repeats it after an answer that was lost has seen it as it was before.
+                if stored.is_archived { Ok(()) } else { seen.check_version(Some(stored.version)) }
+            };
+            keeping::archive(tx, &code, shop.signature(reason), judge).await?;
             Ok(StatusCode::NO_CONTENT)
         }
         .boxed()

@@ -19,13 +19,13 @@ pub fn iso(time: &DateTime<Utc>, _: &dyn askama::Values) -> askama::Result<Strin
 /// A whole number with separators: `1,234,567`.
 #[askama::filter_fn]
 pub fn count(number: impl Display, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(with_separators(&number.to_string()))
+    Ok(with_separators(number))
 }
 
 /// An amount: `12,000 won`.
 #[askama::filter_fn]
 pub fn won(amount: impl Display, _: &dyn askama::Values) -> askama::Result<String> {
-    Ok(format!("{} won", with_separators(&amount.to_string())))
+    Ok(format!("{} won", with_separators(amount)))
 }
 
 /// What is there, or a dash.
@@ -57,7 +57,10 @@ pub fn age(seconds: i64) -> String {
     if seconds < 10 { format!("{} s", seconds.max(0)) } else { duration(seconds as f64) }
 }
 
-fn with_separators(digits: &str) -> String {
+/// See [`count`].
+pub fn with_separators(number: impl Display) -> String {
+    let digits = number.to_string();
+    let digits = digits.as_str();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
     let mut text = String::from(sign);
     for (place, digit) in digits.chars().enumerate() {

@@ -31,6 +31,10 @@ pub enum Act {
     StockReceive,
     /// Corrected how many units are in stock.
     StockAdjust,
+    /// Made or changed a product, or brought it back.
+    ProductChange,
+    /// Took a product off for good.
+    ProductArchive,
     /// Stopped a pool of workers.
     PoolPause,
     /// Let a pool of workers go on.
@@ -57,6 +61,8 @@ impl Act {
             Self::PaymentSettle => "payment.settle",
             Self::StockReceive => "stock.receive",
             Self::StockAdjust => "stock.adjust",
+            Self::ProductChange => "product.change",
+            Self::ProductArchive => "product.archive",
             Self::PoolPause => "pool.pause",
             Self::PoolResume => "pool.resume",
             Self::EventLogReset => "event_log.reset",

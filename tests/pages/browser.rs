@@ -77,8 +77,11 @@ impl Browser {
     /// Clicks on a link or button by what is written on it.
     pub(crate) async fn click_on(&self, words: &str) {
         let path = format!("//*[self::a or self::button][contains(normalize-space(.), '{words}')]");
-        let element = self.client.wait().for_element(Locator::XPath(&path)).await;
-        element.unwrap_or_else(|error| panic!("nothing says {words:?}: {error}")).click().await.unwrap();
+        // One of the page before may still be there when it is looked for, and gone when it is clicked on.
+        eventually(&format!("something to click on says {words:?}"), async || {
+            self.client.find(Locator::XPath(&path)).await.ok()?.click().await.ok()
+        })
+        .await;
     }
 
     /// Presses keys, wherever the focus is.

@@ -118,6 +118,7 @@ async fn without_scripts_and_in_korean_everything_works() {
     browser.until_shown("12,000원").await;
     browser.click_on("Blue mug").await;
     browser.click_on("장바구니에 담기").await;
+    browser.until_shown("장바구니에 담았습니다").await;
     browser.click_on("주문하기").await;
     browser.click_on("상품 확보하기").await;
     browser.until_shown("상품을 확보했습니다").await;

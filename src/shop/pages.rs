@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::refused::Refused;
+use crate::domain::catalogue::texts::ProductCode;
+use crate::domain::ids::SkuCode;
 
 /// What a form of ours sent.
 pub struct Form<T>(pub T);
@@ -54,15 +56,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The code of a product or SKU, which may stand in an address as it is.
-fn code(text: String) -> Result<String, Refused> {
-    let is_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let is_dots = text.bytes().all(|byte| byte == b'.');
-    if !is_dots && text.len() <= 64 && text.bytes().all(is_code) {
-        Ok(text)
-    } else {
-        Err(Refused::not_found())
-    }
+/// The code of a product in an address; nothing has another. It may stand in an address of the API as it is.
+fn product_code(text: String) -> Result<ProductCode, Refused> {
+    ProductCode::parse(text).map_err(|_| Refused::not_found())
+}
+
+/// The same of a SKU.
+fn sku_code(text: String) -> Result<SkuCode, Refused> {
+    SkuCode::parse(text).map_err(|_| Refused::not_found())
 }
 
 /// A key for the next form: who sends it twice means one thing.

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Form, code};
+use super::{Form, sku_code};
 use crate::shop::answers::Cart;
 use crate::shop::api::Call;
 use crate::shop::cookies::Kept;
@@ -47,7 +47,7 @@ pub struct PutIn {
 
 /// Puts more of a SKU in.
 pub async fn put(visitor: Visitor, Form(put_in): Form<PutIn>) -> Result<Response, Refused> {
-    let sku = code(put_in.sku)?;
+    let sku = sku_code(put_in.sku)?;
     let (visitor, cookie) = visitor.with_cart().await?;
     let more = json!({"quantity": put_in.quantity});
     visitor.ask(Call::post(format!("/v1/cart/items/{sku}"), more)).await?;
@@ -68,7 +68,7 @@ pub struct Change {
 }
 
 pub async fn change(visitor: Visitor, Form(change): Form<Change>) -> Result<Response, Refused> {
-    let path = format!("/v1/cart/items/{}", code(change.sku)?);
+    let path = format!("/v1/cart/items/{}", sku_code(change.sku)?);
     let call = if change.remove.is_some() || change.quantity <= 0 {
         Call::delete(path)
     } else {

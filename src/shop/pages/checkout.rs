@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Form, code, new_key};
+use super::{Form, new_key, product_code, sku_code};
 use crate::shop::addresses::sign_in_leading_to;
 use crate::shop::answers::{Cart, Customer, Order, Shortage};
 use crate::shop::api::Call;
@@ -144,11 +144,11 @@ pub async fn order_now(
     Form(form): Form<OrderNow>,
 ) -> Result<Response, Refused> {
     if !visitor.is_signed_in() {
-        let product = format!("/shop/products/{}", code(product)?);
+        let product = format!("/shop/products/{}", product_code(product)?);
         return Ok(Redirect::to(&sign_in_leading_to(&product)).into_response());
     }
     let price = form.prices.get(&format!("won.{}", form.sku)).and_then(|won| won.parse::<i64>().ok());
-    let items: Value = json!([{"sku": code(form.sku)?, "quantity": form.quantity}]);
+    let items: Value = json!([{"sku": sku_code(form.sku)?, "quantity": form.quantity}]);
     let mut order = json!({"items": items});
     if let Some(amount_won) = price.and_then(|price| price.checked_mul(form.quantity)) {
         order["expected_amount_won"] = json!(amount_won);

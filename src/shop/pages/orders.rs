@@ -204,7 +204,7 @@ pub async fn again(visitor: Visitor, Id(id): Id) -> Result<Response, Refused> {
     let order: Order = visitor.read(format!("/v1/orders/{id}")).await?;
     let cart = visitor.cart().await?.unwrap_or_default();
     for item in &order.items {
-        let path = format!("/v1/cart/items/{}", super::code(item.sku.clone())?);
+        let path = format!("/v1/cart/items/{}", super::sku_code(item.sku.clone())?);
         // As many at least: pressed twice it is the same.
         let there = cart.items.iter().find(|there| there.sku == item.sku).map_or(0, |there| there.quantity);
         match visitor.ask(Call::put(path, json!({"quantity": there.max(item.quantity)}))).await {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::checkout::to_order;
-use super::window::{self, ToPay};
+use super::window::{self, CameBack, ToPay};
 use super::{Form, Id, Query};
 use crate::shop::answers::Order;
 use crate::shop::api::Call;
@@ -67,19 +67,6 @@ pub async fn pay(visitor: Visitor, Id(id): Id, Form(parts): Form<Parts>) -> Resu
     Ok(window::open(window, &to_pay, frame))
 }
 
-/// What the window's page of success says, and what we gave it along.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CameBack {
-    payment_key: String,
-    order_id: String,
-    amount: i64,
-    #[serde(default)]
-    wallet: i64,
-    #[serde(default)]
-    points: i64,
-}
-
 /// Asks for the payment that the buyer has authenticated. Who looks at this page again asks for the same one.
 pub async fn came_back(
     visitor: Visitor,
@@ -87,13 +74,13 @@ pub async fn came_back(
     Query(back): Query<CameBack>,
 ) -> Result<Response, Refused> {
     visitor.signed_in()?;
-    if back.order_id != id {
+    if !back.is_about(&id) {
         return Ok(visitor.told("told-other-order", &format!("/shop/orders/{id}")));
     }
-    let card = json!({"payment_key": back.payment_key, "amount_won": back.amount});
-    let body = json!({"method": "mixed", "wallet_won": back.wallet, "points_won": back.points, "card": card});
-    let key = format!("card-{}", back.payment_key);
-    paid(&visitor, &id, body, key).await
+    let body = json!({
+        "method": "mixed", "wallet_won": back.wallet, "points_won": back.points, "card": back.card(),
+    });
+    paid(&visitor, &id, body, back.key()).await
 }
 
 /// Gives the payment, and leads to the order, which tells how it stands.

@@ -5,7 +5,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Query, code, new_key};
+use super::{Query, new_key, product_code};
 use crate::clock;
 use crate::shop::answers::{FullProduct, ProductList, Sku};
 use crate::shop::frame::{Frame, draw_anew, page};
@@ -93,7 +93,7 @@ struct ProductPage {
 
 /// One product, with what there is of it now.
 pub async fn show(visitor: Visitor, Path(product): Path<String>) -> Result<Response, Refused> {
-    let path = format!("/v1/products/{}", code(product)?);
+    let path = format!("/v1/products/{}", product_code(product)?);
     let (frame, full) = tokio::join!(visitor.frame(), visitor.read::<FullProduct>(path));
     Ok(page(&ProductPage { frame, full: full?, key: new_key() }))
 }
@@ -131,7 +131,7 @@ pub async fn live(
     Path(product): Path<String>,
     Query(Seen { seen }): Query<Seen>,
 ) -> Result<Response, Refused> {
-    let full: FullProduct = visitor.read(format!("/v1/products/{}", code(product)?)).await?;
+    let full: FullProduct = visitor.read(format!("/v1/products/{}", product_code(product)?)).await?;
     if full.product.seen() != seen {
         return Ok(draw_anew());
     }

@@ -5,8 +5,9 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::window::{self, ToPay};
+use super::window::{self, CameBack, ToPay};
 use super::{Form, Id, Query, new_key};
+use crate::domain::ledger;
 use crate::shop::answers::{Charge, Customer, Purse};
 use crate::shop::api::Call;
 use crate::shop::frame::{Frame, page, page_with};
@@ -26,9 +27,6 @@ struct WalletPage {
     refused: Option<Refused>,
 }
 
-/// What a wallet holds at most, in won.
-const FULL_WON: i64 = 100_000;
-
 impl WalletPage {
     /// What can be charged before the wallet is full.
     fn room_won(&self) -> i64 {
@@ -37,7 +35,7 @@ impl WalletPage {
 }
 
 fn room_won(wallet: Purse) -> i64 {
-    (FULL_WON - wallet.balance_won - wallet.reserved_won).max(0)
+    (ledger::Purse::Wallet.limit().0 - wallet.balance_won - wallet.reserved_won).max(0)
 }
 
 pub async fn show(visitor: Visitor) -> Result<Response, Refused> {
@@ -46,11 +44,15 @@ pub async fn show(visitor: Visitor) -> Result<Response, Refused> {
 }
 
 async fn shown(visitor: &Visitor, refused: Option<Refused>) -> Result<Response, Refused> {
-    let purses =
-        async { tokio::try_join!(visitor.read::<Purse>("/v1/wallet"), visitor.read::<Purse>("/v1/points")) };
-    let (frame, purses) = tokio::join!(visitor.frame(), purses);
-    let (wallet, points) = purses?;
-    let customer: Customer = visitor.read("/v1/customer").await?;
+    let owned = async {
+        tokio::try_join!(
+            visitor.read::<Purse>("/v1/wallet"),
+            visitor.read::<Purse>("/v1/points"),
+            visitor.read::<Customer>("/v1/customer")
+        )
+    };
+    let (frame, owned) = tokio::join!(visitor.frame(), owned);
+    let (wallet, points, customer) = owned?;
     let status = refused.as_ref().map_or(StatusCode::OK, |refused| refused.status);
     let (email, has_window) = (customer.email, visitor.shop.front.window.is_some());
     let shown = WalletPage { frame, email, wallet, points, has_window, key: new_key(), refused };
@@ -95,15 +97,6 @@ pub async fn charge(visitor: Visitor, Form(form): Form<ChargeIt>) -> Result<Resp
     Ok(window::open(window, &to_pay, frame))
 }
 
-/// What the window's page of success says.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CameBack {
-    payment_key: String,
-    order_id: String,
-    amount: i64,
-}
-
 /// Asks for the payment of a charge. Who looks at this page again asks for the same one.
 pub async fn came_back(
     visitor: Visitor,
@@ -112,12 +105,10 @@ pub async fn came_back(
 ) -> Result<Response, Refused> {
     visitor.signed_in()?;
     let page = format!("/shop/wallet/{id}");
-    if back.order_id != id {
+    if !back.is_about(&id) {
         return Ok(visitor.told("told-other-order", &page));
     }
-    let body = json!({"payment_key": back.payment_key, "amount_won": back.amount});
-    let call = Call::post(format!("/v1/wallet/charges/{id}/payments"), body)
-        .once(format!("card-{}", back.payment_key));
+    let call = Call::post(format!("/v1/wallet/charges/{id}/payments"), back.card()).once(back.key());
     let told = match visitor.ask(call).await {
         Ok(answer) if answer.status == StatusCode::ACCEPTED => "told-under-way",
         Ok(_) => "told-charge-paid",

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::shop::frame::{Frame, page};
 use crate::shop::settings::Window;
@@ -17,6 +19,37 @@ pub(super) struct ToPay {
     /// Where the buyer comes back.
     pub paid: String,
     pub not_paid: String,
+}
+
+/// What the window's page of success says, and what we gave it along.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CameBack {
+    payment_key: String,
+    order_id: String,
+    amount: i64,
+    /// What the wallet pays beside the card.
+    #[serde(default)]
+    pub(super) wallet: i64,
+    #[serde(default)]
+    pub(super) points: i64,
+}
+
+impl CameBack {
+    /// Whether it is about the order or charge of this id.
+    pub(super) fn is_about(&self, id: &str) -> bool {
+        self.order_id == id
+    }
+
+    /// The payment that the buyer has authenticated, as the API takes it.
+    pub(super) fn card(&self) -> Value {
+        json!({"payment_key": self.payment_key, "amount_won": self.amount})
+    }
+
+    /// Who comes back once more asks for the same payment.
+    pub(super) fn key(&self) -> String {
+        format!("card-{}", self.payment_key)
+    }
 }
 
 #[derive(askama::Template)]

@@ -142,7 +142,13 @@ async fn what_a_form_gets_wrong_is_told_in_words() {
         assert!(refused.status().is_client_error(), "{form:?}: {}", refused.status());
         assert!(refused.text().await.unwrap().contains("That did not work"), "{form:?}");
     }
-    for page in ["/shop/products/no-such", "/shop/products/..%2f..", "/shop/orders/nobody", "/shop/nowhere"] {
+    for page in [
+        "/shop/products/no-such",
+        "/shop/products/popular",
+        "/shop/products/..%2f..",
+        "/shop/orders/nobody",
+        "/shop/nowhere",
+    ] {
         let missing = browser.get(page, &[("Cookie", &cookie)]).await;
         assert_eq!(missing.status(), 404, "{page}");
     }
